@@ -17,11 +17,9 @@ Steps run in a compiled loop with donated parameters. Seeds that run together
 (`--num_seeds`) are compared with as many seeds of backpropagation.
 """
 
-from collections.abc import Iterator
 import functools
 import statistics
 import time
-from typing import Any
 
 from absl import flags
 import jax
@@ -32,9 +30,6 @@ import tqdm
 from experiments import command
 from experiments import config as config_lib
 from experiments import train
-from experiments.config import ANN
-from experiments.config import IDEAL
-from experiments.config import METHODS
 from experiments.measurements import lines
 import ssnn_jax
 from ssnn_jax import datasets
@@ -43,7 +38,6 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.training import loop
 
 FLAGS = flags.FLAGS
-NAMES = ('learn', 'infer', 'epoch')
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
@@ -79,7 +73,7 @@ def _compile(name, config, num_seeds):
   )
 
   def make_network(key):
-    return METHODS[config.method].make(network_config, key)
+    return config_lib.METHODS[config.method].make(network_config, key)
 
   def infer(network, params, key, images):
     inference = network.infer(params, key, images)
@@ -147,7 +141,7 @@ def _seconds(run, number):
   return (time.perf_counter() - began) / number
 
 
-def _compare(name, configs) -> Iterator[dict[str, Any]]:
+def _compare(name, configs):
   """Times settings alternately and yields their lines; the first is BP."""
   num_seeds, compiled, numbers = FLAGS.num_seeds or 1, [], []
   for config in configs:
@@ -163,7 +157,7 @@ def _compare(name, configs) -> Iterator[dict[str, Any]]:
     ratios = [timings[index] / timings[0] for timings in times]
     median = statistics.median(timings[index] for timings in times)
     network = config_lib.network_config(config, _load(config.dataset))
-    line = {
+    yield {
       'name': name,
       **lines.describe(config, network),
       'batch_size': config.batch_size,
@@ -174,7 +168,6 @@ def _compare(name, configs) -> Iterator[dict[str, Any]]:
       'peak_mib': compiled[index][1],
       'rounds': FLAGS.rounds,
     }
-    yield line
 
 
 def _measure():
@@ -182,19 +175,19 @@ def _measure():
   comparisons = {}
   for name in FLAGS.names:
     for config in lines.list_settings():
-      if name == 'learn' or config.device == IDEAL:
+      if name == 'learn' or config.device == config_lib.IDEAL:
         key = name, config.layers, config.layer_sizes, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
-    if configs[0].method != ANN:
+    if configs[0].method != config_lib.ANN:
       raise ssnn_jax.UserError(
-        f'--grid has methods, but not {ANN}, whose time is the unit; add it.'
+        '--grid has methods, but not bp, whose time is the unit; add it.'
       )
     yield from _compare(name, configs)
 
 
 if __name__ == '__main__':
-  flags.DEFINE_list('names', 'learn,infer', f'timed: {", ".join(NAMES)}.')
+  flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

@@ -1,7 +1,6 @@
 """Starts a command: flags, --help, and errors in one sentence."""
 
 from collections.abc import Callable
-from collections.abc import Mapping
 import contextlib
 import logging as standard_logging
 import os
@@ -19,8 +18,6 @@ import jax
 import ssnn_jax
 from ssnn_jax import user_cache
 
-_INTERRUPTED = 130  # exit status
-
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
   """Returns the path of a flag, with ~ expanded."""
@@ -33,7 +30,7 @@ def line(module: str) -> str:
 
 
 def launch(
-  main: Callable[[], None], headings: Mapping[str, str] | None = None
+  main: Callable[[], None], headings: dict[str, str] | None = None
 ) -> None:
   """Parses flags and runs `main`; errors of users and files are one sentence.
 
@@ -62,29 +59,16 @@ def launch(
       _quiet_libraries()
       main()
       sys.stdout.flush()
-    except BrokenPipeError:  # see below
-      raise
     except (ssnn_jax.UserError, OSError) as error:
       sys.exit(f'error: {error}')
-    except jax.errors.JaxRuntimeError as error:
-      if 'Out of memory' not in str(error):
-        raise
-      sys.exit(
-        'error: the arrays of this command do not fit into memory; give '
-        'smaller sizes, or fewer --seeds_at_once.'
-      )
     except KeyboardInterrupt as error:
       sys.stdout.flush()
       words = '; '.join(['interrupted', *error.args])
       print(words, file=sys.stderr, flush=True)
       # Computations still run in other threads and crash an orderly exit.
-      os._exit(_INTERRUPTED)
+      os._exit(130)
 
-  try:
-    app.run(guarded, flags_parser=parse)
-  except BrokenPipeError:  # the reader of the output has ended
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
+  app.run(guarded, flags_parser=parse)
 
 
 def _print_help(headings):
@@ -94,7 +78,7 @@ def _print_help(headings):
   """
   print(sys.modules['__main__'].__doc__.strip())
   for flag in flags.FLAGS.get_flags_for_module(sys.argv[0]):
-    if flag.name in headings:
+    if headings.get(flag.name):
       print(f'\n{headings[flag.name]}')
     name = f'--[no]{flag.name}' if flag.boolean else f'--{flag.name}'
     is_shown = flag.default_as_str and not flag.boolean and flag.default != ''

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
 import contextlib
 import dataclasses
 import functools
@@ -83,12 +82,6 @@ def _feedback(config, key):
   return ssnn_jax.ssnn(config).init(key)
 
 
-def _observe_ann(config):
-  """Observes the ANN: expected spikes at its exact rates."""
-  exact = {'rates': SIGNALS[config.neuron], 'winner': 'exact'}
-  return ssnn_jax.observe.make_observe(dataclasses.replace(config, **exact))
-
-
 METHODS = {
   'ssnn': Method(
     'the spiking network',
@@ -100,7 +93,10 @@ METHODS = {
   ANN: Method(
     'the ANN, by backpropagation',
     _without_key(ssnn_jax.ann),
-    _without_key(_observe_ann),
+    lambda config, key: ssnn_jax.observe.make_observe(
+      # Expected spikes at its exact rates.
+      dataclasses.replace(config, rates=SIGNALS[config.neuron], winner='exact')
+    ),
     set(),
   ),
   'relu': Method(
@@ -153,21 +149,15 @@ def concerns(method: str, field: str) -> bool:
   return field not in _SPIKES or field in METHODS[method].fields
 
 
-def neuron_of(method: str, neuron: str) -> str:
-  """Returns the neuron of a run; methods with trains of their own fix it."""
-  is_fixed = concerns(method, 'sampler') and not concerns(method, 'neuron')
-  return 'stochastic' if is_fixed else neuron
-
-
 # Fields.
 
 
 @contextlib.contextmanager
 def named(flag: str = '') -> Iterator[None]:
-  """Names a flag in user errors, or makes a flag of the field they name."""
+  """Names a flag in errors of values, or makes one of the field they name."""
   try:
     yield
-  except ssnn_jax.UserError as error:
+  except ValueError as error:
     is_named = str(error).startswith('--')
     prefix = f'--{flag}: ' if flag else '--' * (not is_named)
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
@@ -338,7 +328,8 @@ class ExperimentConfig:
   @named()
   def __post_init__(self):
     for name, kind in LISTS.items():
-      values = _read_list(name, kind, getattr(self, name))
+      with named(name):
+        values = _read_list(name, kind, getattr(self, name))
       object.__setattr__(self, name, values)
     check = functools.partial(checks.check_field, self)
     for name, field in FIELDS.items():
@@ -430,11 +421,7 @@ FLAGS = {
   for field in dataclasses.fields(kind)
   if field.metadata['help']
 }
-HEADINGS = {
-  name: field.metadata['heading']
-  for name, field in FLAGS.items()
-  if field.metadata['heading']
-}
+HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
 _DEFINE = {
   bool: flags.DEFINE_boolean,
   **dict.fromkeys((int, int | None), flags.DEFINE_integer),
@@ -443,7 +430,7 @@ _DEFINE = {
 
 
 def define_flags(
-  names: Iterable[str] | None = None, defaults: Mapping[str, Any] | None = None
+  names: Iterable[str] | None = None, defaults: dict[str, Any] | None = None
 ) -> None:
   """Defines the flags of fields, by default of all that have no flag yet."""
   if names is None:
@@ -469,15 +456,9 @@ def _read_list(name, kind, value):
   if isinstance(value, str):
     value = [part.strip() for part in value.split(',')] if value else []
   parts = value if isinstance(value, list | tuple) else [value]
-  try:
-    values = tuple(kind(str(part)) for part in parts)
-    is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
-    return values if is_list else values[0]
-  except (ValueError, IndexError):
-    what = 'whole numbers' if kind is int else 'numbers'
-    raise ssnn_jax.UserError(
-      f'{name} is {_write(value)}; expected {what} separated by commas.'
-    ) from None
+  values = tuple(kind(str(part)) for part in parts)
+  is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
+  return values if is_list else values[0]
 
 
 def _write(value):
@@ -590,14 +571,16 @@ def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
 ) -> ssnn_jax.NetworkConfig:
   """Makes the network configuration of a run for a data set."""
-  input_gain, on_grid = config.input_gain, {}
-  if concerns(config.method, 'neuron') and config.weight_bits is not None:
-    on_grid = {name: getattr(config, name) for name in sorted(_CHIP)}
+  has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
+  # Of methods with trains of their own.
+  is_drawn = concerns(config.method, 'sampler') and not has_neurons
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = 'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'
-  same += 'dropout', 'read_noise'
+  same = {'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'}
+  same |= {'dropout', 'read_noise'}
+  if has_neurons and config.weight_bits is not None:
+    same |= _CHIP
   is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
   expected = f'false, as {dataset.name} has no images of height and width'
   checks.check_field(
@@ -605,10 +588,9 @@ def network_config(
   )
   network = ssnn_jax.NetworkConfig(
     **_layers(config, dataset),
-    neuron=neuron_of(config.method, config.neuron),
+    neuron='stochastic' if is_drawn else config.neuron,
     input_gain=input_gain,
     **{name: getattr(config, name) for name in same},
-    **on_grid,
   )
   if config.method == CHIP:
     rate = config.learning_rate / config.batch_size

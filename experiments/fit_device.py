@@ -10,7 +10,6 @@ first. The parameters are written to the file, and curves and fit are drawn next
 to the file.
 """
 
-from collections.abc import Sequence
 import json
 
 from absl import flags
@@ -73,7 +72,7 @@ def table(fit: hardware.PulseFit) -> str:
 
 
 def draw(
-  curves: Sequence[hardware.PulseCurve], fit: hardware.PulseFit
+  curves: list[hardware.PulseCurve], fit: hardware.PulseFit
 ) -> figure.Figure:
   """Draws measured curves, and the response of the fitted mean device."""
   fig = figure.Figure(figsize=(6.2, 4.0), layout='constrained')

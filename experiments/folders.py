@@ -18,7 +18,6 @@ import ssnn_jax
 from ssnn_jax.runs import files
 
 _LOCK = '.lock'
-_PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
 
 
 def is_nonempty(folder: pathlib.Path) -> bool:
@@ -57,11 +56,10 @@ def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
 def environment() -> dict[str, Any]:
   """Returns the software versions, commit, hardware and time of a run."""
   changes = _git('status', '--porcelain', '--untracked-files=no')
+  packages = 'jax', 'jaxlib', 'numpy', 'optax', 'flax'
+  versions = {name: metadata.version(name) for name in packages}
   return {
-    'versions': {
-      'ssnn_jax': ssnn_jax.__version__,
-      **{name: metadata.version(name) for name in _PACKAGES},
-    },
+    'versions': {'ssnn_jax': ssnn_jax.__version__, **versions},
     'python': platform.python_version(),
     'commit': _git('rev-parse', 'HEAD'),
     'dirty': None if changes is None else bool(changes),

@@ -6,8 +6,6 @@ After a user error the other tasks are stopped; after other errors they go on.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
 from concurrent import futures
 from concurrent.futures import process
 import contextlib
@@ -23,7 +21,6 @@ import sys
 import threading
 import time
 import traceback
-from typing import NamedTuple
 
 import jax
 import tqdm
@@ -33,23 +30,14 @@ import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
 
-Tasks = Mapping[str, Callable[[], None]]  # picklable functions by their names
-
-
-class Outcome(NamedTuple):
-  """The end of a task: both texts are empty if it is done."""
-
-  refusal: str = ''  # of a user error
-  failure: str = ''  # of any other error, or the death of a worker
-
 
 def launch(
-  tasks: Tasks,
+  tasks: dict[str, Callable[[], None]],
   workdir: pathlib.Path,
   report: Callable[[str, str, int], None],
   options: Options,
 ) -> None:
-  """Runs tasks, and reports the end of each.
+  """Runs tasks, picklable functions by their names; reports the end of each.
 
   Workers share the folder. `report` is called with the name of a task, its end,
   and the number of tasks that have ended.
@@ -82,19 +70,17 @@ def launch(
 
 
 def _attempt(run):
-  """Runs a task; returns its end, with any exception as text."""
+  """Runs a task; returns texts of its user error, and of any other failure."""
   try:
     run()
   except ssnn_jax.UserError as error:
-    return Outcome(refusal=str(error))
+    return str(error), ''
   except Exception:
-    return Outcome(failure=traceback.format_exc())
-  return Outcome()
+    return '', traceback.format_exc()
+  return '', ''
 
 
-def _local(
-  tasks: Tasks, workdir: pathlib.Path, number: int
-) -> Iterator[tuple[str, Outcome]]:
+def _local(tasks, workdir, number):
   """Runs tasks in processes, each with its own device and share of cores.
 
   Each process is a pool of its own, so that its death concerns one task.
@@ -123,7 +109,7 @@ def _local(
           if not stopped.is_set():
             print(f'{name}: its worker died', flush=True)
       log = workdir / f'worker-{index}.log'
-      return Outcome(failure=f'{name}: its worker died; see {log}')
+      return '', f'{name}: its worker died; see {log}'
     finally:
       free.put(index)
 
@@ -181,7 +167,7 @@ def _limit_threads(number):
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, number)))}
 
 
-def _ray(tasks: Tasks, options: Options) -> Iterator[tuple[str, Outcome]]:
+def _ray(tasks, options):
   """Runs tasks on a Ray cluster, to which the code of this project is sent."""
   os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
   import ray
@@ -235,7 +221,7 @@ def _ray(tasks: Tasks, options: Options) -> Iterator[tuple[str, Outcome]]:
         yield name, future.result()
       except ray.exceptions.RayError as error:
         reason = ' '.join(str(error).split())
-        yield name, Outcome(failure=f'{name}: {reason}')
+        yield name, ('', f'{name}: {reason}')
   finally:
     ray.shutdown()  # which also ends the tasks of this command
 

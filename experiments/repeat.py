@@ -13,7 +13,6 @@ seeds, the probability that any is *outside* is 5 % (Bonferroni).
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 import dataclasses
 import math
 import pathlib
@@ -28,41 +27,32 @@ from experiments import config as config_lib
 from experiments import results
 from experiments import studies
 from experiments import train
-from experiments.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 
-_LEVEL = 0.05
 _GROUP = ['study', 'dataset']
 
 
 def repeat(
   names: Iterable[str],
-  list_settings: Callable[[str, str, str], list[ExperimentConfig]],
-  given: Mapping[str, Any],
+  list_settings: Callable[[str, str, str], list[config_lib.ExperimentConfig]],
+  given: dict[str, Any],
   options: config_lib.Options,
   seconds: float,
   seed: int,
 ) -> bool:
   """Trains recorded runs again, and prints their numbers and the new ones.
 
-  Args:
-    names: studies; their measurements are left out.
-    list_settings: from a study, a data set, and its name or file to the
-      configurations of the sweeps.
-    given: values of columns that the runs have.
-    options: of training.
-    seconds: time in which runs are begun, if they would end by their record.
-    seed: of the order in which runs are chosen.
+  Runs of the studies that have the given columns, without measurements, are
+  begun in an order drawn by the seed, if by their record they end in the given
+  seconds. `list_settings` lists the configurations of the sweeps of a study for
+  a data set, and its name or file.
 
-  Returns:
-    Whether all numbers are equal or within their intervals.
-
-  Raises:
-    UserError: if no run is repeated.
+  Returns whether all numbers are equal or within their intervals; raises
+  `UserError` if no run is repeated.
   """
   runs = pd.concat([_read(name, given) for name in names], ignore_index=True)
-  groups = dict.fromkeys(zip(*map(runs.get, _GROUP)))
+  left = dict.fromkeys(zip(*map(runs.get, _GROUP)))
   began, missing, pairs = time.monotonic(), set(), []
   for row in _order(runs, seconds, seed).to_dict('records'):
     group = row['study'], row['dataset']
@@ -70,6 +60,7 @@ def repeat(
     if is_late or group in missing:
       continue
     print(_describe(row), flush=True)
+    left.pop(group, None)
     try:
       new = _train(row, list_settings, options)
     except ssnn_jax.UserError as error:
@@ -84,19 +75,17 @@ def repeat(
       'no run was repeated; give more minutes by --quick, or flags of fields '
       'that runs with a recorded time have.'
     )
-  level = 1 - _LEVEL / (2 * len(pairs))
+  level = 1 - 0.05 / (2 * len(pairs))
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
-  done = {tuple(map(row.get, _GROUP)) for row, *_ in pairs}
-  for group in groups:
-    if group not in done | missing:
-      print(f'{", ".join(group)}: not repeated in this time')
+  for group in left:
+    print(f'{", ".join(group)}: not repeated in this time')
   print(results.write_table(lines))
   return lines['result'].isin(['equal', 'within']).all()
 
 
 def list_cells(
   study: studies.Study,
-  configs: Iterable[ExperimentConfig],
+  configs: Iterable[config_lib.ExperimentConfig],
   dataset: datasets.Dataset,
 ) -> list[tuple[str, ...]]:
   """Lists the cells of settings in the CSV file of a study."""
@@ -171,9 +160,8 @@ def _compare(runs, row, new, metric, level):
   if len(seeds) > 1:
     quantile = special.stdtrit(len(seeds) - 1, level)
     half_width = quantile * deviation * math.sqrt(1 + 1 / len(seeds))
-  result = 'outside'
-  if abs(new[metric] - seeds.mean()) <= half_width:
-    result = 'within'
+  is_within = abs(new[metric] - seeds.mean()) <= half_width
+  result = 'within' if is_within else 'outside'
   texts = [f'{run[metric]:.10g}' for run in (row, new)]
   same = {name: row.get(name) == new.get(name) for name in results.DIGESTS}
   if texts[0] == texts[1] and same['params_sha256']:

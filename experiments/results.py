@@ -15,7 +15,6 @@ as text, empty where the method ignores a field, its seed, and its numbers. A
 """
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 import dataclasses
 import json
 import math
@@ -32,6 +31,7 @@ import pandas as pd
 from experiments import command
 from experiments import config as config_lib
 from experiments import studies
+from experiments import train
 import ssnn_jax
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
@@ -85,7 +85,6 @@ _OTHERS += ('train_seconds', 'seeds_at_once', 'silent')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
 DIGESTS = 'params_sha256', 'data_sha256'
-_NUM_HEX = 8  # first digits of a digest
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
 _ACCURACY = 'test_accuracy'
@@ -124,16 +123,15 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
   """
   if workdir.suffix == '.json':  # the report of a board
     return to_frame([json.loads(workdir.read_text())])
-  if workdir.is_file():
-    return to_frame(line for line in _lines(workdir) if 'event' not in line)
+  if workdir.is_file():  # the last line may not be complete
+    lines = workdir.read_text().rpartition('\n')[0].splitlines()
+    return to_frame(x for x in map(json.loads, lines) if 'event' not in x)
   runs = {}
-  for file in sorted(workdir.rglob('metrics.jsonl')):
-    recorded = json.loads((file.parent / 'config.json').read_text())
+  for file in sorted(workdir.rglob(train.METRICS)):
+    recorded = json.loads((file.parent / train.CONFIG).read_text())
     config = config_lib.DEFAULTS | recorded
     config.pop('num_seeds', None)
-    for line in _lines(file):
-      if line['event'] != 'final':
-        continue
+    for line in train.read_lines(file.parent, 'final'):
       key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
       known = runs.setdefault(key, config | line)
       if known.get('params_sha256') != line.get('params_sha256'):
@@ -149,14 +147,7 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
   return to_frame(runs.values())
 
 
-def _lines(file):
-  """Yields the JSON objects of a file, without a line that is being written."""
-  for line in file.read_text().splitlines(keepends=True):
-    if line.endswith('\n'):
-      yield json.loads(line)
-
-
-def to_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(runs: Iterable[dict[str, Any]]) -> pd.DataFrame:
   """Makes the frame of runs, with fields that have an effect as text.
 
   The rates of a recording depend on T, which its ANN keeps.
@@ -178,7 +169,7 @@ def write(name: str, value: Any) -> str:
   if name == 'dataset' and value.endswith('.npz'):
     return pathlib.Path(value).stem
   if name in DIGESTS:
-    return value[:_NUM_HEX]
+    return value[:8]  # hexadecimal digits
   if isinstance(value, list | tuple):
     return ('+' if name == 'rates' else '-').join(map(str, value))
   return '' if value is None else str(value)

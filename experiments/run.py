@@ -11,7 +11,6 @@ folder of a run provides the flags that are not given:
   python -m experiments.run --resume --workdir=runs/name
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
@@ -35,7 +34,6 @@ from experiments import launch
 from experiments import studies
 from experiments import train
 from experiments.config import ANN
-from experiments.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
@@ -43,7 +41,6 @@ from ssnn_jax.runs import files
 
 FLAGS = flags.FLAGS
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
-_FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 
 config_lib.define_flags(
   ('dataset', 'method', 'layer_sizes', 'num_steps', 'neuron', 'sampler')
@@ -57,6 +54,7 @@ flags.DEFINE_multi_string(
   "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-9-10'; "
   'the ANN is also trained unless it lists methods',
 )
+flags.mark_flags_as_mutual_exclusive(('study', 'grid'))
 flags.DEFINE_integer(
   'num_seeds',
   None,
@@ -93,11 +91,11 @@ def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
   for part in text.split(';'):
     name, _, listed = map(str.strip, part.partition('='))
     if name in grid:
-      raise _grid_error(f'{name} is repeated')
+      raise ssnn_jax.UserError(f'--grid: {name} is repeated; leave one out.')
     if name == 'seed':
-      raise _grid_error('seed is set by --seed and --num_seeds')
+      raise ssnn_jax.UserError('--grid: seed is set by --seed and --num_seeds.')
     if name not in config_lib.FIELDS:
-      raise _grid_error(f"field '{name}' does not exist")
+      raise ssnn_jax.UserError(f"--grid: '{name}' is no field; see --help.")
     values = [_parse_value(name, value.strip()) for value in listed.split(',')]
     grid[name] = tuple(dict.fromkeys(values))
   return grid
@@ -110,18 +108,11 @@ def _parse_value(name, text):
   if name in config_lib.DASHED:
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
-  try:
+  with config_lib.named(f'grid: {name}'):
     return FLAGS[name].parser.parse(text)
-  except ValueError as error:
-    reason = ' '.join(str(error).split())
-    raise _grid_error(f"{name} is '{text}' ({reason})") from None
 
 
-def _grid_error(problem):
-  return ssnn_jax.UserError(f'--grid: {problem}; use the form {_FORM}.')
-
-
-def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
+def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
   """Returns the sweeps of --study or --grid, overridden by given flags.
 
   Without both, one setting and its ANN.
@@ -129,16 +120,10 @@ def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
   Raises:
     UserError: if a field is given that the sweeps vary.
   """
-  if FLAGS.study and FLAGS.grid:
-    raise ssnn_jax.UserError(
-      '--grid and --study exclude each other, since both choose the varied '
-      'fields; leave one of them out.'
-    )
   sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid or ()]
   if FLAGS.study:
     name = given.get('dataset', 'digits')
-    is_file = arrays.is_npz_path(name)
-    name = config_lib.slug('dataset', name) if is_file else name
+    name = pathlib.Path(name).stem if arrays.is_npz_path(name) else name
     sweeps = studies.load(FLAGS.study).find_sweeps(name)
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
@@ -157,8 +142,8 @@ def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
 
 
 def list_settings(
-  base: ExperimentConfig, sweeps: Sequence[studies.Sweep]
-) -> dict[str, tuple[ExperimentConfig, int]]:
+  base: config_lib.ExperimentConfig, sweeps: Sequence[studies.Sweep]
+) -> dict[str, tuple[config_lib.ExperimentConfig, int]]:
   """Lists the settings of sweeps, the ANN first.
 
   A grid without methods has both the ANN and the spiking network. Fields that
@@ -203,10 +188,8 @@ def _make_setting(base, values, is_named, kept):
   ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
   if config_lib.METHODS[method].has_pulses:
     ideal = {}
-  try:
+  with config_lib.named('grid'):
     config = dataclasses.replace(base, method=method, **values | ideal)
-  except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--grid: {error}') from None
   parts = [ANN] if method == ANN else [f'method={method}'] * is_named
   for name in values:
     parts.append(f'{name}={config_lib.slug(name, getattr(config, name))}')
@@ -214,7 +197,7 @@ def _make_setting(base, values, is_named, kept):
 
 
 def plan(
-  base: ExperimentConfig,
+  base: config_lib.ExperimentConfig,
   sweeps: Sequence[studies.Sweep],
   workdir: pathlib.Path,
   seeds_at_once: int | None = None,
@@ -228,7 +211,8 @@ def plan(
   tasks = {}
   for name, (config, num_seeds) in list_settings(base, sweeps).items():
     most = 1 if config.folds else seeds_at_once or num_seeds
-    known = _known_seeds(workdir / name)
+    configs = (workdir / name).glob(f'seed=*/{train.CONFIG}')
+    known = [train.read_task(file.parent).seeds for file in configs]
     seed, stop = base.seed, base.seed + num_seeds
     while seed < stop:
       later = [seeds.start for seeds in known if seeds.start > seed]
@@ -241,13 +225,6 @@ def plan(
       tasks[f'{name}, {folder.name}'] = task
       seed = seeds.stop
   return tasks
-
-
-def _known_seeds(folder):
-  """Lists the ranges of seeds that a folder holds."""
-  names = [path.parent.name for path in folder.glob(f'seed=*/{train.CONFIG}')]
-  ends = [re.fullmatch(r'seed=(\d+)(?:-(\d+))?', name) for name in names]
-  return [range(int(x[1]), int(x[2] or x[1]) + 1) for x in ends if x]
 
 
 # The command.
@@ -354,10 +331,9 @@ def _repeat(given):
     settings = list_settings(base, study.find_sweeps(dataset))
     return [config for config, _ in settings.values()]
 
-  names = [FLAGS.study]
-  if FLAGS.study == 'all':
-    names = results.list_recorded()
-  given = {name: value for name, value in given.items() if name != 'seed'}
+  is_all = FLAGS.study == 'all'
+  names = results.list_recorded() if is_all else [FLAGS.study]
+  given.pop('seed', None)
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(
     names, list_configs, given, options, seconds, FLAGS.seed
@@ -365,7 +341,7 @@ def _repeat(given):
     sys.exit('error: not all numbers are those that are recorded.')
 
 
-def make_task(given: Mapping[str, Any]) -> train.Task:
+def make_task(given: dict[str, Any]) -> train.Task:
   """Makes the task of one setting, with --resume from its record."""
   base = config_lib.default(given.get('dataset', 'digits'))
   num_seeds = FLAGS.num_seeds or 1
@@ -389,11 +365,11 @@ def make_task(given: Mapping[str, Any]) -> train.Task:
 def _describe(task):
   """Describes the result of a finished task."""
   lines, config = train.read_lines(task.folder, 'final'), task.config
-  accuracies = []
-  for name, readout in train.READOUTS.items():
-    if name in lines[0]:
-      mean = np.mean([line[name] for line in lines])
-      accuracies.append(f'{mean:.2%} by {readout}')
+  accuracies = [
+    f'{np.mean([line[name] for line in lines]):.2%} by {readout}'
+    for name, readout in train.READOUTS.items()
+    if name in lines[0]
+  ]
   if not config_lib.METHODS[config.method].fields:  # one readout of an ANN
     accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''

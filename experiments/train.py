@@ -7,7 +7,6 @@ is finished, the result of each seed (`"event": "final"`). A quantity of each
 layer has the number of the layer, from 0, at the end of its name.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import functools
 import json
@@ -47,7 +46,6 @@ READOUTS = {  # by the fields of their accuracies
 }
 # Samples of the batch of diagnostics, and trains of a sample in its errors.
 _PROBE_SIZE, _PROBE_DRAWS = 128, 8
-_LATE = 0.1  # fraction of events after the event window that is worth a line
 
 
 class Task(NamedTuple):
@@ -100,7 +98,7 @@ def eval_split(dataset: datasets.Dataset) -> datasets.Split:
 def describe_missing(dataset: datasets.Dataset) -> str:
   """Describes what a data set lacks; empty if it is complete."""
   text, name = '', dataset.name
-  if dataset.late_fraction > _LATE:
+  if dataset.late_fraction > 0.1:
     text = (
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
@@ -256,20 +254,12 @@ def read_task(folder: pathlib.Path) -> Task:
   return Task(config, num_seeds, folder)
 
 
-def read_lines(
-  folder: pathlib.Path, event: str | None = None
-) -> list[dict[str, Any]]:
+def read_lines(folder: pathlib.Path, event: str | None = None) -> list[dict]:
   """Reads the lines of a task, or of one event; none before a checkpoint."""
   path = folder / METRICS
   text = path.read_text() if path.exists() else ''
-  try:
-    lines = list(map(json.loads, text.splitlines()))
-    return [line for line in lines if event in (None, line['event'])]
-  except (ValueError, TypeError, LookupError) as error:
-    raise ssnn_jax.UserError(
-      f'{path} is damaged ({error}); remove the folder of the run, and repeat '
-      'the command.'
-    ) from None
+  lines = map(json.loads, text.splitlines())
+  return [line for line in lines if event in (None, line['event'])]
 
 
 def is_finished(task: Task) -> bool:
@@ -327,18 +317,14 @@ def read_initial(
   folder = pathlib.Path(task.config.init_from)
   with named('init_from'):
     epochs = checkpoints.last_epoch(folder)
-    recorded = None if epochs is None else read_task(folder)
-    has_seeds = recorded is not None and recorded.num_seeds > 1
+    has_seeds = epochs is not None and read_task(folder).num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
     configs, params = zip(*(ssnn_jax.load(folder, seed=seed) for seed in seeds))
     config = configs[0]
     if isinstance(config, chip.ChipConfig):
       params = [chip.dequantize(config, weights) for weights in params]
       config = ssnn_jax.NetworkConfig(config.layer_sizes)
-    shapes = [
-      [wiring.weights_shape for wiring in each.wirings]
-      for each in (config, network)
-    ]
+    shapes = [[x.weights_shape for x in y.wirings] for y in (config, network)]
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
@@ -426,11 +412,9 @@ def train(
         task, programs, manager, state, run, splits, options
       )
       results = _measure(task, network, mesh, programs, state, accuracy, splits)
-    described = describe(config, network) | {
+    shared = describe(config, network) | {
       'num_train_samples': size,
       'num_eval_samples': len(eval_split(dataset).labels),
-    }
-    times = {
       'train_seconds': run['train_seconds'],
       'seeds_at_once': task.num_seeds,
       'peak_mib': folders.peak_mib(),
@@ -438,7 +422,7 @@ def train(
       'num_devices': mesh.size,
     }
     lines = [
-      {'event': 'final', 'seed': seed, **described, **numbers, **times}
+      {'event': 'final', 'seed': seed, **shared, **numbers}
       for seed, numbers in zip(task.seeds, results)
     ]
     _write(task, run['lines'] + lines)
@@ -585,7 +569,7 @@ def _describe_epoch(config, rows):
   return text
 
 
-def _rows(values: Mapping[str, Any], num_seeds: int) -> list[dict[str, Any]]:
+def _rows(values: dict[str, Any], num_seeds: int) -> list[dict[str, Any]]:
   """Turns values, arrays `[S]` or tuples of them, into flat rows of numbers."""
   flat = {}
   for name, value in zip(values, jax.device_get(list(values.values()))):

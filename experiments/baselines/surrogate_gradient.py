@@ -28,8 +28,7 @@ import ssnn_jax
 from ssnn_jax import network as network_lib
 
 THRESHOLD = 1.0
-TAU = 16.0  # time constant of all membranes, in ticks
-_DECAY = math.exp(-1.0 / TAU)  # in a tick
+_DECAY = math.exp(-1.0 / 16.0)  # in a tick; the time constant is 16 ticks
 
 
 @jax.custom_jvp

@@ -1,7 +1,6 @@
 """Settings of measurements, by the flags of a run, and their JSON lines."""
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 import dataclasses
 import json
 import shlex
@@ -13,13 +12,12 @@ from absl import flags
 from experiments import config as config_lib
 from experiments import folders
 from experiments import run
-from experiments.config import ExperimentConfig
 import ssnn_jax
 
 FLAGS = flags.FLAGS
 
 
-def list_settings() -> list[ExperimentConfig]:
+def list_settings() -> list[config_lib.ExperimentConfig]:
   """Lists the settings that the flags of `experiments.run` describe.
 
   Each of `--grid` also has the ANN, the first of all, unless it has methods.
@@ -31,7 +29,7 @@ def list_settings() -> list[ExperimentConfig]:
 
 
 def describe(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+  config: config_lib.ExperimentConfig, network: ssnn_jax.NetworkConfig
 ) -> dict[str, Any]:
   """Returns the fields of a line that identify a setting."""
   values = {
@@ -40,16 +38,16 @@ def describe(
     'sampler': network.input_sampler,
     'num_steps': network.num_steps,
   }
-  used = {x: config_lib.concerns(config.method, x) for x in values}
+  is_used = lambda name: config_lib.concerns(config.method, name)
   return {
     'dataset': config.dataset,
     'method': config.method,
     'layers': config.layers or '-'.join(map(str, network.layer_sizes)),
-    **{name: value if used[name] else None for name, value in values.items()},
+    **{name: values[name] if is_used(name) else None for name in values},
   }
 
 
-def write(module: str, measured: Iterable[Mapping[str, Any]]) -> None:
+def write(module: str, measured: Iterable[dict[str, Any]]) -> None:
   """Prints the header of a measurement, then each line when measured.
 
   Fields of lines have types of JSON.

@@ -10,7 +10,6 @@ tick has the accuracy after it, and the fraction of samples that are silent.
 
 import ast
 from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -52,16 +51,9 @@ def train_network(
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
   )
-  fitted = training.fit(
-    ssnn_jax.ssnn(network),
-    optimizer,
-    dataset,
-    num_epochs=config.num_epochs,
-    batch_size=config.batch_size,
-    seed=config.seed,
-    evaluate=False,
-    progress=False,
-  )
+  fields = {x: getattr(config, x) for x in ('num_epochs', 'batch_size', 'seed')}
+  fields |= {'evaluate': False, 'progress': False}
+  fitted = training.fit(ssnn_jax.ssnn(network), optimizer, dataset, **fields)
   size, split = config.batch_size, train.eval_split(dataset)
   most = min(num_batches, len(split.labels) // size)
   batches = [
@@ -72,7 +64,7 @@ def train_network(
   return Trained(described, network, fitted.state.params, batches)
 
 
-def make_wires(text: str, sizes: Sequence[int]) -> realtime.Wires:
+def make_wires(text: str, sizes: tuple[int, ...]) -> realtime.Wires:
   """Makes wires of a text, such as 'cap=None,delay=7'.
 
   `delay` is the longest delay in ticks; each neuron has its own, drawn evenly.
@@ -145,7 +137,7 @@ def _answer(plays, batches):
 
 
 def measure(
-  trained: Trained, texts: Sequence[str], by_layer: bool = False
+  trained: Trained, texts: list[str], by_layer: bool = False
 ) -> Iterator[dict[str, Any]]:
   """Yields the lines of a network, for wires of `make_wires`."""
   described, network, params, batches = trained

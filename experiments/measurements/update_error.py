@@ -22,8 +22,7 @@ def measure(
   gradient is that of the reference, without randomness.
   """
 
-  def estimate(network, key):
-    """Returns the gradient that a network estimates, without biases."""
+  def estimate(network, key):  # the gradient, without biases
     gradient, _ = jax.grad(network.loss, has_aux=True)(
       params, key, inputs, labels
     )

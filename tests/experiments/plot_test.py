@@ -3,26 +3,21 @@
 import contextlib
 import io
 import json
-import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 import jax
 
 from experiments import config as config_lib
 from experiments import plot
 from experiments import train
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
 
-class PlotTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-
+class PlotTest(FolderTestCase):
   def test_curves_are_means_over_seeds_of_each_layer(self):
     record_run(make_task(self.folder, num_seeds=2), 'epoch')
     lines = [
@@ -36,10 +31,7 @@ class PlotTest(absltest.TestCase):
     (self.folder / train.METRICS).write_text(text)
     fig = plot.draw(plot.read_epochs(self.folder))
     loss, rates, accuracy = [
-      {
-        line.get_label(): list(map(list, line.get_data()))
-        for line in axes.lines
-      }
+      {line.get_label(): [*map(list, line.get_data())] for line in axes.lines}
       for axes in fig.axes
     ]
     self.assertEqual(fig.axes[0].get_title(), 'cross-entropy (nats)')

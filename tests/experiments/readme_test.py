@@ -9,17 +9,11 @@ from experiments import results
 README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
 
 
-def find(rows, **cells):
-  """Returns the rows that have these cells."""
-  for name, value in cells.items():
-    rows = rows[rows[name] == value]
-  return rows
-
-
 class ReadmeTest(absltest.TestCase):
   def test_costs(self):
-    cells = {'method': 'ssnn', 'layers': '784-256-10', 'sampler': 'regular'}
-    rows = find(results.read_csv('benchmark'), **cells)
+    rows = results.read_csv('benchmark').query(
+      'method == "ssnn" and layers == "784-256-10" and sampler == "regular"'
+    )
     rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
     lengths = '8', '64', '256'
     learn = [rows['learn', t] for t in lengths]
@@ -30,9 +24,11 @@ class ReadmeTest(absltest.TestCase):
       f'inference at most {max(infer):.1f} passes of the ANN',
       README,
     )
-    cells = {'layers': '784-256-10', 'num_steps': '8', 'neuron': 'bipolar'}
-    cells |= {'tick': ''}
-    (spikes,) = find(results.read_csv('settling'), **cells).to_dict('records')
+    cells = 'layers == "784-256-10" and num_steps == "8" and tick == ""'
+    rows = results.read_csv('settling').query(
+      f'{cells} and neuron == "bipolar"'
+    )
+    (spikes,) = rows.to_dict('records')
     self.assertIn(
       f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
       f'{spikes["error_spikes"]:.0f} error spikes, those that are taken back '
@@ -42,8 +38,8 @@ class ReadmeTest(absltest.TestCase):
 
   def test_board(self):
     study, runs = results.studies.load('chip'), results.read_csv('chip')
-    cells = {'layer_sizes': '784-256-10', 'weight_bits': '12'}
-    rows = find(results.compare(runs, study), num_steps='64', **cells)
+    cells = 'layer_sizes == "784-256-10" and weight_bits == "12"'
+    rows = results.compare(runs, study).query(f'{cells} and num_steps == "64"')
     rows = rows.set_index('metric')
     difference, number = rows.loc['test_accuracy'], rows['value']
     rate = 100 * (number['samples_per_second'] // 100)

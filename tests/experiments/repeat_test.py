@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import pathlib
 from unittest import mock
 
 from absl.testing import parameterized
@@ -14,6 +13,7 @@ from experiments import results
 from experiments import studies
 from experiments import train
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import call_run
 from tests.testing.experiments import small_digits
 
@@ -22,24 +22,14 @@ BASE = {'layer_sizes': (64, 10), 'num_epochs': 1, 'diagnostics': False}
 SWEEP = studies.Sweep({'method': ('bp',), 'learning_rate': (0.5, 1.0)}, 3)
 SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,)}
 STUDY = studies.Study(sweeps=SWEEPS, base=BASE, columns=('learning_rate',))
-ROW = {
-  'dataset': 'digits',
-  'method': 'bp',
-  'learning_rate': '0.5',
-  'seed': 0,
-  'test_accuracy': 0.9,
-  'num_eval_samples': 40,
-  'train_seconds': 1.0,
-  'seeds_at_once': 2,
-  'params_sha256': '01234567',
-  'data_sha256': '0',
-}
+ROW = {'dataset': 'digits', 'method': 'bp', 'learning_rate': '0.5', 'seed': 0}
+ROW |= {'test_accuracy': 0.9, 'num_eval_samples': 40, 'train_seconds': 1.0}
+ROW |= {'seeds_at_once': 2, 'params_sha256': '01234567', 'data_sha256': '0'}
 
 
-class RepeatTest(parameterized.TestCase):
+class RepeatTest(FolderTestCase):
   def setUp(self):
     super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
     known = {'tiny': STUDY, 'measured': studies.Study()}
     self.enterContext(mock.patch.object(studies, 'STUDIES', known))
     self.enterContext(mock.patch.object(results, 'FOLDER', self.folder))

@@ -4,10 +4,8 @@ import contextlib
 import dataclasses
 import io
 import json
-import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 import pandas as pd
@@ -17,19 +15,14 @@ from experiments import studies
 from experiments import train
 from experiments.config import ExperimentConfig
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import record_run
 
 STUDY = studies.Study(columns=('sampler', 'num_steps'))
 
 
 def make_runs(differences, num_steps='16', **fields):
-  """Returns runs of a network and of the ANN, one pair a seed.
-
-  Args:
-    differences: accuracy minus that of the ANN of each seed, in points.
-    num_steps: T of the network.
-    **fields: other fields of the runs.
-  """
+  """Returns runs of a network, and of an ANN with differences in points."""
   rows = []
   for seed, difference in enumerate(differences):
     run = {'dataset': 'digits', 'method': 'bp', 'sampler': '', 'num_steps': ''}
@@ -49,8 +42,6 @@ def compare(runs, **changes):
 class VerdictTest(parameterized.TestCase):
   @parameterized.parameters(
     ([0.5] * 5, 'within 1 point'),
-    ([-1.2] * 5, 'not within'),
-    ([0.0, 5.0, -5.0, 2.0, -2.0], 'inconclusive'),
     ([0.28, 0.28], 'inconclusive (2 of 5 seeds)'),
   )
   def test_setting_has_its_difference_and_verdict(self, differences, verdict):
@@ -129,7 +120,7 @@ class PairsTest(parameterized.TestCase):
     self.assertNotIn(('ssnn', 'sobol'), values)
 
 
-class TableTest(absltest.TestCase):
+class TableTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     runs = pd.concat([make_runs([-2.0] * 5, '4'), make_runs([0.5] * 5, '16')])
@@ -167,22 +158,13 @@ class TableTest(absltest.TestCase):
       )
 
 
-class RunsTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-
+class RunsTest(FolderTestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)
-    line = {
-      'layer_sizes': [64, 256, 10],
-      'num_eval_samples': 360,
-      'params_sha256': digest,
-      'data_sha256': '0123456789abcdef',
-      'train_seconds': 12.34,
-      'accelerator': 'cpu',
-    }
+    line = {'layer_sizes': [64, 256, 10], 'num_eval_samples': 360}
+    line |= {'params_sha256': digest, 'data_sha256': '0123456789abcdef'}
+    line |= {'train_seconds': 12.34, 'accelerator': 'cpu'}
     record_run(
       train.Task(config, len(seeds), self.folder / name),
       numbers=lambda own: line | {'test_accuracy': accuracy + 0.01 * own.seed},

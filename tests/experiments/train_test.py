@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import math
-import pathlib
 import tempfile
 from unittest import mock
 
@@ -20,7 +19,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.training import loop
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_task
@@ -29,26 +28,13 @@ from tests.testing.experiments import stop_at_call
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
-SSNN = {
-  'layers': 'conv4k3s2,10',
-  'layer_sizes': None,
-  'num_steps': 40,
-  'learning_rate': 0.3,
-  'eval_every': 2,
-  'diagnostics': True,
-}
+SSNN = {'layers': 'conv4k3s2,10', 'layer_sizes': None, 'num_steps': 40}
+SSNN |= {'learning_rate': 0.3, 'eval_every': 2, 'diagnostics': True}
 ANN = {'method': 'bp', 'eval_every': 2, 'diagnostics': True}
 # A network without hidden layers is compiled sooner.
-DEVICES = {
-  'neuron': 'stochastic',
-  'layer_sizes': (64, 10),
-  'device': 'custom',
-  'device_params': 'dw_min=0.01,dw_min_dtod=0.3',
-  'read_noise': 0.1,
-  'learning_rate': 3.0,
-  'weight_decay': 0.0,
-  'eval_every': 1,
-}
+DEVICES = {'neuron': 'stochastic', 'layer_sizes': (64, 10), 'device': 'custom'}
+DEVICES |= {'device_params': 'dw_min=0.01,dw_min_dtod=0.3', 'read_noise': 0.1}
+DEVICES |= {'learning_rate': 3.0, 'weight_decay': 0.0, 'eval_every': 1}
 
 
 def train(task, options=OFTEN, dataset=None):
@@ -59,18 +45,12 @@ def train(task, options=OFTEN, dataset=None):
 
 
 class DataTest(parameterized.TestCase):
-  def setUp(self):
-    super().setUp()
-    train_lib._load.cache_clear()
-    self.addCleanup(train_lib._load.cache_clear)
-
   def test_configuration_sets_the_binning_of_recordings(self):
     config = dataclasses.replace(
       config_lib.default('n_mnist'), num_steps=9, event_window=12.5
     )
-    with mock.patch.object(
-      datasets, 'load', return_value=blank_dataset('n_mnist')
-    ) as load:
+    blank = blank_dataset('n_mnist')
+    with mock.patch.object(datasets, 'load', return_value=blank) as load:
       train_lib.load(config, 'somewhere')
     binning = datasets.Binning(num_steps=9, event_window=12.5)
     load.assert_called_once_with(
@@ -104,7 +84,7 @@ class DataTest(parameterized.TestCase):
     np.testing.assert_allclose(factors, expected, rtol=0, atol=1e-6)
 
 
-class TrainTest(parameterized.TestCase):
+class TrainTest(FolderTestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
@@ -112,20 +92,12 @@ class TrainTest(parameterized.TestCase):
     make = functools.cache(train_lib.make_programs.__wrapped__)
     cls.enterClassContext(mock.patch.object(train_lib, 'make_programs', make))
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
-    cls.anns = make_task(f'{folder}/bp', num_seeds=2, **ANN)
+    cls.anns = make_task(folder, num_seeds=2, **ANN)
     cls.ann_lines, cls.output = train(cls.anns)
-
-  def setUp(self):
-    super().setUp()
-    self.workdir = pathlib.Path(self.create_tempdir().full_path)
-
-  def make_anns(self, name='run', **changes):
-    """Returns a new task with the configuration of `anns`."""
-    return make_task(self.workdir / name, num_seeds=2, **ANN | changes)
 
   def assert_resumes(self, whole):
     """Asserts that a stopped task ends like a whole one."""
-    stopped = whole._replace(folder=self.workdir / 'stopped')
+    stopped = whole._replace(folder=self.folder / 'stopped')
     with stop_at_call(self, 2, checkpoints, 'save'):
       train(stopped)
     self.assertEqual(train(stopped)[0], lines(whole.folder))
@@ -136,7 +108,7 @@ class TrainTest(parameterized.TestCase):
   def test_spiking_network_is_recorded_and_resumed(self, neuron):
     is_stochastic = neuron == 'stochastic'
     changes = SSNN | {'neuron': neuron}
-    task = make_task(self.workdir / 'ssnn', num_seeds=2, **changes)
+    task = make_task(self.folder / 'ssnn', num_seeds=2, **changes)
     (_, line), _ = train(task)
     readouts = {'test_accuracy_winner', 'test_accuracy_potential'}
     names = {'params_sha256', 'data_sha256', 'commit', 'ssnn_jax', 'jax'}
@@ -144,16 +116,10 @@ class TrainTest(parameterized.TestCase):
     self.assertContainsSubset(names, line)
     *_, whole_line = train_lib.read_lines(task.folder)
     self.assertBetween(whole_line['peak_mib'], 50, 50_000)
-    expected = {
-      'seed': 1,
-      'neuron': neuron,
-      'sampler': 'bernoulli',
-      'layer_sizes': [64, 36, 10],
-      'accelerator': 'cpu',
-      'num_devices': 1,
-      'num_train_samples': 100,
-      'num_eval_samples': 40,
-    }
+    expected = {'seed': 1, 'neuron': neuron, 'sampler': 'bernoulli'}
+    expected |= {'layer_sizes': [64, 36, 10], 'accelerator': 'cpu'}
+    expected |= {'num_train_samples': 100, 'num_eval_samples': 40}
+    expected |= {'num_devices': 1}
     self.assertEqual(line, line | expected)
     # It names what the configuration does not, as results join both.
     config = config_lib.to_json(task.config)
@@ -189,7 +155,7 @@ class TrainTest(parameterized.TestCase):
     digests = {line['params_sha256'] for line in self.ann_lines}
     self.assertLen(digests, 2)
     # On a CPU bit for bit, as seeds are trained one after another.
-    (alone,), _ = train(make_task(self.workdir / 'alone', 1, **ANN))
+    (alone,), _ = train(make_task(self.folder / 'alone', 1, **ANN))
     self.assertEqual(alone, self.ann_lines[1])
 
   @parameterized.parameters(
@@ -199,7 +165,8 @@ class TrainTest(parameterized.TestCase):
     (4, train_lib, '_write'),  # before the final record
   )
   def test_stopped_task_ends_like_an_uninterrupted_one(self, *call):
-    task, to_json = self.make_anns(), config_lib.to_json
+    to_json = config_lib.to_json
+    task = self.anns._replace(folder=self.folder)
     of_old = lambda config: {
       name: value for name, value in to_json(config).items() if name != 'folds'
     }
@@ -214,7 +181,7 @@ class TrainTest(parameterized.TestCase):
     self.assertLen(line['restored_epochs'], int(is_resumed))
 
   def test_devices_are_resumed(self):
-    whole = make_task(self.workdir / 'whole', num_seeds=2, **DEVICES)
+    whole = make_task(self.folder / 'whole', num_seeds=2, **DEVICES)
     (line, _), _ = train(whole)
     self.assertNotIn('update_error', line)
     self.assertNotIn('firing_rates_0', lines(whole.folder, 'epoch')[0])
@@ -225,7 +192,7 @@ class TrainTest(parameterized.TestCase):
   def test_baselines_are_recorded(self, name):
     changes = {'layer_sizes': (64, 12, 10), 'dropout': 0.0, 'eval_every': 1}
     changes |= {'diagnostics': True, 'method': name}
-    task = make_task(self.workdir / 'whole', **changes)
+    task = make_task(self.folder / 'whole', **changes)
     (line,), _ = train(task)
     is_spiking = name != 'relu'
     for field in ('update_error', 'test_accuracy_rate'):
@@ -242,7 +209,7 @@ class TrainTest(parameterized.TestCase):
     # that two runs equal a longer one: orders and spikes are not repeated.
     def make(name, **changes):
       base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
-      return make_task(self.workdir / name, **base, eval_every=1, **changes)
+      return make_task(self.folder / name, **base, eval_every=1, **changes)
 
     whole, half = make('whole', num_epochs=4), make('half', num_epochs=2)
     train(whole)
@@ -250,7 +217,7 @@ class TrainTest(parameterized.TestCase):
     longer = make('longer', num_epochs=2, init_from=str(half.folder))
     with stop_at_call(self, 2, checkpoints, 'save'):
       train(longer)
-    moved = half._replace(folder=self.workdir / 'moved')
+    moved = half._replace(folder=self.folder / 'moved')
     half.folder.rename(moved.folder)  # a checkpoint does not need it
     results, output = train(longer)
     self.assertIn('longer is continued after 1 of 2 epochs', output)
@@ -268,11 +235,11 @@ class TrainTest(parameterized.TestCase):
     self.assertFalse(third.folder.exists())
 
   def test_init_from_starts_all_seeds_from_one_network(self):
-    saved = self.workdir / 'saved'
+    saved = self.folder / 'saved'
     config = chip.ChipConfig((64, 12, 10))
     weights = chip.init_weights(config, jax.random.key(3))
     ssnn_jax.save(saved, config, weights)
-    task = make_task(self.workdir / 'run', num_seeds=2, init_from=str(saved))
+    task = make_task(self.folder / 'run', num_seeds=2, init_from=str(saved))
     network = ssnn_jax.NetworkConfig((64, 12, 10))
     params, epochs = train_lib.read_initial(task, network)
     self.assertEqual(epochs, 0)
@@ -281,29 +248,8 @@ class TrainTest(parameterized.TestCase):
       quantized = chip.network.quantize(config, of_seed)
       jax.tree.map(np.testing.assert_array_equal, quantized, weights)
 
-  def test_finished_task_is_skipped(self):
-    metrics = self.anns.folder / train_lib.METRICS
-    before = metrics.read_bytes()
-    with mock.patch.object(loop, 'run') as run:
-      train(self.anns)
-    run.assert_not_called()
-    self.assertEqual(metrics.read_bytes(), before)
-
-  @parameterized.parameters(
-    ({'num_epochs': 4}, 'num_epochs is 3, not 4.; .*--init_from=.* longer'),
-    ({'dropout': 0.2}, 'dropout is 0.1, not 0.2'),
-  )
-  def test_refuses_the_folder_of_another_task(self, changes, words):
-    config = dataclasses.replace(self.anns.config, **changes)
-    task = self.anns._replace(config=config)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'{task.folder} holds another run .{words}'
-    ):
-      train(task)
-    self.assertEqual(lines(task.folder), self.ann_lines)
-
   def test_refuses_to_go_on_in_a_removed_folder(self):
-    task, save = self.make_anns(), checkpoints.save
+    save, task = checkpoints.save, self.anns._replace(folder=self.folder)
 
     def remove(*args):
       save(*args)

@@ -33,16 +33,8 @@ class FunctionsTest(parameterized.TestCase):
 
 class ImportTest(parameterized.TestCase):
   def test_import_loads_no_optional_package(self):
-    optional = {
-      'tensorflow',
-      'tensorflow_datasets',
-      'tonic',
-      'torch',
-      'requests',
-      'matplotlib',
-      'nir',
-      'h5py',
-    }
+    optional = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
+    optional |= {'requests', 'matplotlib', 'nir', 'h5py'}
     of_digits = {'sklearn', 'scipy.stats', 'joblib'}
     code = (
       'import sys, ssnn_jax; '

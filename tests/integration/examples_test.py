@@ -23,9 +23,7 @@ RESULTS = {
   'training_loop': {'accuracy': 0.9, 'epoch.accuracy.winner.min()': 0.8},
   'neuron': {'num_taken_back': 0},
   'your_model': {
-    'linen_accuracy': 0.9,
-    'nnx_accuracy': 0.9,
-    'equinox_accuracy': 0.9,
+    f'{name}_accuracy': 0.9 for name in ('linen', 'nnx', 'equinox')
   },
 }
 # Modules that `import ssnn_jax` does not import, so that pages must.
@@ -43,20 +41,13 @@ DOCSTRINGS = [
 ]
 
 
-def imports():
-  """Returns the imports of the first docstring, which all others assume."""
-  scope = {}
-  for line in DOCSTRINGS[0].examples:
-    if line.source.startswith('import '):
-      exec(line.source, scope)
-  return scope
-
-
 class ExamplesTest(parameterized.TestCase):
   @parameterized.named_parameters((each.name, each) for each in DOCSTRINGS)
   def test_docstring_prints_its_output(self, example):
     report = io.StringIO()
-    example.globs.update(imports())
+    for line in DOCSTRINGS[0].examples:  # whose imports all others assume
+      if line.source.startswith('import '):
+        exec(line.source, example.globs)
     with jax.numpy_dtype_promotion('standard'):  # the default of users
       result = doctest.DocTestRunner().run(example, out=report.write)
     self.assertEqual(result.failed, 0, report.getvalue())

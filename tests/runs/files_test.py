@@ -1,4 +1,4 @@
-"""Tests of atomic writes and digests."""
+"""Tests of atomic writes, digests and locks."""
 
 import errno
 import os
@@ -51,3 +51,21 @@ class FilesTest(parameterized.TestCase):
     self.assertEqual(digest(0.0, 1.0), digest(0.0, 1.0))
     others = digest(1.0, 0.0), digest(-0.0, 1.0), digest(0.0, 1.0 + 2**-23)
     self.assertLen({digest(0.0, 1.0), *others}, 4)
+
+  def test_lock_creates_its_folder_and_is_released_after_an_error(self):
+    folder = self.folder / 'a/b'
+
+    def assert_locked():
+      words = f'^{folder} is in use by another process'
+      with self.assertRaisesRegex(types.UserError, words):
+        with folders.exclusive_lock(folder):
+          self.fail('two processes hold the lock')
+
+    self.assertFalse(folders.is_nonempty(folder))
+    with self.assertRaisesRegex(ValueError, 'stopped'):
+      with folders.exclusive_lock(folder):
+        assert_locked()
+        raise ValueError('stopped')
+    with folders.exclusive_lock(folder):
+      assert_locked()
+    self.assertFalse(folders.is_nonempty(folder))

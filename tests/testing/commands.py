@@ -3,12 +3,8 @@
 Tests of the process itself start one by `subprocess` instead.
 """
 
-import atexit
 import contextlib
-import functools
-import gc
-import importlib
-import json
+import multiprocessing
 import os
 import pathlib
 import runpy
@@ -18,15 +14,14 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-IMPORTED = (  # not the commands, which define flags
+_FORKS = multiprocessing.get_context('forkserver')
+_FORKS.set_forkserver_preload([  # not the commands, which define flags
   'experiments.command',
   'experiments.launch',
   'experiments.results',
-  'experiments.train',
   'orbax.checkpoint',
   'sklearn.datasets',
-)
-TIMEOUT = 240  # seconds
+])  # fmt: skip
 
 
 def run(module, *arguments, while_running=lambda pid: None):
@@ -35,79 +30,28 @@ def run(module, *arguments, while_running=lambda pid: None):
   `while_running` is called with the process id when the command starts.
   """
   with tempfile.TemporaryDirectory() as folder:
-    paths = [f'{folder}/out', f'{folder}/err']
-    environment = dict(os.environ)
-    pid = _request(module, arguments, paths, os.getcwd(), environment)
+    paths = f'{folder}/out', f'{folder}/err'
+    request = module, arguments, paths, os.getcwd(), dict(os.environ)
+    process = _FORKS.Process(target=_run_command, args=request)
+    with contextlib.chdir(ROOT):  # from which the server imports
+      process.start()
     try:
-      while_running(pid)
+      while_running(process.pid)
     finally:
-      code = _request(pid)
+      process.join()
     out, err = (pathlib.Path(path).read_text() for path in paths)
-  return subprocess.CompletedProcess((module, *arguments), code, out, err)
-
-
-def _request(*request):
-  """Sends a request to the server; returns the number that it answers."""
-  server = _server()
-  server.stdin.write(json.dumps(request) + '\n')
-  server.stdin.flush()
-  return int(server.stdout.readline())
-
-
-@functools.cache
-def _server():
-  """Starts the process that forks."""
-  server = subprocess.Popen(
-    [sys.executable, '-m', 'tests.testing.commands'],
-    cwd=ROOT,
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.DEVNULL,
-    text=True,
-  )
-  atexit.register(server.communicate)  # which closes its input, and so ends it
-  return server
-
-
-def _serve():
-  """Forks for a command, or waits for the process id of one, line by line."""
-  for module in IMPORTED:
-    with contextlib.suppress(ImportError):  # which its own tests report
-      importlib.import_module(module)
-  gc.freeze()  # children then copy fewer pages of memory
-  for line in sys.stdin:
-    request = json.loads(line)
-    if len(request) == 1:
-      _, status = os.waitpid(*request, 0)
-      print(os.waitstatus_to_exitcode(status), flush=True)
-      continue
-    child = os.fork()  # no thread has started, which the child would lack
-    if not child:
-      _run_command(*request)
-      return
-    print(child, flush=True)
+  command, code = (module, *arguments), process.exitcode
+  return subprocess.CompletedProcess(command, code, out, err)
 
 
 def _run_command(module, arguments, paths, folder, environment):
   """Runs a module like `python -m`, in a folder, with output to files."""
-  for descriptor, path in enumerate((os.devnull, *paths)):
+  for descriptor, path in enumerate(paths, 1):
     os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
-  signal.alarm(TIMEOUT)
+  signal.alarm(240)  # seconds
   os.chdir(folder)
   os.environ.clear()
   os.environ.update(environment)
   sys.argv[1:] = arguments
-  try:
-    name = f'experiments.{module}'
-    runpy.run_module(name, run_name='__main__', alter_sys=True)
-  except SystemExit as end:
-    if not isinstance(end.code, str):
-      raise
-    print(end.code, file=sys.stderr)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(1)  # at once: freeing all memory takes longer than a refusal
-
-
-if __name__ == '__main__':
-  _serve()
+  name = f'experiments.{module}'
+  runpy.run_module(name, run_name='__main__', alter_sys=True)

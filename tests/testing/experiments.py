@@ -11,6 +11,7 @@ from unittest import mock
 
 from absl import flags
 from absl.testing import flagsaver
+from absl.testing import parameterized
 import numpy as np
 
 from experiments import config as config_lib
@@ -31,19 +32,18 @@ CONFIG = config_lib.ExperimentConfig(
 TIMES = {'train_seconds', 'peak_mib', 'seeds_at_once'}
 TIMES |= {'time', 'restored_epochs'}
 # The line of a finished run has at least these numbers.
-FINAL = {
-  'test_accuracy': 0.5,
-  'test_accuracy_winner': 0.5,
-  'test_accuracy_potential': 0.5,
-  'test_accuracy_rate': 0.5,
-  'train_seconds': 6.0,
-}
-NUM_CLASSES = {
-  'emnist/balanced': 47,
-  'emnist/bymerge': 47,
-  'emnist/byclass': 62,
-  'emnist/letters': 26,
-}
+READOUTS = '', '_winner', '_potential', '_rate'
+FINAL = {f'test_accuracy{readout}': 0.5 for readout in READOUTS}
+FINAL['train_seconds'] = 6.0
+NUM_CLASSES = {'balanced': 47, 'bymerge': 47, 'byclass': 62, 'letters': 26}
+
+
+class FolderTestCase(parameterized.TestCase):
+  """Test case with a temporary folder."""
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
 
 
 class Stopped(BaseException):
@@ -53,17 +53,14 @@ class Stopped(BaseException):
 @contextlib.contextmanager
 def stop_at_call(test_case, number, module, name):
   """Replaces a function: its call of the given number raises `Stopped`."""
-  function, calls = getattr(module, name), []
-
-  def call_or_stop(*args, **kwargs):
-    calls.append(name)
-    if len(calls) == number:
-      raise Stopped
-    return function(*args, **kwargs)
-
-  with mock.patch.object(module, name, call_or_stop):
-    with test_case.assertRaises(Stopped):
-      yield
+  function = getattr(module, name)
+  effects = [mock.DEFAULT] * (number - 1) + [Stopped]
+  stopping = mock.Mock(wraps=function, side_effect=effects)
+  with (
+    mock.patch.object(module, name, stopping),
+    test_case.assertRaises(Stopped),
+  ):
+    yield
 
 
 @functools.cache
@@ -86,7 +83,7 @@ def blank_dataset(name):
   elif name in datasets.RECORDINGS:
     shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
   split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
-  num_classes = NUM_CLASSES.get(name.removeprefix('synthetic_events/'), 10)
+  num_classes = NUM_CLASSES.get(name.rpartition('emnist/')[2], 10)
   class_names = ('name',) * num_classes
   return datasets.Dataset(
     name, split, split, class_names, sensor_shape=sensor_shape
@@ -120,8 +117,7 @@ def lines(folder, event='final'):
   """Returns the lines of an event in a folder, without times."""
   return [
     {name: value for name, value in line.items() if name not in TIMES}
-    for line in train.read_lines(pathlib.Path(folder))
-    if line['event'] == event
+    for line in train.read_lines(pathlib.Path(folder), event)
   ]
 
 

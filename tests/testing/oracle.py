@@ -40,14 +40,8 @@ def expected_counts(config, params, image, label):
   weighted by its probability. There are 2 to the number of spikes of them, so
   that only tiny networks of two classes are feasible.
 
-  Args:
-    config: a network of stochastic neurons that the reference covers.
-    params: its parameters.
-    image: `[I]` rates in [0, 1].
-    label: the target class.
-
-  Returns:
-    Expected signed coincidences over the presentation, in doubles.
+  Takes an image of `[I]` rates and its label; returns expected signed
+  coincidences over the presentation, in doubles.
   """
   present = functools.partial(_present, config, params, image, label)
   traced = []

@@ -26,48 +26,30 @@ COARSE = DeviceConfig(
 )
 
 
-def simulate_weights(
-  config, num_devices, num_pulses, num_cycles=1, seed=0, start=None
-):
+def simulate_weights(config, num_devices, num_pulses, num_cycles=1, start=None):
   """Simulates cycles of up pulses, then as many down pulses.
 
   Returns weights `[pulses, devices]` after each pulse, from the lower bound or
   a given start, and the constants of the devices.
   """
   up = np.tile(np.repeat(np.int32([1, 0]), num_pulses), num_cycles)
-  simulated = _simulate(
-    jax.random.key(seed),
-    config,
-    num_devices,
-    up,
-    1 - up,
-    start,
-  )
+  key = jax.random.key(0)
+  simulated = _simulate(key, config, num_devices, up, 1 - up, start)
   return jax.tree.map(np.float64, simulated)
 
 
 def simulate(
-  config,
-  num_devices=1,
-  num_pulses=50,
-  seed=0,
-  *,
-  num_cycles=1,
-  every=1,
-  read_noise=0.0,
+  config, num_devices=1, num_pulses=50, *, num_cycles=1, every=1, read_noise=0.0
 ):
   """Simulates measurements of up and down curves, in microsiemens.
 
   Curves have `num_pulses` pulses, and a reading `every` so many of them; the
-  read noise is that of a weight.
-
-  Returns the curves, with conductance 5 + 2 w of a weight w, and the constants
-  of the devices.
+  read noise is that of a weight. Returns the curves, with conductance 5 + 2 w
+  of a weight w, and the constants of the devices.
   """
-  weights, constants = simulate_weights(
-    config, num_devices, num_pulses, num_cycles, seed
-  )
-  weights += read_noise * np.random.default_rng(seed).normal(size=weights.shape)
+  pulses = num_devices, num_pulses, num_cycles
+  weights, constants = simulate_weights(config, *pulses)
+  weights += read_noise * np.random.default_rng(0).normal(size=weights.shape)
   shape = 2 * num_cycles, num_pulses, num_devices
   curves = [
     hardware.PulseCurve(

@@ -7,24 +7,18 @@ import numpy as np
 NUM_SIGMAS = 5
 
 
-def assert_mean_within(samples, expected, num_sigmas=NUM_SIGMAS):
-  """Asserts that the mean over axis 0 is that of a distribution.
+def assert_mean_within(samples, expected):
+  """Asserts that the mean of `[n, ...]` independent samples is as expected.
 
-  Args:
-    samples: `[n, ...]` independent samples; with n in the thousands their own
-      standard deviation is known well enough.
-    expected: `[...]` the mean.
-    num_sigmas: standard errors allowed; sees a bias of num_sigmas sd / sqrt(n).
+  With n in the thousands their own standard deviation is known well enough. It
+  sees a bias of NUM_SIGMAS sd / sqrt(n).
   """
   samples = np.asarray(samples, np.float64)
   error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
   distance = np.abs(samples.mean(axis=0) - expected)
   # What never varies must be exact, up to the rounding of rates to 2**-16.
-  bound = num_sigmas * error + 2.0**-17
-  assert np.all(distance <= bound), (
-    f'mean {samples.mean(axis=0)} is not {expected}: off by '
-    f'{np.max(distance / bound) * num_sigmas:.1f} standard errors'
-  )
+  bound = NUM_SIGMAS * error + 2.0**-17
+  assert np.all(distance <= bound), f'off by {distance}, of at most {bound}'
 
 
 def flat(tree):

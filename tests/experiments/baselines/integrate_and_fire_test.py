@@ -5,8 +5,7 @@ differentiation. Weights, spikes and errors are small multiples of powers of
 two, so that both compute the same potentials and spikes.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+import types
 from unittest import mock
 
 from absl.testing import parameterized
@@ -17,6 +16,7 @@ import numpy as np
 from experiments.baselines import bp_stdp
 from experiments.baselines import integrate_and_fire
 from experiments.baselines import surrogate_gradient
+from experiments.baselines.integrate_and_fire import Neuron
 import ssnn_jax
 from ssnn_jax import samples
 from ssnn_jax import trains
@@ -26,26 +26,11 @@ from tests.testing import statistics
 KEY, SIZES, BATCH_SIZE = jax.random.key(2), (4, 6, 5, 3), 3
 LABELS = np.arange(BATCH_SIZE)
 DECAY = 0.5  # of a membrane with surrogate gradients
+# The mean response of a membrane to a constant current of 1.
+MEAN_UNIT = np.mean((1 - DECAY ** np.arange(1, 11)) / (1 - DECAY))
 # Dropout 1/2 and input gain 2 cause no rounding. The last sub-interval of
 # BP-STDP has two ticks.
 CONFIG = networks.stochastic(SIZES, 10, dropout=0.5, input_gain=2.0)
-
-
-class Neuron(NamedTuple):
-  """Dynamics of a neuron, as `integrate_and_fire.Neuron`."""
-
-  decay: float
-  fire: Callable
-  reset: Callable
-
-
-class Response(NamedTuple):
-  """Response of a network to the batch."""
-
-  trains: list[np.ndarray]  # [B, T, I] spikes that enter each layer of weights
-  potentials: list[np.ndarray]  # [B, T, J] of each layer, before reset
-  fired: np.ndarray  # [B, T, C] spikes of the output layer
-  currents: np.ndarray  # [B, T, C] of the output layer
 
 
 def make_params():
@@ -58,14 +43,10 @@ def make_params():
   return tuple(map(ssnn_jax.LayerParams, weights, biases))
 
 
-def make_trains():
-  """Draws spikes of the inputs `[B, T, I]`, of which one fires in each tick."""
-  train = np.random.default_rng(1).integers(0, 2, (BATCH_SIZE, 10, SIZES[0]))
-  train[:, :, 0], train[0, :, 1] = 1, 0
-  return train
-
-
-PARAMS, TRAINS = make_params(), make_trains()
+PARAMS = make_params()
+# Spikes of the inputs `[B, T, I]`, of which one fires in each tick.
+TRAINS = np.random.default_rng(1).integers(0, 2, (BATCH_SIZE, 10, SIZES[0]))
+TRAINS[:, :, 0], TRAINS[0, :, 1] = 1, 0
 WORDS = np.asarray(jax.jit(trains.pack)(TRAINS))
 BATCH = jax.tree.map(np.float32, PARAMS), KEY, WORDS
 LEAKY = [Neuron(DECAY, lambda v: 1.0 * (v >= 1), np.subtract)] * 2
@@ -83,7 +64,11 @@ def draw_masks():
 
 
 def present(masks, neurons, gains=CONFIG.read_gains):
-  """Presents the batch to a network with the given neurons in each layer."""
+  """Presents the batch to a network with the given neurons in each layer.
+
+  Returns the trains `[B, T, I]` that enter each layer, the potentials `[B, T,
+  J]` of each before reset, and spikes and currents `[B, T, C]` of the last.
+  """
   sent, potentials = [TRAINS], []
   for layer, (weights, biases) in enumerate(PARAMS):
     currents = gains[layer] * sent[layer] @ weights + biases
@@ -97,20 +82,16 @@ def present(masks, neurons, gains=CONFIG.read_gains):
     potentials.append(reached)
     if layer < len(masks):
       sent.append(masks[layer][:, None] * fired)
-  return Response(sent, potentials, fired, currents)
-
-
-def mean_unit_response():
-  """Returns the mean response of a membrane to a constant current of 1."""
-  return np.mean((1 - DECAY ** np.arange(1, 11)) / (1 - DECAY))
+  return types.SimpleNamespace(
+    trains=sent, potentials=potentials, currents=currents, fired=fired
+  )
 
 
 def backpropagate(response, masks):
   """Computes the mean gradient, backward through layers and ticks."""
-  scale = mean_unit_response()
-  odds = np.exp(response.potentials[-1].mean(axis=1) / scale)
+  odds = np.exp(response.potentials[-1].mean(axis=1) / MEAN_UNIT)
   error = odds / odds.sum(axis=1, keepdims=True) - np.eye(SIZES[-1])[LABELS]
-  direct = np.repeat(error[:, None] / (10 * scale * BATCH_SIZE), 10, axis=1)
+  direct = np.repeat(error[:, None] / (10 * MEAN_UNIT * BATCH_SIZE), 10, axis=1)
   gradient = []
   for layer in reversed(range(len(PARAMS))):
     # A potential acts on its spike and on the potential of the next tick.
@@ -174,7 +155,7 @@ class RulesTest(parameterized.TestCase):
     np.testing.assert_array_less(distance, bound)
     # Only the divisor of the mean and the quotient are rounded.
     outputs = response.potentials[-1]
-    logits = outputs.mean(axis=1) / mean_unit_response()
+    logits = outputs.mean(axis=1) / MEAN_UNIT
     np.testing.assert_allclose(inference.potential, logits, rtol=2.0**-22)
     winners = np.eye(SIZES[-1])[outputs.argmax(axis=-1)].sum(axis=1)
     np.testing.assert_array_equal(inference.winner_counts, winners)
@@ -208,13 +189,11 @@ class RulesTest(parameterized.TestCase):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     self.assertEqual(activity[3:], (None,) * 5)
 
-
-class InputsTest(parameterized.TestCase):
   def test_spikes_are_those_of_the_stochastic_network(self):
     config = networks.stochastic((4, 4), 70, sampler='bernoulli')
     images, _ = networks.batch(1, config.layer_sizes)
     params = networks.make_params(config)
-    neuron = integrate_and_fire.Neuron(1.0, jnp.zeros_like, jnp.subtract)
+    neuron = Neuron(1.0, jnp.zeros_like, jnp.subtract)
 
     @jax.jit
     def present():

@@ -1,4 +1,4 @@
-"""Tests of RPUs, feedback alignment, and what all networks share."""
+"""Tests of feedback alignment, and what all networks share."""
 
 import functools
 
@@ -63,24 +63,6 @@ class FeedbackTest(parameterized.TestCase):
     drawn = ssnn_jax.ssnn(BIPOLAR).init(stream)
     found = networks.learner(method.make(BIPOLAR, key))(PARAMS, KEY, *BATCH)
     assert_same(found, learn(BIPOLAR, drawn))
-
-
-class RpuTest(parameterized.TestCase):
-  def test_certain_pulses_are_counted_exactly(self):
-    # Inputs and errors are 0 or 1: class 0 wins with certainty, which is right
-    # for the second sample only.
-    config = networks.stochastic((3, 2), num_steps=7)
-    layer = np.zeros((3, 2), np.float32), np.float32([200, 0])
-    params = (ssnn_jax.LayerParams(*layer),)
-    images = np.float32([[1, 0, 1], [1, 1, 0]])
-    count_pulses = jax.jit(rpu.make_network(config).count_pulses)
-    labels = np.array([1, 0])
-    counted, _ = jax.device_get(count_pulses(params, KEY, images, labels))
-    expected = 7 * np.outer([1, 0, 1], [1, -1])
-    ((positive, negative),) = zip(counted.positive, counted.negative)
-    weights = positive.weights - negative.weights
-    np.testing.assert_array_equal(weights, expected)
-    np.testing.assert_array_equal(positive.biases - negative.biases, [7, -7])
 
 
 class NetworksTest(parameterized.TestCase):

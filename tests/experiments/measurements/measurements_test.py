@@ -5,11 +5,13 @@ import json
 
 from absl.testing import parameterized
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.config import ExperimentConfig
 from experiments.measurements import faults as faults_lib
 from experiments.measurements import settling
+from experiments.measurements import update_error
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import commands
@@ -37,7 +39,31 @@ def train_few():
   return config, trained, few
 
 
+def make_network(noise):
+  """Makes a network whose update is (3, 4), plus normal noise of the key."""
+
+  def loss(params, key, inputs, labels):
+    del inputs, labels
+    slopes = jnp.array([[3.0, 4.0]])
+    if noise:
+      slopes += noise * jax.random.normal(key, (1, 2))
+    (layer,) = params
+    return jnp.sum(slopes * layer.weights) + 100.0 * layer.biases[0], None
+
+  return ssnn_jax.Network(None, None, loss)
+
+
 class MeasurementsTest(parameterized.TestCase):
+  def test_update_error_is_the_root_mean_square_of_the_noise_of_weights(self):
+    key = jax.random.key(0)
+    networks = make_network(2.0), make_network(0.0)
+    params = (ssnn_jax.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),)
+    error = update_error.measure(*networks, params, key, None, None, 3)
+    keys = [jax.random.fold_in(key, draw) for draw in range(3)]
+    noise = [2.0 * jax.random.normal(key, (1, 2)) for key in keys]
+    expected = np.sqrt(np.sum(np.square(noise)) / 3) / 5.0
+    np.testing.assert_allclose(error, expected, rtol=1e-6)
+
   def test_fidelity_has_a_line_for_each_network(self):
     grid = '--grid=neuron=bipolar,stochastic'
     few = '--train_steps=3', '--draws=2', '--num_steps=16'
