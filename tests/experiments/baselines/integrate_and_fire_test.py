@@ -187,7 +187,7 @@ class RulesTest(parameterized.TestCase):
     self.assertTrue(all(0 < fraction < 1 for fraction in expected[0]))
     found = np.transpose(activity[:3])
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    self.assertEqual(activity[3:], (None,) * 5)
+    self.assertEqual(activity[3:], (None,) * 4)
 
   def test_spikes_are_those_of_the_stochastic_network(self):
     config = networks.stochastic((4, 4), 70, sampler='bernoulli')
