@@ -494,6 +494,7 @@ STUDIES['device_tolerance'] = Study(
       Sweep({'device_params': _DEGRADED, **_BOTH}, base=_CUSTOM),
       Sweep(_NOISY | _STOCHASTIC, base=_CUSTOM),
     ),
+    'fashion_mnist': (Sweep({'device': _PRESETS, **_BOTH}),),
   },
   base={'num_steps': 32},
   columns=('neuron', 'device', 'device_params', 'read_noise'),
