@@ -134,9 +134,7 @@ class Wiring:
     rows = rows.reshape(*rows.shape[:-2], -1)
     if self.inputs is None:
       return rows
-    total = sum(_take(rows, listed) for listed in self._rows_of_inputs)
-    # Otherwise the compiler would repeat the sum wherever it is used.
-    return jax.lax.optimization_barrier(total)
+    return sum(_take(rows, listed) for listed in self._rows_of_inputs)
 
   @functools.cached_property
   def _rows_of_inputs(self):
