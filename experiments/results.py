@@ -50,6 +50,7 @@ _README_ROWS = (
   ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
   ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
   ('one hidden layer, against ReLU', 'relu', {'method': ('ssnn',)}),
+  ('three convolutions', 'cifar10', {}),
   ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
   ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )
