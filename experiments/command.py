@@ -59,6 +59,8 @@ def launch(
       _quiet_libraries()
       main()
       sys.stdout.flush()
+    except BrokenPipeError:
+      raise
     except (ssnn_jax.UserError, OSError) as error:
       sys.exit(f'error: {error}')
     except KeyboardInterrupt as error:
@@ -68,7 +70,11 @@ def launch(
       # Computations still run in other threads and crash an orderly exit.
       os._exit(130)
 
-  app.run(guarded, flags_parser=parse)
+  try:
+    app.run(guarded, flags_parser=parse)
+  except BrokenPipeError:  # the reader of the output has ended, as of `| head`
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def _print_help(headings):
