@@ -312,16 +312,27 @@ _COLORED = {
   'batch_size': 64,
   'augment': True,
 }
+
+
+def _color(num_seeds, *num_steps, **gains):
+  """Sweeps T for color images; the ANN has the input gain, too."""
+  grid = {'num_steps': num_steps, **_BIPOLAR, **gains}
+  return Sweep(grid, num_seeds, _COLORED)
+
+
+_GAINS = {'input_gain': (4.0,), 'gain': (64.0,)}
 STUDIES['cifar10'] = Study(
   question='Do spikes learn color images as well as their ANN?',
   sweeps={
     'cifar10': (
-      Sweep({'num_steps': (16,), **_BIPOLAR}, 5, _COLORED),
-      Sweep({'num_steps': (8, 32), **_BIPOLAR}, 2, _COLORED),
+      _color(5, 8, 16, **_GAINS),
+      _color(2, 32, **_GAINS),
+      _color(5, 16),
+      _color(2, 8),
     ),
   },
   base={'diagnostics': False},
-  columns=('layers', 'num_steps'),
+  columns=('layers', 'input_gain', 'gain', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
 )
 
