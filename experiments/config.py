@@ -154,10 +154,10 @@ def concerns(method: str, field: str) -> bool:
 
 @contextlib.contextmanager
 def named(flag: str = '') -> Iterator[None]:
-  """Names a flag in errors of values, or makes one of the field they name."""
+  """Names a flag in user errors, or makes a flag of the field they name."""
   try:
     yield
-  except ValueError as error:
+  except ssnn_jax.UserError as error:
     is_named = str(error).startswith('--')
     prefix = f'--{flag}: ' if flag else '--' * (not is_named)
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
@@ -328,8 +328,7 @@ class ExperimentConfig:
   @named()
   def __post_init__(self):
     for name, kind in LISTS.items():
-      with named(name):
-        values = _read_list(name, kind, getattr(self, name))
+      values = _read_list(name, kind, getattr(self, name))
       object.__setattr__(self, name, values)
     check = functools.partial(checks.check_field, self)
     for name, field in FIELDS.items():
@@ -456,9 +455,14 @@ def _read_list(name, kind, value):
   if isinstance(value, str):
     value = [part.strip() for part in value.split(',')] if value else []
   parts = value if isinstance(value, list | tuple) else [value]
-  values = tuple(kind(str(part)) for part in parts)
-  is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
-  return values if is_list else values[0]
+  try:
+    values = tuple(kind(str(part)) for part in parts)
+    is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
+    return values if is_list else values[0]
+  except (ValueError, IndexError):
+    raise ssnn_jax.UserError(
+      f'{name} is {_write(value)}; expected numbers separated by commas.'
+    ) from None
 
 
 def _write(value):

@@ -108,8 +108,12 @@ def _parse_value(name, text):
   if name in config_lib.DASHED:
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
-  with config_lib.named(f'grid: {name}'):
+  try:
     return FLAGS[name].parser.parse(text)
+  except ValueError as error:
+    raise ssnn_jax.UserError(
+      f"--grid: {name} is '{text}' ({error}); see --help."
+    ) from None
 
 
 def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
@@ -212,7 +216,11 @@ def plan(
   for name, (config, num_seeds) in list_settings(base, sweeps).items():
     most = 1 if config.folds else seeds_at_once or num_seeds
     configs = (workdir / name).glob(f'seed=*/{train.CONFIG}')
-    known = [train.read_task(file.parent).seeds for file in configs]
+    known = [
+      train.read_task(file.parent).seeds
+      for file in configs
+      if re.fullmatch(r'seed=\d+(-\d+)?', file.parent.name)
+    ]
     seed, stop = base.seed, base.seed + num_seeds
     while seed < stop:
       later = [seeds.start for seeds in known if seeds.start > seed]

@@ -258,8 +258,14 @@ def read_lines(folder: pathlib.Path, event: str | None = None) -> list[dict]:
   """Reads the lines of a task, or of one event; none before a checkpoint."""
   path = folder / METRICS
   text = path.read_text() if path.exists() else ''
-  lines = map(json.loads, text.splitlines())
-  return [line for line in lines if event in (None, line['event'])]
+  try:
+    lines = map(json.loads, text.splitlines())
+    return [line for line in lines if event in (None, line['event'])]
+  except (ValueError, TypeError, LookupError) as error:
+    raise ssnn_jax.UserError(
+      f'{path} is damaged ({error}); remove the folder of the run, and repeat '
+      'the command.'
+    ) from None
 
 
 def is_finished(task: Task) -> bool:

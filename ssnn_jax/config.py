@@ -118,10 +118,11 @@ class NetworkConfig:
     is_bipolar, samplers = self.neuron == 'bipolar', list(trains.SAMPLERS)
     if isinstance(self.sampler, trains.Sampler):
       # Traced, as floats would be compared as the threshold 0.
-      key, word = jnp.zeros(3, jnp.uint32), jnp.int32(0)
-      source = trains.Source(key, word, trains.Role.INPUT, 0, 3)
-      draw = lambda: self.sampler.thresholds(source, word)
-      drawn = jax.eval_shape(draw)
+      draw = lambda key, word: self.sampler.thresholds(
+        trains.Source(key, word, trains.Role.INPUT, 0, 3), word
+      )
+      key = jax.ShapeDtypeStruct((3,), jnp.uint32)
+      drawn = jax.eval_shape(draw, key, jax.ShapeDtypeStruct((), jnp.int32))
       is_valid = (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
       yield 'sampler', is_valid, 'thresholds of a word, [32, N] uint16'
     else:

@@ -60,6 +60,7 @@ FIELDS = (
   (dict(gain=-1.0), 'gain is -1.0; expected positive'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
+  (STOCHASTIC | dict(ceiling=2.0), "ceiling is 2.0; .*, or neuron='bipolar'"),
   (STOCHASTIC | dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
   (
     dict(sampler=ssnn_jax.trains.Sampler(lambda s, w: jnp.ones((32, 3)))),
@@ -377,6 +378,9 @@ COMMANDS = [  # flags of experiments.run, words
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=gain=4 --method=bp', "--method is .* --grid='method=bp;...'"),
   ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
+  ('--grid=num_steps=8,x', "--grid: num_steps is 'x' .*; see --help"),
+  ('--gain=x', '--gain is x; expected numbers separated by commas'),
+  ('--gain=', '--gain is ; expected numbers separated by commas'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=gain=1;num_steps=1;gain=2', '--grid: gain is repeated'),
   ('--resume', 'holds no run that can be continued'),
@@ -400,6 +404,7 @@ DAMAGED = [  # file, text in it (empty: all of it), text instead, words
   (_CONFIG_FILE, 'seed": 0', 'seed": 1', 'seed is 0, not 1'),
   (_PROGRESS, 'data_sha256": "', 'data_sha256": "0', 'other samples'),
   (_PROGRESS, '"sha256": "', '"sha256": "0', 'arrays have changed'),
+  ('finished/metrics.jsonl', '', 'null\n', 'metrics.jsonl is damaged'),
 ]
 
 

@@ -168,7 +168,8 @@ class ModelTest(parameterized.TestCase):
     params, *batch = make_case(CONV)
     model, tree = make_linen(params)
     with jax.default_matmul_precision('highest'):
-      found = jax.jit(jax.grad(loss_of(model)))(tree, make_key(1), *batch)
+      learn = jax.grad(loss_of(jax.checkpoint(model)))
+      found = jax.jit(learn)(tree, make_key(1), *batch)
     learn = networks.learner(ssnn_jax.ssnn(CONV))
     expected, _ = learn(params, make_key(1), *batch)
     leaves = jax.device_get(jax.tree.leaves(make_linen(expected)[1]))

@@ -61,7 +61,7 @@ def as_gradient(coincidences):
 
 
 class PulsesTest(parameterized.TestCase):
-  @parameterized.parameters((), ('update',))
+  @parameterized.parameters((), ('update',), ('forward', 'backward'))
   def test_coincidences_are_the_gradient(self, *rates):
     network, params, batch, _ = make(rates=rates, winner='race', dropout=0.25)
     found, response = learn(rates=rates, winner='race', dropout=0.25)

@@ -73,7 +73,7 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   if not is_traced and not is_within(np.asarray(images), white):
     expected = 'grey values from 0 to 255, or bool instead of 0 and 1'
     if white == 1.0:
-      expected = 'rates within [0, 1]: divide grey values by 255'
+      expected = 'rates within [0, 1], without NaN: divide grey values by 255'
     raise types.UserError(
       f'images lie within [{images.min():.7g}, {images.max():.7g}]; expected '
       f'{expected}.'

@@ -19,6 +19,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.training import loop
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
@@ -247,6 +248,14 @@ class TrainTest(FolderTestCase):
       of_seed = jax.tree.map(lambda leaf: leaf[seed], params)  # noqa: B023
       quantized = chip.network.quantize(config, of_seed)
       jax.tree.map(np.testing.assert_array_equal, quantized, weights)
+
+  def test_finished_task_is_skipped(self):
+    metrics = self.anns.folder / train_lib.METRICS
+    before = metrics.read_bytes()
+    with mock.patch.object(loop, 'run') as run:
+      train(self.anns)
+    run.assert_not_called()
+    self.assertEqual(metrics.read_bytes(), before)
 
   def test_refuses_to_go_on_in_a_removed_folder(self):
     save, task = checkpoints.save, self.anns._replace(folder=self.folder)

@@ -56,11 +56,17 @@ def random_split(size, seed=0):
   return datasets.Split(random_images(size, seed), labels)
 
 
-def random_colors(size, num_classes):
-  """Returns colored images of uniform noise, of the shape of CIFAR-10."""
-  random = np.random.default_rng(0)
-  images = random.integers(256, size=(size, 32, 32, 3), dtype=np.uint8)
-  return datasets.Split(images, np.arange(size, dtype=np.int32) % num_classes)
+def random_colors(size, shape=(32, 32, 3), num_classes=10, seed=0):
+  """Returns noisy colored images, by default of the shape of CIFAR-10.
+
+  Three rows have one of the colors, which depend on the label.
+  """
+  random = np.random.default_rng(seed)
+  images = random.integers(64, size=(size, *shape), dtype=np.uint8)
+  labels = np.arange(size, dtype=np.int32) % num_classes
+  for image, label in zip(images, labels):
+    image[3 * label : 3 * label + 3, :, label % shape[2]] += 191
+  return datasets.Split(images, labels)
 
 
 def prepare_tfds(name, data_dir, image, label, **splits):

@@ -76,6 +76,24 @@ class FourDevicesTest(parameterized.TestCase):
       learned.append(statistics.flat(state.params))
     np.testing.assert_array_equal(*learned)
 
+  def test_update_of_the_ann_is_the_mean_over_devices(self):
+    config = networks.stochastic(SIZES, num_steps=10, dropout=0.1)
+    built = ssnn_jax.ann(config, axis_name=loop.AXIS)
+
+    def learn(params, inputs, labels):
+      shard = loop.own_positions(BATCH_SIZE, loop.AXIS)
+      loss, key = jax.grad(built.loss, has_aux=True), jax.random.key(1)
+      return loss(params, key, inputs[shard], labels[shard])[0]
+
+    params = jax.tree.map(lambda x: x[None], networks.make_params(config))
+    learned = [
+      jax.device_get(
+        loop.over_seeds(learn, (0, None, None), mesh=mesh)(params, *DIGITS)
+      )
+      for mesh in map(make_mesh, (1, 4))
+    ]
+    networks.assert_close(learned[1], learned[0])
+
   def test_plain_model_learns_the_same_from_a_sharded_batch(self):
     params = network_lib.quantize(BIPOLAR, networks.make_params(BIPOLAR))
 
