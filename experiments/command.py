@@ -68,7 +68,7 @@ def launch(
       words = '; '.join(['interrupted', *error.args])
       print(words, file=sys.stderr, flush=True)
       # Computations still run in other threads and crash an orderly exit.
-      os._exit(130)
+      os._exit(130)  # of a command that Ctrl-C has ended
 
   try:
     app.run(guarded, flags_parser=parse)

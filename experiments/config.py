@@ -460,8 +460,9 @@ def _read_list(name, kind, value):
     is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
     return values if is_list else values[0]
   except (ValueError, IndexError):
+    what = 'whole numbers' if kind is int else 'numbers'
     raise ssnn_jax.UserError(
-      f'{name} is {_write(value)}; expected numbers separated by commas.'
+      f'{name} is {_write(value)}; expected {what} separated by commas.'
     ) from None
 
 

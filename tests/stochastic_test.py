@@ -128,6 +128,14 @@ class PulsesTest(parameterized.TestCase):
       np.testing.assert_allclose(unit.biases, UNIT, rtol=1e-6)
       np.testing.assert_allclose(requested.biases, ratio, rtol=1e-6)
 
+  def test_infinite_pulses_are_never_requested(self):
+    found, _ = learn(np.inf)
+    for positive, negative, requested in zip(
+      found.positive, found.negative, found.pulses
+    ):
+      for leaf in (positive.weights, negative.weights, *requested):
+        np.testing.assert_array_equal(leaf, 0)
+
 
 def signals(config, params, images, labels):
   """Presents a batch with the key 2."""

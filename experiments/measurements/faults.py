@@ -41,8 +41,8 @@ def make_play(
 ) -> Callable[..., realtime.Played]:
   """Makes `(params, key, inputs, labels) -> Played` of a network with a fault.
 
-  It is 'stuck=' and the fraction of weights that are stuck at 0, chosen by the
-  seed, or wires of `settling.make_wires`.
+  A fault is 'stuck=' and the fraction of weights that are stuck at 0, chosen by
+  the seed, or wires of `settling.make_wires`.
   """
   name, _, level = fault.partition('=')
   is_stuck = name == 'stuck'

@@ -51,9 +51,16 @@ def train_network(
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
   )
-  fields = {x: getattr(config, x) for x in ('num_epochs', 'batch_size', 'seed')}
-  fields |= {'evaluate': False, 'progress': False}
-  fitted = training.fit(ssnn_jax.ssnn(network), optimizer, dataset, **fields)
+  fitted = training.fit(
+    ssnn_jax.ssnn(network),
+    optimizer,
+    dataset,
+    num_epochs=config.num_epochs,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    evaluate=False,
+    progress=False,
+  )
   size, split = config.batch_size, train.eval_split(dataset)
   most = min(num_batches, len(split.labels) // size)
   batches = [

@@ -182,6 +182,7 @@ class EventsTest(data_util.DatasetTestCase):
 
   @parameterized.parameters(
     ('t', 2**32, 't from .* to 4294967296, not 0 to 4294967295'),
+    ('t', -1, 't from -1 to'),
     ('y', 128, 'y from .* to 128, not 0 to 127'),
     ('x', -1, 'x from -1 to'),
   )

@@ -91,6 +91,7 @@ class NetworksTest(parameterized.TestCase):
       (content.replace(weights, changed), ''),
       (content[:-100], ''),
       ({'config': '{'}, 'Expecting'),
+      ({'weights_2': np.ones(5)}, 'the shapes .*weights_2.*; the network has'),
       ({'weights_0': np.ones((5, 6))}, r'\(5, 6\).*has .*weights_0.: \(6, 5\)'),
       (
         {'weights_0': np.full((6, 5), np.nan)},
@@ -113,5 +114,11 @@ class NetworksTest(parameterized.TestCase):
     with checkpoints.open_in(self.folder) as manager:
       checkpoints.save(manager, best, [7, 8], {}, 0.9)
       checkpoints.save(manager, last, [7, 8], {}, 0.5)
-    params = jax.tree.map(lambda leaf: leaf[1], best.params)
-    self.assert_loads(config, params, seed=8, best=True)
+    for state, index, options in (
+      (last, 0, {}),
+      (last, 1, {'seed': 8}),
+      (best, 1, {'seed': 8, 'best': True}),
+    ):
+      params = jax.tree.map(lambda leaf: leaf[index], state.params)  # noqa: B023
+      self.assert_loads(config, params, **options)
+    self.assertEqual(checkpoints.last_epoch(self.folder), 2)
