@@ -252,32 +252,31 @@ STUDIES['events'] = Study(
 )
 
 
-def _rectify(num_epochs, conventional, clipped):
+def _rectify(layers, num_epochs, learning_rate, dropout, num_seeds):
   """Sweeps conventional ANNs, and networks with a ceiling of 8, with Adam.
 
-  Their learning rates and dropouts were chosen for the ANNs on held-out
-  samples.
+  Learning rates were chosen for both ANNs on held-out samples.
   """
-  shared = {'layers': _DENSE, 'num_epochs': num_epochs, 'batch_size': 128}
-  shared |= {'optimizer': 'adam', 'diagnostics': False}
-  names = 'learning_rate', 'dropout'
-  rectified = shared | dict(zip(names, conventional))
-  spiking = shared | {'ceiling': 8.0} | dict(zip(names, clipped))
+  base = {'layers': layers, 'num_epochs': num_epochs, 'dropout': dropout}
+  base |= {'learning_rate': learning_rate, 'optimizer': 'adam'}
+  base |= {'batch_size': 128, 'diagnostics': False}
+  clipped = base | {'ceiling': 8.0}
   lengths = {'method': ('ssnn',), 'num_steps': (8, 16, 32)}
   return (
-    Sweep({'method': ('relu',)}, 10, rectified),
-    Sweep({'method': ('bp',)}, 10, spiking),
-    Sweep(lengths, 10, spiking),
+    Sweep({'method': ('relu',)}, num_seeds, base),
+    Sweep({'method': ('bp',)}, num_seeds, clipped),
+    Sweep(lengths, num_seeds, clipped),
   )
 
 
 def _clip(dataset):
   """Sweeps the tuned ANN of `parity`, for comparison."""
-  base = _TUNED[dataset] | {'layers': _DENSE, 'diagnostics': False}
+  base = _TUNED[dataset] | {'layers': DENSE, 'diagnostics': False}
   return Sweep({'method': ('bp',)}, 10, base)
 
 
-_DENSE = '256,10'
+DENSE = '256,10'
+LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
 _ADAM_COLUMNS = 'optimizer', 'ceiling', 'learning_rate', 'dropout'
 _ADAM_COLUMNS += ('weight_decay',)
 STUDIES['relu'] = Study(
@@ -287,11 +286,12 @@ STUDIES['relu'] = Study(
   ),
   sweeps={
     'mnist': (
-      *_rectify(10, (0.01, 0.1), (0.01, 0.1)),
+      *_rectify(DENSE, 10, 0.01, 0.1, 10),
       _clip('mnist'),
     ),
     'fashion_mnist': (
-      *_rectify(20, (0.003, 0.1), (0.003, 0.1)),
+      *_rectify(DENSE, 20, 0.003, 0.1, 10),
+      *_rectify(LARGE_CONV, 6, 0.002, 0.3, 5),
       _clip('fashion_mnist'),
     ),
   },
