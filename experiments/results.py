@@ -42,6 +42,8 @@ FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
 _BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
 _SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
+_DENSE, _LARGE = ({'layers': (x,)} for x in (studies.DENSE, studies.LARGE_CONV))
+_SPIKES = {'method': ('ssnn',)}
 # Rows of the table of the README: network, study, and what it shows of it.
 _README_ROWS = (
   ('one hidden layer', 'parity', _SETS | _BIPOLAR),
@@ -49,7 +51,8 @@ _README_ROWS = (
   ('four hidden layers', 'depth', {'layer_sizes': ('784-159-159-159-159-10',)}),
   ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
   ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
-  ('one hidden layer, against ReLU', 'relu', {'method': ('ssnn',)}),
+  ('one hidden layer, against ReLU', 'relu', _SPIKES | _DENSE),
+  ('large convolution, against ReLU', 'relu', _SPIKES | _LARGE),
   ('three convolutions', 'cifar10', {}),
   ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
   ('one hidden layer', 'events', _SETS | _STOCHASTIC),
@@ -100,12 +103,12 @@ _WORDS = {
   },
   'rates': {'': 'spikes'},
   'neuron': {},
-  'layers': {studies.RESIDUAL: 'residual'},
+  'layers': {'': 'dense', studies.RESIDUAL: 'residual'},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
-_MARKERS = 'osD^vPX*'
+_MARKERS = 'osD^vPX*<'
 _TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points
 
 
