@@ -103,7 +103,12 @@ _WORDS = {
   },
   'rates': {'': 'spikes'},
   'neuron': {},
-  'layers': {'': 'dense', studies.RESIDUAL: 'residual'},
+  'layers': {
+    '': 'dense',
+    studies.RESIDUAL: 'residual',
+    studies.DENSE: 'one hidden layer',
+    studies.LARGE_CONV: 'large convolution',
+  },
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
