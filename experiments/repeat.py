@@ -71,9 +71,12 @@ def repeat(
       if metric in new and pd.notna(row.get(metric)):
         pairs.append((row, new, metric))
   if not pairs:
+    times = runs['seconds'].dropna() / 60
+    reason = f'the shortest takes {times.min():.1f} minutes'
+    if missing or times.empty:
+      reason = 'for these reasons' if missing else 'as no such run has a time'
     raise ssnn_jax.UserError(
-      'no run was repeated; give more minutes by --quick, or flags of fields '
-      'that runs with a recorded time have.'
+      f'no run was repeated, {reason}; give other minutes, fields or data.'
     )
   level = 1 - 0.05 / (2 * len(pairs))
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
@@ -103,8 +106,10 @@ def _read(name, given):
   fields = results.setting_fields(studies.load(name))
   columns = dict.fromkeys([*runs, *fields, 'seed', *given])
   runs = runs.reindex(columns=[*columns])
-  for field, value in given.items():
-    runs = runs[runs[field] == results.write(field, value)]
+  chosen = config_lib.ExperimentConfig(**given)
+  for field in given:
+    cell = results.write(field, getattr(chosen, field))
+    runs = runs[runs[field] == cell]
   setting = list(runs[fields].itertuples(index=False, name=None))
   times = {'seconds': results.run_seconds(runs), 'setting': setting}
   return runs.assign(study=name, **times).dropna(subset='seed')

@@ -648,6 +648,8 @@ def _scale(axes, rows, study, is_curves):
     label = f'accuracy minus {base} (points)'
     margin = rows['margin'].iloc[0]
     unit = 'point' if margin == 1 else 'points'
+    if margin != study.margin:
+      unit += ', digits'
     draw_line(0, color='black', linewidth=1, label=base)
     for place, name in ((-margin, ''), (margin, f'± {margin:g} {unit}')):
       draw_line(place, color='black', linewidth=0.8, linestyle=':', label=name)

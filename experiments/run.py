@@ -132,7 +132,9 @@ def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
       remedy = 'leave it out'
-      if name == 'method' and not FLAGS.study:
+      if FLAGS.study:
+        remedy += ', or choose recorded runs by it, with --quick=MINUTES'
+      elif name == 'method':
         remedy = f"write --grid='method={given[name]};...' instead"
       raise ssnn_jax.UserError(f'--{name} is varied by the sweep; {remedy}.')
   return [
@@ -339,8 +341,10 @@ def _repeat(given):
     settings = list_settings(base, study.find_sweeps(dataset))
     return [config for config, _ in settings.values()]
 
-  is_all = FLAGS.study == 'all'
-  names = results.list_recorded() if is_all else [FLAGS.study]
+  names = results.list_recorded()
+  if FLAGS.study != 'all':
+    studies.load(FLAGS.study)
+    names = [name for name in names if name == FLAGS.study]
   given.pop('seed', None)
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(

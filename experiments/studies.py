@@ -85,7 +85,8 @@ def load(name: str) -> Study:
   """Returns a study; raises `UserError` if there is none of this name."""
   if name not in STUDIES:
     raise ssnn_jax.UserError(
-      f'--study={name} does not exist; choose one of {", ".join(STUDIES)}.'
+      f'--study={name} does not exist; choose one of {", ".join(STUDIES)}, or '
+      'with --quick all.'
     )
   return STUDIES[name]
 

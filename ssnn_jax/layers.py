@@ -315,12 +315,12 @@ def connect(
         f'{layer} is not connected to its inputs of shape {input_shape}; its '
         'connect must return a layers.Wiring with this input_shape.'
       )
-    below = wirings[-1].num_inputs if wirings else None
+    below = wirings[-1].num_inputs if wirings else 0
     if wiring.is_residual and wiring.num_neurons != below:
       raise UserError(
-        f'{layer} has a residual connection, but {wiring.num_neurons} neurons '
-        f'instead of the {below} that the layer below receives; make the '
-        'numbers equal, or leave the connection out.'
+        f'{layer} has a residual connection from {below} inputs of a layer '
+        f'below to {wiring.num_neurons} neurons; make the numbers equal, or '
+        'leave the connection out.'
       )
     wirings.append(wiring)
     input_shape = wiring.output_shape
