@@ -71,10 +71,12 @@ def repeat(
       if metric in new and pd.notna(row.get(metric)):
         pairs.append((row, new, metric))
   if not pairs:
-    times = runs['seconds'].dropna() / 60
-    reason = f'the shortest takes {times.min():.1f} minutes'
-    if missing or times.empty:
-      reason = 'for these reasons' if missing else 'as no such run has a time'
+    shortest = runs['seconds'].min() / 60  # NaN without one
+    reason = f'the shortest takes {shortest:.1f} minutes'
+    if missing:
+      reason = 'for the reasons above'
+    elif math.isnan(shortest):
+      reason = 'as no such run has a time'
     raise ssnn_jax.UserError(
       f'no run was repeated, {reason}; give other minutes, fields or data.'
     )

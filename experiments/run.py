@@ -343,8 +343,8 @@ def _repeat(given):
 
   names = results.list_recorded()
   if FLAGS.study != 'all':
-    studies.load(FLAGS.study)
-    names = [name for name in names if name == FLAGS.study]
+    studies.load(FLAGS.study)  # refuses a name that there is not
+    names = [FLAGS.study]
   given.pop('seed', None)
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(
