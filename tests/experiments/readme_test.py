@@ -32,7 +32,8 @@ class ReadmeTest(absltest.TestCase):
     self.assertIn(
       f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
       f'{spikes["error_spikes"]:.0f} error spikes, those that are taken back '
-      f'as well, until silence after {spikes["median_silence"]:.0f} ticks',
+      f'as well; half of the images are silent after '
+      f'{spikes["median_silence"]:.0f} ticks',
       README,
     )
 
