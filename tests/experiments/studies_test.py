@@ -21,7 +21,7 @@ SWEPT = [
 # Sets of the same sweeps as another one, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
 # Whose sweeps were changed, and whose runs are being made again.
-PENDING = {'events', 'benchmark', 'cifar10'}
+PENDING = {'benchmark', 'cifar10'}
 MADE = [name for name in studies.STUDIES if name not in PENDING]
 
 
