@@ -54,7 +54,6 @@ _README_ROWS = (
   ('one hidden layer, against ReLU', 'relu', _SPIKES | _DENSE),
   ('large convolution, against ReLU', 'relu', _SPIKES | _LARGE),
   ('three convolutions', 'cifar10', {'gain': ('64.0',)}),
-  ('three convolutions, gain 4', 'cifar10', {'gain': ('',)}),
   ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
   ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )

@@ -539,7 +539,7 @@ STUDIES['benchmark'] = Study(
   shown={
     'name': ('learn', 'epoch'),
     'layers': ('784-256-10',),
-    'device': ('ideal',),
+    'device': ('ideal', ''),  # or none
   },
 )
 

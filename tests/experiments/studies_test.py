@@ -20,9 +20,6 @@ SWEPT = [
 ]
 # Sets of the same sweeps as another one, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
-# Whose sweeps were changed, and whose runs are being made again.
-PENDING = {'benchmark', 'cifar10'}
-MADE = [name for name in studies.STUDIES if name not in PENDING]
 
 
 def find_settings(name, dataset):
@@ -42,7 +39,7 @@ class StudyTest(parameterized.TestCase):
   def test_runs_are_those_of_the_sweeps(self, name, dataset):
     expected = find_settings(name, dataset)  # which are valid
     self.assertNotEmpty(expected)
-    if name in PENDING or dataset in WITHOUT_RUNS:
+    if dataset in WITHOUT_RUNS:
       return
     known = {*datasets.IMAGES, *datasets.RECORDINGS, 'emnist47', 'cifar10'}
     self.assertIn(dataset, known)
@@ -52,7 +49,7 @@ class StudyTest(parameterized.TestCase):
     found = {cells: list(group['seed'].dropna()) for cells, group in groups}
     self.assertEqual(found, expected)
 
-  @parameterized.parameters(*MADE)
+  @parameterized.parameters(*studies.STUDIES)
   def test_csv_is_as_it_would_be_exported(self, name):
     study, text = studies.load(name), results.path(name).read_text()
     self.assertEqual(results.to_csv(results.read_csv(name), study), text)
@@ -60,7 +57,7 @@ class StudyTest(parameterized.TestCase):
     names = {'dataset', 'method', *study.columns, *study.metrics}
     self.assertContainsSubset(names, head)
 
-  @parameterized.parameters(*MADE)
+  @parameterized.parameters(*studies.STUDIES)
   def test_page_has_the_table_of_its_csv(self, name):
     page, made = results.path(name, 'md').read_text(), results.page_table(name)
     begin, end = results.MARKS
@@ -74,7 +71,7 @@ class StudyTest(parameterized.TestCase):
       for command in study.commands:
         self.assertIn(command, page)
 
-  @parameterized.parameters(*MADE)
+  @parameterized.parameters(*studies.STUDIES)
   def test_sweep_of_one_data_set_is_shown(self, name):
     study, runs = studies.load(name), results.read_csv(name)
     own = results.compare(runs[runs['dataset'] == runs['dataset'][0]], study)
