@@ -621,7 +621,7 @@ STUDIES['faults'] = Study(
   shown={
     'fault': (
       *('delay=7', 'loss=1e-1', 'loss=1e-2', 'loss=1e-4', 'loss=1e-6'),
-      *('stuck=1e-1', 'stuck=1e-2', 'stuck=1e-3', 'stuck=1e-4'),
+      *('stuck=1e-1', 'stuck=1e-2', 'stuck=1e-3'),
     ),
   },
 )
