@@ -136,9 +136,9 @@ METHODS = {
     has_pulses=True,
   ),
   CHIP: Method(
-    'the chip: real time in integers, one sample after another',
-    lambda config, key, **options: chip.make_network(config),
-    _without_key(chip.make_observe),
+    'the chip: the spiking network in integers, one sample after another',
+    _without_key(ssnn_jax.ssnn),
+    _without_key(ssnn_jax.observe.make_observe),
     _CHIP | {'num_steps'},
   ),
 }
@@ -177,8 +177,6 @@ def _flag(default, text, choices=(), heading='', **metadata):
 # '64,10'; in names and grids dashes separate.
 LISTS = {'layer_sizes': int, 'gain': float, 'rates': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
-# Fields that affect all methods, but have their defaults on the chip.
-_UNLIKE_CHIP = 'layers', 'ceiling', 'input_gain', 'dropout', 'weight_decay'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -359,9 +357,7 @@ class ExperimentConfig:
       expected = 'sgd, as pulses and integers move weights by fixed steps'
       check('optimizer', self.optimizer == 'sgd', expected)
     if self.method == CHIP:
-      for name in _UNLIKE_CHIP:
-        value, default = getattr(self, name), FIELDS[name].default
-        check(name, value == default, f'{default}, as of the chip')
+      check('weight_decay', not self.weight_decay, '0, as of the chip')
 
   def _read_device(self):
     """Adds the values of the file of a device, unless the record has them."""
@@ -584,8 +580,13 @@ def network_config(
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
   same = {'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'}
   same |= {'dropout', 'read_noise'}
-  if has_neurons and config.weight_bits is not None:
-    same |= _CHIP
+  weight_bits = config.weight_bits
+  if config.method == CHIP and weight_bits is None:
+    weight_bits = 12
+  if weight_bits is not None and concerns(config.method, 'weight_bits'):
+    same |= {'fraction_bits'}
+  else:
+    weight_bits = None
   is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
   expected = f'false, as {dataset.name} has no images of height and width'
   checks.check_field(
@@ -595,12 +596,11 @@ def network_config(
     **_layers(config, dataset),
     neuron='stochastic' if is_drawn else config.neuron,
     input_gain=input_gain,
+    weight_bits=weight_bits,
     **{name: getattr(config, name) for name in same},
   )
-  if config.method == CHIP:
-    rate = config.learning_rate / config.batch_size
-    # Refuses rates of more than an update in a tick.
-    chip.make_device(chip_config(config, network), rate)
+  if config.method == CHIP:  # refuses what the chip has not
+    chip.make_device(network, config.learning_rate / config.batch_size)
   return network
 
 
@@ -628,16 +628,3 @@ def _layers(config, dataset):
       f'{classes} classes.'
     )
   return {'layers': layers, 'input_shape': input_shape}
-
-
-@named()
-def chip_config(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
-) -> chip.ChipConfig:
-  """Makes the configuration of the chip of a run."""
-  return chip.ChipConfig(
-    network.layer_sizes,
-    config.num_steps,
-    weight_bits=12 if config.weight_bits is None else config.weight_bits,
-    fraction_bits=config.fraction_bits,
-  )

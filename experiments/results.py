@@ -78,10 +78,13 @@ METRICS = {
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',
+  'multipliers': 'DSPs',
   'max_mhz': 'MHz reached',
   'clock_mhz': 'MHz used',
   'clocks_per_sample': 'clocks a sample',
-  'samples_per_second': 'samples a second',
+  'samples_per_second': 'samples a second, core',
+  'memory_samples_per_second': 'from SDRAM',
+  'line_samples_per_second': 'over the line',
 }
 _OTHERS = ('test_accuracy_potential', 'flip_flops')
 _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')

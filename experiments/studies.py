@@ -436,38 +436,39 @@ def _shrink(base, num_seeds, sizes, weight_bits, fraction_bits, *num_steps):
     'layer_sizes': (sizes,),
     'weight_bits': (weight_bits,),
     'fraction_bits': (fraction_bits,),
-    'num_steps': num_steps or (64,),
+    'num_steps': num_steps or (4, 8, 16),
   }
   return Sweep(grid, num_seeds, {'batch_size': 1, **base})
 
 
-_DIGITS = {'learning_rate': 1 / 32}, 10  # the rate of one of a minibatch
-_FASHION = {'learning_rate': 1 / 256, 'num_epochs': 5}, 5
+_DIGITS = {'learning_rate': 0.03}, 10  # about 1 / 32, of one of a minibatch
+_FASHION = {'learning_rate': 0.01, 'num_epochs': 5}, 5
 STUDIES['chip'] = Study(
   question=(
     'How many bits and ticks does the chip need, and which board holds it?'
   ),
   sweeps={
     'digits': (
-      _shrink(*_DIGITS, (64, 16, 10), 10, (10, 8)),
-      _shrink(*_DIGITS, (64, 64, 10), 8, (8, 6)),
+      _shrink(*_DIGITS, (64, 16, 10), 10, (10, 8), 8),
+      _shrink(*_DIGITS, (64, 64, 10), 8, (8, 7)),
       _shrink(*_DIGITS, (64, 64, 10), 10, (10, 9)),
-      _shrink(*_DIGITS, (64, 64, 10), 12, (11, 10)),
+      _shrink(*_DIGITS, (64, 64, 10), 12, (12, 11)),
     ),
     'fashion_mnist': (
-      _shrink(*_FASHION, (784, 64, 10), 10, (12, 9)),
+      _shrink(*_FASHION, (784, 64, 10), 12, (14, 11), 8),
       _shrink(*_FASHION, (784, 256, 10), 8, (10, 7)),
       _shrink(*_FASHION, (784, 256, 10), 10, (12, 9)),
-      _shrink(*_FASHION, (784, 256, 10), 12, (13, 11), 16),
-      _shrink(*_FASHION, (784, 256, 10), 12, (14, 11), 32, 64),
+      _shrink(*_FASHION, (784, 256, 10), 12, (14, 11)),
     ),
   },
   columns=('layer_sizes', 'weight_bits', 'num_steps', 'fraction_bits'),
   across='metric',
   metrics=(
-    *('test_accuracy', 'luts', 'block_rams', 'max_mhz', 'clock_mhz'),
-    *('clocks_per_sample', 'samples_per_second'),
+    *('test_accuracy', 'luts', 'block_rams', 'multipliers', 'max_mhz'),
+    *('clock_mhz', 'clocks_per_sample', 'samples_per_second'),
+    *('memory_samples_per_second', 'line_samples_per_second'),
   ),
+  margin=0.5,
 )
 
 

@@ -140,12 +140,13 @@ def make_programs(
   schedule = make_schedule(config, num_samples)
   is_chip = config.method == config_lib.CHIP
   resistive = config_lib.device(config)
-  own = config_lib.chip_config(config, network) if is_chip else network
   ann = ssnn_jax.ann(network, axis_name=loop.AXIS)
 
   def make_device(learning_rate):
     if is_chip:
-      return chip.make_device(own, learning_rate / config.batch_size, schedule)
+      return chip.make_device(
+        network, learning_rate / config.batch_size, schedule
+      )
     if resistive is not None:
       return devices_lib.make_resistive(resistive, learning_rate, schedule)
     return training.make_optimizer(
@@ -155,11 +156,7 @@ def make_programs(
   device = devices_lib.as_device(make_device(0.0))
 
   def make_network(key):
-    return method.make(own, key, axis_name=loop.AXIS)
-
-  def infer_exactly(params, *args):
-    params = chip.dequantize(own, params) if is_chip else params
-    return ann.infer(params, *args)
+    return method.make(network, key, axis_name=loop.AXIS)
 
   def start(seed, learning_rate, params, epoch):
     device = make_device(learning_rate)
@@ -167,15 +164,14 @@ def make_programs(
 
   def observe(state, split):
     key = jax.random.fold_in(state.key, training.Stream.OBSERVE)
-    observe_batch = method.make_observe(own, state.key)
+    observe_batch = method.make_observe(network, state.key)
     return observe_batch(state.params, key, *_probe_batch(split))
 
-  exact = ann._replace(infer=infer_exactly) if method.make_observe else None
   programs = loop.make_programs(
     make_network,
     device,
     config.batch_size,
-    ann=exact,
+    ann=ann if method.make_observe else None,
     mesh=mesh,
     is_augmented=config.augment,
   )
@@ -313,7 +309,7 @@ def read_initial(
   """Reads the parameters of --init_from: of each seed, or the same for all.
 
   Returns:
-    The parameters `[S, ...]`, floats also of a chip, and the number of epochs
+    The parameters `[S, ...]`, and the number of epochs
     that they were trained before, 0 if not known. No parameters without
     --init_from, and for a task with a checkpoint, which does not need them.
   """
@@ -327,9 +323,6 @@ def read_initial(
     seeds = task.seeds if has_seeds else [None]
     configs, params = zip(*(ssnn_jax.load(folder, seed=seed) for seed in seeds))
     config = configs[0]
-    if isinstance(config, chip.ChipConfig):
-      params = [chip.dequantize(config, weights) for weights in params]
-      config = ssnn_jax.NetworkConfig(config.layer_sizes)
     shapes = [[x.weights_shape for x in y.wirings] for y in (config, network)]
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
@@ -411,8 +404,7 @@ def train(
     files.write_atomically(task.folder / CONFIG, text)
     with checkpoints.open_in(task.folder) as manager:
       state, run = _start(task, programs, manager, like, mesh, splits, initial)
-      trained = config_lib.chip_config(config, network) if is_chip else network
-      networks.write(task.folder, trained, {})
+      networks.write(task.folder, network, {})
       splits = loop.replicate(mesh, splits)
       accuracy, state = _train_epochs(
         task, programs, manager, state, run, splits, options

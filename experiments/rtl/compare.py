@@ -1,11 +1,11 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
   python -m experiments.rtl compare --dataset=digits --num_samples=100
-  python -m experiments.rtl compare --sources=verilog --banks=1
+  python -m experiments.rtl compare --sources=verilog --banks=1 --open
 
 Streams the first training samples to both, one after another, and compares all
-weights and votes after each sample, and in the first samples the spikes, error
-spikes, potentials and error currents of every tick. The last samples are
+weights and the answer after each sample. With --open, every other sample enters
+as single spikes in random order, some of them taken back. The last samples are
 recognized without learning. Prints the first difference, if any, and the clocks
 of a sample.
 
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from absl import flags
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tqdm
 
@@ -26,68 +27,75 @@ from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
-from ssnn_jax.chip import rules
 from ssnn_jax.chip import verilog
 
-_present = jax.jit(rules.present, static_argnums=0)
-_SIGNALS = {
-  'forward': 'forward spike of',
-  'errors': 'error spikes of neuron',
-  'currents': 'error current of neuron',
-  'residues': 'residue of neuron',
-  'drives': 'drive of neuron',
-  'unsent': 'error residue of neuron',
-}
+_present = jax.jit(chip.present, static_argnums=0)
 
 
 class Comparison(NamedTuple):
   """Result of a comparison."""
 
   difference: str | None  # the first one, in words
-  weights: rules.Weights  # in Verilog, after the last sample
-  clocks: list[int]  # of each sample, from result to result
+  weights: cosimulation.Weights  # in Verilog, after the last sample
+  clocks: list[int]  # of each sample, from answer to answer
 
 
 def compare(
   simulator: cosimulation.Simulator,
-  case: settings.Case,
-  pixels: np.ndarray,
+  params: ssnn_jax.Params,
+  word: int,
+  rates: np.ndarray,
+  inputs: np.ndarray,
   labels: np.ndarray,
-  num_traced: int,
+  is_open: np.ndarray | None = None,
   stall: float = 0.0,
   show_progress: bool = False,
 ) -> Comparison:
   """Presents samples to both chips until they differ.
 
   Args:
-    simulator: the chip in Verilog, after reset.
-    case: initial state; its enable rates are `[L]`, or `[N, L]` of each sample.
-    pixels: `[N, N_0]` of 0 to 255.
+    simulator: the chip in Verilog, after reset with the word.
+    params: parameters of the twin.
+    word: its register of random bits.
+    rates: `[N, L]` integer rates of each sample.
+    inputs: `[N, N_0]` images.
     labels: `[N]` int32; -1 recognizes a sample without learning.
-    num_traced: number of samples whose ticks are compared.
+    is_open: `[N]` whether a sample enters as single spikes.
     stall: probability that a stream of the chip stalls in a clock.
     show_progress: whether to count the samples on stderr.
   """
-  config, weights, registers, enable = case
-  enable = np.broadcast_to(enable, (len(labels), config.num_layers))
-  cosimulation.write_weights(simulator, weights)
-  # All samples wait, so that each starts as soon as the one before it is done.
-  cosimulation.send(simulator, pixels, labels, stall)
-  clocks, read, found = [], (), None
-  samples = list(zip(np.asarray(pixels), labels, enable))
-  for n, sample in enumerate(tqdm.tqdm(samples, disable=not show_progress)):
-    expected = _present(config, weights, registers, *sample)
-    weights, registers = expected.weights, expected.generators
+  config, found, rng = simulator.config, None, np.random.default_rng(0)
+  opens = np.zeros(len(labels), bool) if is_open is None else is_open
+  word, clocks, read = jnp.uint32(word), [], ()
+  cosimulation.write_weights(
+    simulator, verilog.integer_weights(config, params), stall
+  )
+  for n in tqdm.trange(len(labels), disable=not show_progress):
+    if opens[n]:
+      spikes = shuffle_spikes(config, inputs[n], rng)
+      cosimulation.send_spikes(simulator, *spikes, int(labels[n]))
+    elif n == 0 or opens[n - 1]:  # all until the next one of single spikes
+      end = n + 1
+      while end < len(labels) and not opens[end]:
+        end += 1
+      cosimulation.send(simulator, inputs[n:end], labels[n:end])
+    sample = jnp.asarray(inputs[n]), jnp.int32(labels[n])
+    params, word, inference = _present(
+      config, params, word, jnp.asarray(rates[n]), *sample
+    )
+    expected = verilog.integer_weights(config, params)
     try:
-      actual = cosimulation.take(simulator, sample[-1], trace=n < num_traced)
+      answer, number = cosimulation.take(simulator, rates[n])
     except TimeoutError as error:
       found = str(error)
       break
-    clocks.append(actual.num_clocks)
+    clocks.append(number)
     read = cosimulation.memories(simulator)
-    found = _find_difference(expected, actual, read)
+    found = _find_difference(expected, read)
+    wanted = int(np.argmax(inference.potential))
+    if answer != wanted:
+      found = f'answer: JAX {wanted}, Verilog {answer}'
     if found:
-      found += '' if actual.trace else f'; --num_traced={n + 1} finds its tick'
       break
   else:  # the ports have what is in the memories
     ports = cosimulation.read_weights(simulator)
@@ -96,30 +104,32 @@ def compare(
   return Comparison(found and f'sample {n}, {found}', read, clocks)
 
 
-def _find_difference(expected, actual, weights):
-  """Describes the earliest difference; in a tick, that of the first signal."""
-  pairs, differences = [], []  # signal, JAX, Verilog, in the order of cause
-  if actual.trace:
-    for name, *both in zip(rules.Trace._fields, expected.trace, actual.trace):
-      if name == 'winner':  # that of tick 0 has no effect
-        pairs.append((name, *(np.append(0, own[1:]) for own in both)))
-        continue
-      for layer, pair in enumerate(zip(*both)):
-        pairs.append((f'layer {layer}, {_SIGNALS[name]}', *pair))
-  num_traced = len(pairs)
-  pairs.append(('votes of class', expected.response.votes, actual.votes))
-  for layer, pair in enumerate(zip(expected.weights, weights)):
-    pairs.append((f'layer {layer}, weight', *pair))
-  for order, (signal, *values) in enumerate(pairs):
-    ours, theirs = (np.asarray(x, np.int64) for x in values)
+def shuffle_spikes(
+  config: ssnn_jax.NetworkConfig, image: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns rows and signs of spikes that add up to the counts of an image.
+
+  They are in random order, and a tenth more are sent and taken back.
+  """
+  counts = verilog.count_spikes(config, image[None])[0]
+  rows = np.repeat(np.arange(len(counts)), counts)
+  extra = rng.permutation(np.flatnonzero(counts < config.num_steps))
+  extra = extra[: len(rows) // 10 + 1]
+  rows = rng.permutation(np.concatenate([rows, extra, extra]))
+  last = {row: place for place, row in enumerate(rows)}
+  signs = np.ones(len(rows), int)
+  signs[[last[row] for row in extra]] = -1
+  return rows, signs
+
+
+def _find_difference(expected, found):
+  """Describes the first difference of weights."""
+  for layer, (ours, theirs) in enumerate(zip(expected, found)):
     for place in np.argwhere(ours != theirs)[:1].tolist():
-      has_ticks, (first, *others) = order < num_traced, place
-      when = f'tick {first}' if has_ticks else 'end'
-      index = ', '.join(map(str, others if has_ticks else place))
       values = f'JAX {ours[*place]}, Verilog {theirs[*place]}'
-      text = f'{when}, {f"{signal} {index}".strip()}: {values}'
-      differences.append((first if has_ticks else np.inf, order, text))
-  return min(differences)[-1] if differences else None
+      index = ', '.join(map(str, place))
+      return f'layer {layer}, weight {index}: {values}'
+  return None
 
 
 def main() -> None:
@@ -136,20 +146,23 @@ def main() -> None:
         'that `python -m experiments.rtl write` made.'
       )
   run, dataset = settings.load()
-  case = run.case
   learned, labels = (x[: values['num_samples']] for x in dataset.train)
   recognized = dataset.test.inputs[: values['num_recognized']]
-  pixels = chip.encode(case.config, np.concatenate([learned, recognized]))
+  inputs = np.concatenate([learned, recognized])
   labels = np.concatenate([labels, np.full(len(recognized), -1)])
+  rates = run.list_rates(-(-len(labels) // run.batch_size))
+  rates = np.repeat(rates, run.batch_size, axis=0)[: len(labels)]
   with cosimulation.simulate(
-    case.config, case.registers, values['banks'], sources
+    run.config, run.word, values['banks'], sources
   ) as simulator:
     result = compare(
       simulator,
-      case,
-      pixels,
+      run.state.params,
+      run.word,
+      rates,
+      inputs,
       np.int32(labels),
-      values['num_traced'],
+      np.arange(len(labels)) % 2 == 1 if values['open'] else None,
       values['stall'],
       show_progress=True,
     )
@@ -158,9 +171,10 @@ def main() -> None:
   # The first sample has no other one during which it streams in.
   clocks = np.mean(result.clocks[1:] or 0)
   print(
-    f'equal: {sum(own.size for own in result.weights)} weights, and the votes '
-    f'of {len(learned)} samples that are learned and {len(recognized)} that '
-    f'are recognized\nVerilog: {clocks:,.0f} clocks a sample'
+    f'equal: {sum(own.size for own in result.weights)} weights, and the '
+    f'answers to {len(learned)} samples that are learned and '
+    f'{len(recognized)} that are recognized\n'
+    f'Verilog: {clocks:,.0f} clocks a sample'
   )
 
 
@@ -178,8 +192,8 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_recognized', 10, 'number of test samples to recognize', 0
   )
-  flags.DEFINE_integer(
-    'num_traced', 5, 'number of samples whose ticks are compared', 0
+  flags.DEFINE_bool(
+    'open', False, 'whether every other sample enters as single spikes'
   )
   flags.DEFINE_float(
     'stall', 0.1, 'probability that a stream stalls in a clock', 0.0, 0.99

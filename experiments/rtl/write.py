@@ -3,8 +3,8 @@
   python -m experiments.rtl write --folder=verilog --layer_sizes=64,16,10
 
 The new folder holds the modules, `chip_top.sv` (the chip with all parameters
-and tables, and the registers of generators after reset), the initial weights in
-the order in which they are written, the first samples with the votes and
+and tables, and its register of random bits after reset), the initial weights in
+the order in which they are written, the first samples with the answers and
 weights after them, and a README.md that describes the ports.
 """
 
@@ -12,13 +12,14 @@ import json
 import shutil
 
 from absl import flags
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax.chip import rules
 from ssnn_jax.chip import verilog
 
 _README = """# {sizes}: a chip that learns
@@ -33,25 +34,24 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 {ports}
 ```
 
-1. Raise `reset` for one clock. It sets the generators of random words.
+1. Raise `reset` for two clocks. It sets the register of random bits.
 2. Write the weights: for each layer and row, offer `row_valid` with
    `row_write`, `row_layer` and `row_index` (the bias is the last row), then the
    weights of the row at `weight_in`, column 0 first. The lines of
    `weights_<layer>.hex` are row after row. Rows are read likewise.
-3. Stream a sample: pixels, and its label; 255 recognizes without learning. The
-   chip presents it for {config.num_steps} ticks, and then offers the votes,
-   which are the answer; its weights have learned. Meanwhile, the next sample
-   may stream in. `enable_rates`, which are read at the start of a sample, are
-   {enable}, layer 0 first, for the learning rate of this folder.
+3. Stream a sample: words of {lanes} counts, 0 to {config.num_steps}, and a word
+   with its label; 255 recognizes without learning. The chip answers with the
+   class, and its weights have learned. Meanwhile, the next sample may stream
+   in. `rates` are {rates}, layer 0 first, for the learning rate of this folder.
 
-`expected.json` has the first samples (pixels, label, votes of each class) and
+`expected.json` has the words of the first samples and their answers, and
 `weights_after_<layer>.hex` the weights after them, in the order of
 `weights_<layer>.hex`.
 """
 
 
 def write(
-  case: settings.Case,
+  run: settings.Run,
   dataset: ssnn_jax.datasets.Dataset,
   banks: int,
   num_samples: int,
@@ -60,31 +60,32 @@ def write(
 
   The first training samples of the data are presented for `expected.json`.
   """
-  config, enable = case.config, case.enable.tolist()
-  pixels = chip.encode(config, dataset.train.inputs[:num_samples])
-  labels = np.asarray(dataset.train.labels[:num_samples])
-  after = rules.present_samples(
-    config, case.weights, case.registers, pixels, labels, case.enable
-  )
-  expected = {
-    'pixels': pixels.tolist(),
-    'labels': labels.tolist(),
-    'votes': after.response.votes.tolist(),
-    'enable_rates': enable,
-  }
+  config, rates = run.config, run.list_rates(1)[0].tolist()
+  params, word, answers = run.state.params, jnp.uint32(run.word), []
+  inputs, labels = (np.asarray(x[:num_samples]) for x in dataset.train)
+  present = jax.jit(chip.present, static_argnums=0)
+  for sample in zip(inputs, labels):
+    params, word, inference = present(
+      config, params, word, jnp.array(rates), *sample
+    )
+    answers.append(int(np.argmax(inference.potential)))
+  words = verilog.pack(config, inputs, labels)
+  expected = {'words': words.tolist(), 'answers': answers, 'rates': rates}
   readme = _README.format(
     sizes='-'.join(map(str, config.layer_sizes)),
     config=config,
-    ports=verilog.ports(config),
-    enable=', '.join(map(str, enable)),
+    ports=verilog.ports(),
+    lanes=verilog.num_lanes(config),
+    rates=', '.join(map(str, rates)),
   )
   texts = {
-    f'{verilog.TOP}.sv': verilog.top(config, case.registers, banks),
+    f'{verilog.TOP}.sv': verilog.top(config, run.word, banks),
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
   bits = config.weight_bits
-  for name, weights in (('', case.weights), ('_after', after.weights)):
+  after = verilog.integer_weights(config, params)
+  for name, weights in (('', run.weights), ('_after', after)):
     for layer, own in enumerate(weights):
       values = np.asarray(own, np.int32).ravel() & ((1 << bits) - 1)
       lines = [f'{value:0{-(-bits // 4)}x}\n' for value in values]
@@ -98,7 +99,7 @@ def main() -> None:
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
     run, dataset = settings.load()
-    texts = write(run.case, dataset, values['banks'], values['num_samples'])
+    texts = write(run, dataset, values['banks'], values['num_samples'])
     for source in verilog.sources():
       shutil.copy(source, unfinished)
     for name, text in texts.items():
@@ -110,6 +111,6 @@ if __name__ == '__main__':
   settings.define()
   flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
   flags.DEFINE_integer(
-    'num_samples', 3, 'number of samples with expected votes', 1
+    'num_samples', 3, 'number of samples with expected answers', 1
   )
   command.launch(main)

@@ -1,15 +1,17 @@
-"""The chip on a board: the bytes of its serial line, and its simulation.
+"""The chip on a board: commands over its serial line, and its simulation.
 
-`commands.sv` in `rtl/board` describes the bytes. A port is that of pyserial, or
-of `simulate`, which drives the line of the Verilog bit by bit.
+`link.sv` in `rtl/board` describes the bytes. A port is that of pyserial, or of
+`simulate`, which drives the line of the Verilog bit by bit. Bytes that are lost
+or damaged in either direction cost time only: a command has checksums, and is
+sent again until it is answered.
 """
 
-import collections
+import binascii
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import ctypes
-import math
+import itertools
 import pathlib
 import types as types_lib
 from typing import Any
@@ -19,161 +21,181 @@ import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.chip import cosimulation
-from ssnn_jax.chip import rules
 from ssnn_jax.chip import verilog
-from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.config import NetworkConfig
 
-QUEUE = 2000  # bytes of commands that the board keeps
+_TRIES = 5
+_LIST = 1 << verilog.LIST_LOG  # samples
+_BLOCK = 1 << 13  # bytes of a command that loads samples
 _DIVIDER = 4  # of the simulated line
-_CLOCKS = 20_000_000  # after which a simulated board does not answer
+_CLOCKS = 1_000_000  # after which a simulated board does not answer
 
 
 class Board(NamedTuple):
   """A board that answers."""
 
-  config: ChipConfig
+  config: NetworkConfig
   port: Any  #: serial.Serial, or a simulated one
+  lists: Iterator[int]  #: numbers of the next lists of samples
 
 
-def connect(
-  port: Any, config: ChipConfig, registers: rules.Generators
-) -> Board:
+def connect(port: Any, config: NetworkConfig, word: int) -> Board:
   """Resets the chip of a board; a `UserError` refuses another chip."""
-  board = Board(config, port)
-  port.send_break()
+  board = Board(config, port, itertools.count())
   port.reset_input_buffer()
-  answer = _exchange(board, [(b'I', 4)])
-  if int.from_bytes(answer, 'little') != verilog.signature(config, registers):
+  found = _command(board, b'I', size=4)
+  if int.from_bytes(found, 'little') != verilog.signature(config, word):
     raise types.UserError(
       'the board holds another chip; load a bitstream that `python -m '
       'experiments.rtl fpga` made with the same flags.'
     )
+  _command(board, b'Z')
   return board
 
 
+def load(board: Board, inputs: Any, labels: Any, first: int = 0) -> None:
+  """Loads samples into the memory of the board, as `verilog.pack` has them.
+
+  They have the numbers from `first` on.
+  """
+  words = verilog.pack(board.config, inputs, labels)
+  data, place = words.tobytes(), first * words.shape[1]
+  for start in range(0, len(data), _BLOCK):
+    block = data[start : start + _BLOCK]
+    _command(board, b'L', place + start // 2, block)
+
+
 def present(
-  board: Board,
-  pixels: np.ndarray,
-  labels: np.ndarray,
-  enable: Sequence[int],
+  board: Board, numbers: Sequence[int], rates: Sequence[int] | None
 ) -> np.ndarray:
-  """Presents samples; returns the `[B, C]` ticks won by each class.
+  """Presents samples of the memory; returns the `[B]` classes answered.
 
   Args:
     board: the board, whose weights learn.
-    pixels: `[B, N_0]` uint8.
-    labels: `[B]` classes; -1 recognizes a sample without learning.
-    enable: `[L]` rates of the enable bits, 0 to 2^16.
+    numbers: `[B]` of the samples.
+    rates: `[L]` integer rates; None recognizes samples without learning.
   """
-  classes = board.config.layer_sizes[-1]
-  rates = b''.join(int(rate).to_bytes(3, 'little') for rate in enable)
-  samples = np.column_stack([pixels, np.asarray(labels) & 0xFF])
-  requests = [(b'E' + rates, 0)]
-  for sample in samples.astype(np.uint8):
-    requests.append((b'S' + sample.tobytes(), 2 * classes))
-  votes = np.frombuffer(_exchange(board, requests), '<u2')
-  return votes.reshape(-1, classes).astype(np.int32)
+  fixed = 0 if rates is not None else 1 << 18
+  if rates is not None:
+    _command(board, b'E', payload=np.asarray(rates, '<u2').tobytes())
+  waiting, answers = [], []
+
+  def receive():
+    number, size = waiting.pop(0)
+    answers.append(_command(board, b'A', size=size, number=number))
+
+  for start in range(0, len(numbers), _LIST):
+    own = [int(number) | fixed for number in numbers[start : start + _LIST]]
+    if len(waiting) == 2:  # one is presented, and one waits
+      receive()
+    payload = b''.join(number.to_bytes(3, 'little') for number in own)
+    number = next(board.lists) & 0xFF
+    _command(board, b'P', payload=payload, number=number)
+    waiting.append((number, len(own)))
+  while waiting:
+    receive()
+  return np.frombuffer(b''.join(answers), np.uint8).astype(np.int32)
 
 
-def write_weights(board: Board, weights: rules.Weights) -> None:
+def write_weights(board: Board, weights: cosimulation.Weights) -> None:
   """Writes `[N_l + 1, N_{l+1}]` weights of each layer."""
-  rows = (row for layer in weights for row in np.asarray(layer, '<i2'))
-  places = _places(board.config)
-  _exchange(
-    board, [(b'W' + at + row.tobytes(), 0) for at, row in zip(places, rows)]
+  for layer, own in enumerate(weights):
+    for row, values in enumerate(np.asarray(own, '<i2')):
+      _command(board, b'W', layer << 16 | row, values.tobytes())
+
+
+def read_weights(board: Board) -> cosimulation.Weights:
+  """Returns `[N_l + 1, N_{l+1}]` int16 weights of each layer."""
+  sizes, weights = board.config.layer_sizes, []
+  for layer, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
+    read = [
+      _command(board, b'R', layer << 16 | row, size=2 * columns)
+      for row in range(rows + 1)
+    ]
+    values = np.frombuffer(b''.join(read), '<i2').astype(np.int16)
+    weights.append(values.reshape(rows + 1, columns))
+  return tuple(weights)
+
+
+def _command(board, letter, place=0, payload=b'', size=0, number=0):
+  """Sends a command until it is answered; returns `size` bytes of it."""
+  header = letter + bytes([number]) + place.to_bytes(3, 'little')
+  request = _sum(header + (len(payload) or size).to_bytes(2, 'little'))
+  request += _sum(payload) if payload else b''
+  for _ in range(_TRIES):
+    board.port.write(request)
+    answer = board.port.read(4)
+    if answer[:1] != b'N':
+      answer += board.port.read(size)
+    is_whole = len(answer) == 4 + size and answer[:1] == letter
+    if is_whole and answer == _sum(answer[:-2]):
+      return answer[2:-2]
+    board.port.reset_input_buffer()
+  raise types.UserError(
+    f'no answer of the board to the command {letter.decode()}; check the port '
+    'and --baud_rate, and start again.'
   )
 
 
-def read_weights(board: Board) -> rules.Weights:
-  """Returns `[N_l + 1, N_{l+1}]` int16 weights of each layer.
-
-  A `UserError` refuses weights with more bits than those of the chip.
-  """
-  config, shapes = board.config, board.config.weights_shapes
-  requests = [(b'R' + at, 2 * shapes[at[0]][1]) for at in _places(config)]
-  values = np.frombuffer(_exchange(board, requests), '<i2').astype(np.int16)
-  limit = 1 << (config.weight_bits - 1)
-  if values.min() < -limit or values.max() >= limit:
-    raise types.UserError(
-      f'the board answers weights from {values.min()} to {values.max()}, which '
-      f'{config.weight_bits} bits cannot hold; check the port and the '
-      'bitstream, and start again.'
-    )
-  layers = np.split(values, np.cumsum([math.prod(shape) for shape in shapes]))
-  return tuple(own.reshape(shape) for own, shape in zip(layers, shapes))
+def _sum(data):
+  """Returns bytes with their checksum."""
+  return data + binascii.crc_hqx(data, 0xFFFF).to_bytes(2, 'big')
 
 
-def _places(config):
-  """Yields the bytes of a command that name each row."""
-  for layer, (rows, _) in enumerate(config.weights_shapes):
-    for row in range(rows):
-      yield bytes([layer, *row.to_bytes(2, 'little')])
-
-
-def _exchange(board, requests):
-  """Sends commands `(bytes, bytes of the answer after its letter)`.
-
-  Commands are sent before those ahead of them are answered as long as the
-  board's queue can hold them. Returns all answers, without their letters.
-  """
-  answers, waiting, unanswered = [], collections.deque(), 0
-  for request, size in [*requests, (b'', None)]:
-    # At the end, all answers are received.
-    while waiting and (not request or unanswered + len(request) > QUEUE):
-      sent, expected = waiting.popleft()
-      answer = board.port.read(1 + expected)
-      if len(answer) <= expected or answer[:1] != sent[:1]:
-        what = 'another answer' if len(answer) > expected else 'no answer'
-        raise types.UserError(
-          f'{what} of the board to the command {sent[:1].decode()}; check the '
-          'port and --baud_rate, and start again.'
-        )
-      answers.append(answer[1:])
-      unanswered -= len(sent)
-    board.port.write(request)
-    waiting.append((request, size))
-    unanswered += len(request)
-  return b''.join(answers)
-
-
-@contextlib.contextmanager
-def simulate(
-  config: ChipConfig,
-  registers: rules.Generators,
+def compile_board(
+  config: NetworkConfig,
+  word: int,
   chip: Sequence[pathlib.Path] = (),
+  store_log: int = 0,
   optimize: bool = True,
-) -> Iterator[Any]:
-  """Compiles the Verilog of a board, and yields the port of its serial line.
+) -> ctypes.CDLL:
+  """Compiles the Verilog of a board, with a model of its SDRAM.
 
-  The port has the methods of pyserial: bytes that are written arrive while the
-  board is read; fewer are read if it does not answer. `chip` is the Verilog of
-  `chip_top`, by default that of the library. The other arguments are those of
-  `cosimulation.simulate`.
+  Args:
+    config: the network.
+    word: register of random bits after reset.
+    chip: the Verilog of `chip_top`; default: that of the library.
+    store_log: 2^store_log words of block RAM instead of SDRAM, if not 0.
+    optimize: as of `cosimulation.simulate`.
   """
-  texts = {f'{verilog.TOP}.sv': verilog.top(config, registers)}
+  texts = {f'{verilog.TOP}.sv': verilog.top(config, word)}
   sources = [x for x in verilog.sources(verilog.BOARD) if x.stem != 'ulx3s']
-  model = cosimulation.build(
-    'board',  # without the PLL of ulx3s
+  return cosimulation.build(
+    'board_sim',
     {} if chip else texts,
     [*sources, *(chip or verilog.sources())],
     verilog.BOARD / 'board_driver.cc',
-    verilog.board_parameters(config, registers, _DIVIDER),
+    verilog.board_parameters(config, word, _DIVIDER) | {'STORE_LOG': store_log},
     optimize,
   )
+
+
+@contextlib.contextmanager
+def simulate(model: ctypes.CDLL) -> Iterator[Any]:
+  """Yields the port of the serial line of a compiled board, after reset.
+
+  The port has methods of pyserial: bytes that are written arrive while the
+  board is read; fewer are read if it does not answer. `check` asserts that no
+  rule of the SDRAM was broken.
+  """
   model.board_new.restype = ctypes.c_void_p
   board = ctypes.c_void_p(model.board_new(_DIVIDER))
 
   def read(size):
     data, clocks = ctypes.create_string_buffer(size), ctypes.c_int64(_CLOCKS)
-    count = model.board_receive(board, data, size, clocks)
+    count = model.board_receive(board, data, size, clocks) if size else 0
     return data.raw[:count]
+
+  def check():
+    assert not model.board_broken(board), 'a rule of the SDRAM is broken'
 
   try:
     yield types_lib.SimpleNamespace(
       write=lambda data: model.board_send(board, data, len(data)),
       read=read,
-      send_break=lambda: model.board_break(board),  # forgets bytes on their way
+      send_break=lambda: model.board_break(board),
       reset_input_buffer=lambda: None,
+      check=check,
     )
   finally:
     model.board_delete(board)

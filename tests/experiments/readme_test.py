@@ -39,19 +39,3 @@ class ReadmeTest(absltest.TestCase):
       f'{spikes["median_silence"]:.0f} ticks',
       README,
     )
-
-  def test_board(self):
-    study, runs = results.studies.load('chip'), results.read_csv('chip')
-    cells = 'layer_sizes == "784-256-10" and weight_bits == "12"'
-    rows = results.compare(runs, study).query(f'{cells} and num_steps == "64"')
-    rows = rows.set_index('metric')
-    difference, number = rows.loc['test_accuracy'], rows['value']
-    rate = 100 * (number['samples_per_second'] // 100)
-    self.assertIn(
-      f'64 ticks differs from its ANN by {difference["text"]} points on '
-      f'Fashion-MNIST, {difference["verdict"]}, takes '
-      f'{number["block_rams"]:.0f} of 208 block RAMs of an ECP5-85F, is routed '
-      f'at {number["max_mhz"]:.0f} MHz, and at {number["clock_mhz"]:.0f} MHz '
-      f'learns {rate:,.0f} samples a second',
-      README,
-    )

@@ -16,7 +16,6 @@ import numpy as np
 from experiments import config as config_lib
 from experiments import train as train_lib
 import ssnn_jax
-from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.training import loop
@@ -237,17 +236,15 @@ class TrainTest(FolderTestCase):
 
   def test_init_from_starts_all_seeds_from_one_network(self):
     saved = self.folder / 'saved'
-    config = chip.ChipConfig((64, 12, 10))
-    weights = chip.init_weights(config, jax.random.key(3))
-    ssnn_jax.save(saved, config, weights)
-    task = make_task(self.folder / 'run', num_seeds=2, init_from=str(saved))
     network = ssnn_jax.NetworkConfig((64, 12, 10))
+    own = ssnn_jax.ssnn(network).init(jax.random.key(3))
+    ssnn_jax.save(saved, network, own)
+    task = make_task(self.folder / 'run', num_seeds=2, init_from=str(saved))
     params, epochs = train_lib.read_initial(task, network)
     self.assertEqual(epochs, 0)
     for seed in range(2):
       of_seed = jax.tree.map(lambda leaf: leaf[seed], params)  # noqa: B023
-      quantized = chip.network.quantize(config, of_seed)
-      jax.tree.map(np.testing.assert_array_equal, quantized, weights)
+      jax.tree.map(np.testing.assert_array_equal, of_seed, own)
 
   def test_finished_task_is_skipped(self):
     metrics = self.anns.folder / train_lib.METRICS

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import networks
 from tests.testing.checkpoints import make_state
@@ -38,14 +37,10 @@ BIPOLAR = ssnn_jax.NetworkConfig(
   fraction_bits=(7, np.int64(6)),
   rates=('inputs',),
 )
-CHIP = chip.ChipConfig((6, 5, 3), fraction_bits=(9, 8))
 
 
 def init(config, seed=0):
-  key = jax.random.key(seed)
-  if isinstance(config, chip.ChipConfig):
-    return chip.init_weights(config, key)
-  return ssnn_jax.ssnn(config).init(key)
+  return ssnn_jax.ssnn(config).init(jax.random.key(seed))
 
 
 class NetworksTest(parameterized.TestCase):
@@ -63,21 +58,21 @@ class NetworksTest(parameterized.TestCase):
       self.assertEqual(ours.dtype, theirs.dtype)
       np.testing.assert_array_equal(ours, theirs)
 
-  @parameterized.parameters(DENSE, RICH, BIPOLAR, CHIP)
+  @parameterized.parameters(DENSE, RICH, BIPOLAR)
   def test_loads_the_configuration_and_every_bit(self, config):
     params = init(config)
     ssnn_jax.save(self.folder, config, params)
     self.assert_loads(config, params)
 
   def test_replaces_a_network_or_leaves_it(self):
-    first, second = init(DENSE), init(CHIP)
+    first, second = init(DENSE), init(BIPOLAR)
     ssnn_jax.save(self.folder, DENSE, first)
     with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
       with self.assertRaises(KeyboardInterrupt):
-        ssnn_jax.save(self.folder, CHIP, second)
+        ssnn_jax.save(self.folder, BIPOLAR, second)
     self.assert_loads(DENSE, first)
-    ssnn_jax.save(self.folder, CHIP, second)
-    self.assert_loads(CHIP, second)
+    ssnn_jax.save(self.folder, BIPOLAR, second)
+    self.assert_loads(BIPOLAR, second)
     self.assertEqual(os.listdir(self.folder), ['network.npz'])
 
   def test_refuses_damaged_files(self):

@@ -1,13 +1,12 @@
 // Sum of COUNT numbers, a power of 2, after $clog2(COUNT) clocks.
 module adder_tree #(
-  parameter int COUNT = 16,
-  parameter int BITS = 16
+  parameter int COUNT = 16, BITS = 16
 ) (
   /* verilator lint_off UNUSEDSIGNAL */  // one number needs no clock
-  input  logic                  clock,
+  input  logic clock,
   /* verilator lint_on UNUSEDSIGNAL */
   input  logic [COUNT*BITS-1:0] terms,
-  output logic [BITS-1:0]       sum
+  output logic [BITS-1:0] sum
 );
 
   if (COUNT == 1) begin : g_one

@@ -1,7 +1,7 @@
 // Simulation of the chip for Python: verilator's model behind a C interface.
 //
-// The driver moves bytes and weights through the streams of the chip, and finds
-// internal signals by name. Arrays of ports are raw bits, lowest first.
+// The driver moves words, events and weights through the streams of the chip,
+// and finds memories by name. Arrays of ports are raw bits, lowest first.
 
 #include <cstdint>
 #include <cstring>
@@ -12,13 +12,17 @@
 
 namespace {
 
-constexpr int64_t kMaxClocks = 1'000'000;
+struct Event {
+  uint16_t row;
+  uint8_t negative, last;
+};
 
 struct Chip {
   VerilatedContext context;
   Vchip_top top{&context};
-  std::vector<uint8_t> queue;  // bytes of samples
-  size_t sent = 0;
+  std::vector<uint16_t> words;  // of samples
+  std::vector<Event> events;
+  size_t sent = 0, sent_events = 0;
   uint32_t random = 1, stall = 0;  // stalls of 2^16 clocks
 
   bool stalls() {
@@ -34,16 +38,6 @@ struct Chip {
   }
 };
 
-template <typename Port>
-void copy_in(Port& port, const void* bits, int num_bytes) {
-  std::memcpy(&port, bits, num_bytes);
-}
-
-template <typename Port>
-void copy_out(const Port& port, void* bits, int num_bytes) {
-  std::memcpy(bits, &port, num_bytes);
-}
-
 }  // namespace
 
 extern "C" {
@@ -51,15 +45,17 @@ extern "C" {
 void chip_reset(Chip* chip) {
   auto& top = chip->top;
   top.clock = 0;
-  top.sample_valid = top.result_ready = top.row_valid = 0;
+  top.sample_valid = top.event_valid = top.result_ready = top.row_valid = 0;
   top.weight_in_valid = top.weight_out_ready = 0;
   top.reset = 1;
   top.eval();  // an edge is a change since the last eval
   chip->clock();
+  chip->clock();
   top.reset = 0;
   top.eval();
-  chip->queue.clear();
-  chip->sent = 0;
+  chip->words.clear();
+  chip->events.clear();
+  chip->sent = chip->sent_events = 0;
 }
 
 Chip* chip_new() {
@@ -70,7 +66,7 @@ Chip* chip_new() {
 
 void chip_delete(Chip* chip) { delete chip; }
 
-// Finds a signal; returns its data, and its bytes and bits of an element.
+// Finds a memory; returns its data, and its bytes and bits of an element.
 const void* chip_find(Chip* chip, const char* scope, const char* name,
                       int64_t* shape) {
   const VerilatedScope* found = chip->context.scopeFind(scope);
@@ -82,35 +78,51 @@ const void* chip_find(Chip* chip, const char* scope, const char* name,
   return var->datap();
 }
 
-// Sets the probability of stalls, of 2^16, and queues bytes of samples.
-void chip_send(Chip* chip, const uint8_t* bytes, int64_t size, int stall) {
-  chip->queue.erase(chip->queue.begin(), chip->queue.begin() + chip->sent);
-  chip->queue.insert(chip->queue.end(), bytes, bytes + size);
-  chip->sent = 0;
-  chip->stall = stall;
+// Sets the probability of stalls, of 2^16.
+void chip_stall(Chip* chip, int stall) { chip->stall = stall; }
+
+// Queues words of samples.
+void chip_send(Chip* chip, const uint16_t* words, int64_t size) {
+  chip->words.insert(chip->words.end(), words, words + size);
 }
 
-// Runs until a result is taken, unless results are held, or for some clocks;
-// returns their number, or -1 if there was no result.
+// Queues spikes of a sample in the open mode, and its label.
+void chip_open(Chip* chip, const int32_t* rows, const uint8_t* negative,
+               int64_t size, int label) {
+  for (int64_t n = 0; n < size; ++n)
+    chip->events.push_back({uint16_t(rows[n]), negative[n], 0});
+  chip->events.push_back({uint16_t(label), 0, 1});
+}
+
+// Runs until an answer is taken, unless it is held, or for some clocks; returns
+// their number, or -1 if there was no answer.
 int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
-                    uint8_t* votes, int votes_bytes, int hold,
-                    int64_t max_clocks) {
+                    uint8_t* answer, int hold, int64_t max_clocks) {
   auto& top = chip->top;
-  copy_in(top.enable_rates, rates, rates_bytes);
+  std::memcpy(&top.rates, rates, rates_bytes);
   for (int64_t clocks = 1; clocks <= max_clocks; ++clocks) {
-    const bool has_byte = chip->sent < chip->queue.size();
-    if (!top.sample_valid) top.sample_valid = has_byte && !chip->stalls();
-    if (has_byte) top.sample_data = chip->queue[chip->sent];
+    const bool has_word = chip->sent < chip->words.size();
+    if (!top.sample_valid) top.sample_valid = has_word && !chip->stalls();
+    if (has_word) top.sample_data = chip->words[chip->sent];
+    const bool has_event = chip->sent_events < chip->events.size();
+    if (!top.event_valid) top.event_valid = has_event && !chip->stalls();
+    if (has_event) {
+      const Event& event = chip->events[chip->sent_events];
+      top.event_row = event.row;
+      top.event_negative = event.negative;
+      top.event_last = event.last;
+    }
     top.result_ready = !hold && !chip->stalls();
     top.eval();
     const bool sends = top.sample_valid && top.sample_ready;
+    const bool sends_event = top.event_valid && top.event_ready;
     const bool takes = top.result_valid && top.result_ready;
-    if (takes) copy_out(top.votes, votes, votes_bytes);
+    if (takes) *answer = top.answer;
     chip->clock();
-    if (sends) {
-      ++chip->sent;
-      top.sample_valid = 0;
-    }
+    chip->sent += sends;
+    if (sends) top.sample_valid = 0;
+    chip->sent_events += sends_event;
+    if (sends_event) top.event_valid = 0;
     if (takes) return clocks;
   }
   return -1;
@@ -127,7 +139,7 @@ int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
   top.row_layer = layer;
   top.row_index = row;
   top.result_ready = top.sample_valid = 0;
-  for (int64_t clocks = 1; clocks < kMaxClocks; ++clocks) {
+  for (int64_t clocks = 1; clocks < 1'000'000; ++clocks) {
     top.row_valid = requests;
     if (!top.weight_in_valid)
       top.weight_in_valid = write && done < columns && !chip->stalls();

@@ -1,55 +1,88 @@
 // Two pages for samples: one is presented while the next streams in.
 //
-// A sample is INPUTS bytes and a label. It is stored in groups of GROUP pixels,
-// which the encoder reads in a clock; the last group has room for the bias.
+// A sample is the counts of spikes of its inputs, 0 to T, as many in a word as
+// fit (4, or 2 of more than 4 bits), and a last word with the label. Groups of
+// counts are read in a clock; the bias follows the last input.
 module sample_pages #(
-  parameter int INPUTS = 64,
-  parameter int GROUP = 16,
-  parameter int GROUP_BITS = 3
+  parameter int INPUTS = 64, BANKS = 2, TICKS_LOG = 3,
+  // Derived; leave them.
+  parameter int GROUP = 8 * BANKS,
+  parameter int GROUPS = INPUTS / GROUP + 1,
+  parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
+  parameter int COUNT_BITS = TICKS_LOG + 1
 ) (
-  input  logic                  clock,
-  input  logic                  reset,
-  input  logic                  sample_valid,
-  output logic                  sample_ready,
-  input  logic [7:0]            sample_data,
-  output logic                  complete,   // a page has a sample, with this
-  output logic [7:0]            label,
-  input  logic                  done,       // it has been presented
+  input  logic clock, reset, sample_valid,
+  output logic sample_ready,
+  input  logic [15:0] sample_data,
+  output logic                        complete,   // a page has a sample
+  output logic [7:0] label,
+  input  logic                        done,       // it has been presented
+  // Open mode: counts of the page start at 0, and change by single spikes.
+  input  logic open,
+  input  logic                        blank,      // the group
+  input  logic edit,
+  input  logic [GROUP_BITS+$clog2(GROUP)-1:0] edit_row,
+  input  logic edit_negative,
+  output logic                        unused,     // no sample streams in
   input  logic [GROUP_BITS-1:0] group,
-  output logic [8*GROUP-1:0]    pixels      // of the group, a clock later
+  output logic [GROUP*COUNT_BITS-1:0] counts      // of the group, a clock later
 );
 
+  localparam int LANES = COUNT_BITS <= 4 ? 4 : 2;
+  localparam int WORDS = (INPUTS + LANES - 1) / LANES;
+  localparam int PER_GROUP = GROUP / LANES;
   localparam int LANE_BITS = $clog2(GROUP);
+  localparam int WORD_BITS = $clog2(PER_GROUP);
 
-  logic filling, reading, take, is_label, flush;
-  logic [1:0] full;
-  logic [16:0] position;
+  logic filling, reading, take, is_label, flush, is_last;
+  logic [1:0] full, edits;
+  logic [15:0] position;                  // of a word
   logic [7:0] labels[2];
-  logic [8*GROUP-1:0] word;
+  logic [GROUP*COUNT_BITS-1:0] assembled, stored, edited;
   logic [GROUP_BITS:0] flush_at;
-  (* no_rw_check *) logic [8*GROUP-1:0] memory[2 ** (GROUP_BITS + 1)];
-
-  assign sample_ready = !full[filling];
+  logic [GROUP_BITS-1:0] at;
+  (* no_rw_check *) logic [GROUP*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
+  assign at = open && !blank && (edit || edits != '0)
+    ? edit_row[LANE_BITS +: GROUP_BITS] : group;
+  assign sample_ready = !full[filling] && !open;
+  assign unused = full == '0 && position == '0 && !flush;
   assign take = sample_valid && sample_ready;
-  assign is_label = position == 17'(INPUTS);
+  assign is_label = position == 16'(WORDS);
   assign complete = full[reading];
   assign label = labels[reading];
 
-  always_ff @(posedge clock) begin
-    // A group is written when its last pixel is in the word.
-    flush <= take && !is_label
-      && (&position[LANE_BITS-1:0] || position == 17'(INPUTS - 1));
-    flush_at <= {filling, position[LANE_BITS +: GROUP_BITS]};
+  always_comb
     for (int k = 0; k < GROUP; k++)
-      if (take && position[LANE_BITS-1:0] == LANE_BITS'(k))
-        word[8 * k +: 8] <= sample_data;
-    if (flush) memory[flush_at] <= word;
-    pixels <= memory[{reading, group}];
+      counts[COUNT_BITS * k +: COUNT_BITS] =
+        is_last && k >= INPUTS % GROUP
+        ? (k == INPUTS % GROUP ? COUNT_BITS'(2 ** TICKS_LOG) : '0)
+        : stored[COUNT_BITS * k +: COUNT_BITS];
+
+  always_ff @(posedge clock) begin
+    // A group is written when its last word has arrived.
+    flush <= take && !is_label && (position == 16'(WORDS - 1)
+      || position % 16'(PER_GROUP) == 16'(PER_GROUP - 1));
+    flush_at <= {filling, position[WORD_BITS +: GROUP_BITS]};
+    for (int k = 0; k < GROUP; k++)
+      if (take && position % 16'(PER_GROUP) == 16'(k / LANES))
+        assembled[COUNT_BITS * k +: COUNT_BITS] <=
+          sample_data[16 / LANES * (k % LANES) +: COUNT_BITS];
+    edits <= {edits[0], edit};
+    for (int k = 0; k < GROUP; k++)
+      edited[COUNT_BITS * k +: COUNT_BITS] <=
+        stored[COUNT_BITS * k +: COUNT_BITS]
+        + (k != 32'(edit_row[LANE_BITS-1:0]) ? '0
+          : edit_negative ? '1 : COUNT_BITS'(1));
+    if (flush || blank || edits[1])
+      memory[flush ? flush_at : {reading, at}] <=
+        flush ? assembled : blank ? '0 : edited;
+    stored <= memory[{reading, at}];
+    is_last <= group == GROUP_BITS'(GROUPS - 1);
 
     if (take) begin
       position <= is_label ? '0 : position + 1'b1;
       if (is_label) begin
-        labels[filling] <= sample_data;
+        labels[filling] <= sample_data[7:0];
         full[filling] <= 1'b1;
         filling <= !filling;
       end
@@ -64,6 +97,7 @@ module sample_pages #(
       filling <= 1'b0;
       reading <= 1'b0;
       flush <= 1'b0;
+      edits <= '0;
     end
   end
 

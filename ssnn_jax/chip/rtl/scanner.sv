@@ -1,51 +1,46 @@
-// Queue of groups with spikes, of one bank, and scan of their rows.
+// Scan of the rows of one bank.
 //
-// An entry is a group of 8 rows with the mask of those that spike. From `scan`
-// on, a row leaves in each clock, until the last group of the tick is empty.
+// An entry of the queue is a group of 8 rows with the mask of those that leave,
+// and their counts. From `scan` on, a row leaves in each clock, until the last
+// group of the scan is empty. Groups of the next scan may wait in the queue.
 module scanner #(
-  parameter int GROUP_BITS = 3,
-  parameter int ENTRY_BITS = GROUP_BITS + 9
+  parameter int GROUP_BITS = 3, COUNT_BITS = 4,
+  parameter int ENTRY_BITS = 9 + GROUP_BITS + 8 * COUNT_BITS
 ) (
-  input  logic                  clock,
-  input  logic                  reset,
-  input  logic                  push,
-  input  logic [ENTRY_BITS-1:0] entry,    // last of the tick, group, mask
+  input  logic clock, reset, push,
+  input  logic [ENTRY_BITS-1:0] entry,    // last of the scan, group, mask, counts
   output logic                  room,     // for 4 entries on their way
-  input  logic                  scan,
-  output logic                  scanning,
-  output logic                  row_valid,
-  output logic [GROUP_BITS+2:0] row_address
+  input  logic scan,
+  output logic scanning, row_valid,
+  output logic [GROUP_BITS+2:0] row_address,
+  output logic [COUNT_BITS-1:0] row_count
 );
 
-  logic [ENTRY_BITS-1:0] queue[16];
-  logic [3:0] head, tail;
-  logic [4:0] count;
-  logic [ENTRY_BITS-1:0] waiting;         // ahead of the queue
-  logic has_waiting, fetch, take, last;
+  logic [ENTRY_BITS-1:0] waiting;
+  logic has_waiting, take, last, fits;
   logic [GROUP_BITS-1:0] group;
   logic [7:0] mask, rest;
+  logic [8*COUNT_BITS-1:0] counts;
   logic [2:0] lowest;
+  logic [4:0] num_waiting;
+  queue #(.BITS(ENTRY_BITS)) groups (
+    .clock, .reset, .in_valid(push), .in_ready(fits), .in_data(entry),
+    .out_valid(has_waiting), .out_ready(take), .out_data(waiting),
+    .count(num_waiting));
 
-  assign room = count < 5'd12;
+  assign room = num_waiting < 5'd12;
   assign rest = mask & (mask - 1'b1);     // without the lowest bit
   assign take = scanning && rest == '0 && !last && has_waiting;
-  assign fetch = count != '0 && (take || !has_waiting);
   always_comb begin
     lowest = '0;
     for (int k = 7; k >= 0; k--) if (mask[k]) lowest = 3'(k);
   end
 
   always_ff @(posedge clock) begin
-    if (push) queue[tail] <= entry;
-    if (fetch) waiting <= queue[head];
-    tail <= tail + 4'(push);
-    head <= head + 4'(fetch);
-    count <= count + 5'(push) - 5'(fetch);
-    has_waiting <= fetch || (has_waiting && !take);
-
     row_valid <= scanning && mask != '0;
     row_address <= {group, lowest};
-    if (take) {last, group, mask} <= waiting;
+    row_count <= counts[COUNT_BITS * lowest +: COUNT_BITS];
+    if (take) {last, group, mask, counts} <= waiting;
     else if (scanning) begin
       mask <= rest;
       if (rest == '0) last <= 1'b0;
@@ -54,15 +49,16 @@ module scanner #(
     if (scan) scanning <= 1'b1;
 
     if (reset) begin
-      tail <= '0;
-      head <= '0;
-      count <= '0;
-      has_waiting <= 1'b0;
       row_valid <= 1'b0;
       mask <= '0;
+      counts <= '0;                       // of rows of the host
       last <= 1'b0;
       scanning <= 1'b0;
     end
   end
+`ifndef SYNTHESIS
+  always @(posedge clock)                 // `room` was asked before
+    if (!reset) assert (fits || !push);
+`endif
 
 endmodule

@@ -1,52 +1,80 @@
-// The chip behind a serial line: see `commands` for the bytes.
-//
-// A break of the line resets the chip, but not its weights.
-
+// The chip behind a serial line, with a memory of samples: SDRAM, or block RAM
+// of 2^STORE_LOG words.
 module board #(
-  parameter int DIVIDER = 24,  // clocks of a bit of the serial line
-  parameter int LAYERS = 2,
-  parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
-  parameter int STEPS = 64,
-  parameter int WEIGHT_BITS = 12,
+  parameter int DIVIDER = 27,              // clocks of a bit
+  parameter int IDLE = 800_000,
+  parameter int STORE_LOG = 0,             // 0: SDRAM
+  parameter int LIST_LOG = 9, LAYERS = 2,
+  parameter int WORDS = 17,                // of a sample
+  parameter int WEIGHT_BITS = 12, RATE_BITS = 14,
   parameter logic [31:0] SIGNATURE = '0
 ) (
-  input  logic clock,
-  input  logic reset,
-  input  logic receive,
-  output logic transmit,
-  output logic busy
+  input  logic clock, reset, receive,
+  output logic transmit, busy,
+  output logic [2:0]  command,             // to the SDRAM
+  output logic [1:0] bank,
+  output logic [12:0] pins,
+  output logic [15:0] dq_out,
+  output logic dq_drive,
+  input  logic [15:0] dq_in
 );
 
-  localparam int VOTE_BITS = SIZES[32*LAYERS +: 32] * $clog2(STEPS + 1);
-
-  logic broken, clear;
-  logic byte_valid, in_valid, in_ready, out_valid, out_ready;
-  logic [7:0] byte_data, in_data, out_data;
-  logic sample_valid, sample_ready, result_valid, result_ready;
-  logic [7:0] sample_data;
-  logic [VOTE_BITS-1:0] votes;
-  logic [17*LAYERS-1:0] enable_rates;
-  logic row_valid, row_ready, row_write;
-  logic [1:0] row_layer;
-  logic [15:0] row_index;
-  logic weight_in_valid, weight_in_ready, weight_out_valid, weight_out_ready;
+  /* verilator lint_off PINCONNECTEMPTY */
+  logic up, in_valid, broken, out_valid, out_ready, chip_reset, again;
+  logic [7:0] in_data, out_data, answer, list_answer, list_number;
+  logic [RATE_BITS*LAYERS-1:0] rates;
+  logic row_valid, row_ready, row_write, weight_in_valid;
+  logic weight_out_valid, weight_out_ready;
+  logic [1:0] row_layer, list_waiting;
+  logic [15:0] row_index, load_data, data, sample_data;
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;
-
-  always_ff @(posedge clock) clear <= reset || broken;
+  logic load_valid, load_ready, list_write, list_start, list_free;
+  logic [23:0] load_address, read_address;
+  logic [18:0] list_entry;
+  logic [LIST_LOG:0] list_place, list_size;
+  logic read_valid, ready, data_valid, sample_valid, sample_ready;
+  logic result_valid, result_ready;
+  assign again = reset || chip_reset;
+  assign load_ready = ready;
 
   uart_receiver #(.DIVIDER(DIVIDER)) receiver (
-    .clock, .reset, .line(receive), .valid(byte_valid), .data(byte_data),
-    .broken);
-  byte_queue queue (
-    .clock, .reset(clear), .in_valid(byte_valid), .in_data(byte_data),
-    .out_valid(in_valid), .out_ready(in_ready), .out_data(in_data));
-  commands #(
-    .LAYERS(LAYERS), .SIZES(SIZES), .STEPS(STEPS), .WEIGHT_BITS(WEIGHT_BITS),
-    .SIGNATURE(SIGNATURE)
-  ) host (.reset(clear), .*);
+    .clock, .reset, .line(receive), .valid(in_valid), .data(in_data), .broken);
   uart_transmitter #(.DIVIDER(DIVIDER)) transmitter (
-    .clock, .reset(clear), .valid(out_valid), .ready(out_ready),
-    .data(out_data), .line(transmit));
-  chip_top chip (.reset(clear), .*);
+    .clock, .reset, .valid(out_valid), .ready(out_ready), .data(out_data),
+    .line(transmit));
+  link #(
+    .LAYERS(LAYERS), .WEIGHT_BITS(WEIGHT_BITS), .RATE_BITS(RATE_BITS),
+    .LIST_LOG(LIST_LOG), .IDLE(IDLE), .SIGNATURE(SIGNATURE)
+  ) link (.reset(reset || !up), .*);
+  present #(.WORDS(WORDS), .LIST_LOG(LIST_LOG)) present (
+    .clock, .reset(again), .write(list_write), .place(list_place),
+    .entry(list_entry), .answered(list_answer), .start(list_start),
+    .size(list_size), .free(list_free), .number(list_number),
+    .waiting(list_waiting), .read_valid, .read_ready(ready && !load_valid),
+    .read_address, .data_valid, .data, .sample_valid, .sample_ready,
+    .sample_data, .result_valid, .result_ready, .answer);
+  if (STORE_LOG == 0) begin : g_memory
+    sdram memory (
+      .clock, .reset, .valid(load_valid || read_valid), .ready,
+      .write(load_valid), .address(load_valid ? load_address : read_address),
+      .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
+      .data_valid, .data_out(data), .command, .bank, .pins, .dq_out, .dq_drive,
+      .dq_in);
+  end else begin : g_memory
+    store #(.SIZE_LOG(STORE_LOG)) memory (
+      .clock, .reset, .valid(load_valid || read_valid), .ready,
+      .write(load_valid), .address(load_valid ? load_address : read_address),
+      .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
+      .data_valid, .data_out(data));
+    assign command = '1;
+    assign {bank, pins, dq_out, dq_drive} = '0;
+  end
+  chip_top chip (
+    .clock, .reset(again), .sample_valid, .sample_ready, .sample_data,
+    .event_valid(1'b0), .event_ready(), .event_row('0), .event_negative(1'b0),
+    .event_last(1'b0), .result_valid, .result_ready, .answer, .rates, .row_valid,
+    .row_ready, .row_write, .row_layer, .row_index, .weight_in_valid,
+    .weight_in_ready(), .weight_in_data, .weight_out_valid, .weight_out_ready,
+    .weight_out_data, .busy);
 
 endmodule

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <deque>
 
-#include "Vboard.h"
+#include "Vboard_sim.h"
 
 namespace {
 
 struct Board {
   VerilatedContext context;
-  Vboard top{&context};
+  Vboard_sim top{&context};
   int divider;                   // clocks of a bit
   std::deque<uint8_t> sent, received;
   int frame = 0, bits = 0, left = 0;              // to the board
@@ -87,15 +87,17 @@ int board_receive(Board* board, uint8_t* bytes, int size, int64_t clocks) {
   return count;
 }
 
-// Holds the line for 30 bits, and then leaves it idle for as many.
+// Sends what waits, holds the line for 30 bits, and leaves it idle for as many.
 void board_break(Board* board) {
-  board->sent.clear();
-  board->bits = board->left = 0;
+  while (board->bits > 0 || board->left > 0 || !board->sent.empty())
+    board->clock();
   for (int level = 0; level < 2; ++level) {
     board->top.receive = level;
     for (int n = 0; n < 30 * board->divider; ++n) board->clock();
   }
-  board->received.clear();
 }
+
+// Returns whether the board has broken a rule of its SDRAM.
+int board_broken(Board* board) { return board->top.broken; }
 
 }  // extern "C"

@@ -6,12 +6,10 @@
 module uart_receiver #(
   parameter int DIVIDER = 24  // clocks of a bit, 4 or more
 ) (
-  input  logic       clock,
-  input  logic       reset,
-  input  logic       line,
+  input  logic clock, reset, line,
   output logic       valid,   // for one clock
   output logic [7:0] data,
-  output logic       broken
+  output logic broken
 );
 
   localparam int BITS = $clog2(DIVIDER);

@@ -3,12 +3,10 @@
 module uart_transmitter #(
   parameter int DIVIDER = 24  // clocks of a bit
 ) (
-  input  logic       clock,
-  input  logic       reset,
-  input  logic       valid,
-  output logic       ready,
+  input  logic clock, reset, valid,
+  output logic ready,
   input  logic [7:0] data,
-  output logic       line
+  output logic line
 );
 
   localparam int BITS = $clog2(DIVIDER);

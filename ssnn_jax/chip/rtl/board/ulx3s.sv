@@ -1,28 +1,29 @@
-// The chip on a ULX3S: its clock, reset button, LEDs and serial line over USB.
-
+// The chip on a ULX3S: its clock, reset button, LEDs, SDRAM, and serial line
+// over USB.
 module ulx3s #(
   // Clock of the chip: 25 MHz * MULTIPLY / DIVIDE_INPUT, whose oscillator runs
   // DIVIDE_OUTPUT times as fast, at 400 to 800 MHz.
-  parameter int DIVIDE_INPUT = 1,
-  parameter int MULTIPLY = 2,
-  parameter int DIVIDE_OUTPUT = 12,
+  parameter int DIVIDE_INPUT = 1, MULTIPLY = 2, DIVIDE_OUTPUT = 12,
   // As of `board`.
-  parameter int DIVIDER = 17,
-  parameter int LAYERS = 2,
-  parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
-  parameter int STEPS = 64,
-  parameter int WEIGHT_BITS = 12,
+  parameter int DIVIDER = 17, STORE_LOG = 0, LIST_LOG = 9, LAYERS = 2,
+  parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 14,
   parameter logic [31:0] SIGNATURE = '0
 ) (
-  input  logic       clk_25mhz,
-  input  logic       ftdi_txd,  // from the host
-  output logic       ftdi_rxd,  // to the host
-  input  logic       fire,      // button 1: reset
+  input  logic clk_25mhz,
+  input  logic        ftdi_txd,  // from the host
+  output logic        ftdi_rxd,  // to the host
+  input  logic        fire,      // button 1: reset
   output logic [7:0] led,
-  output logic       wifi_gpio0
+  output logic wifi_gpio0, sdram_clk, sdram_cke, sdram_csn, sdram_rasn,
+  output logic sdram_casn, sdram_wen,
+  output logic [1:0] sdram_ba,
+  output logic [12:0] sdram_a,
+  output logic [1:0] sdram_dqm,
+  inout  wire  [15:0] sdram_d
 );
 
-  logic clock, locked, busy;
+  logic clock, locked, busy, dq_drive;
+  logic [15:0] dq_out, dq_in;
   logic [2:0] resets = '1;   // also if the PLL locks before the first clock
 
   EHXPLLL #(
@@ -36,14 +37,24 @@ module ulx3s #(
     .CLKI(clk_25mhz), .CLKFB(clock), .CLKOP(clock), .LOCK(locked), .RST(1'b0),
     .STDBY(1'b0), .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1),
     .PHASESTEP(1'b1), .PHASELOADREG(1'b1), .PLLWAKESYNC(1'b0), .ENCLKOP(1'b0));
-
   always_ff @(posedge clock) resets <= {resets[1:0], fire || !locked};
 
   board #(
-    .DIVIDER(DIVIDER), .LAYERS(LAYERS), .SIZES(SIZES), .STEPS(STEPS),
-    .WEIGHT_BITS(WEIGHT_BITS), .SIGNATURE(SIGNATURE)
+    .DIVIDER(DIVIDER), .STORE_LOG(STORE_LOG), .LIST_LOG(LIST_LOG),
+    .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
+    .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
   ) own (
-    .clock, .reset(resets[2]), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy);
+    .clock, .reset(resets[2]), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy,
+    .command({sdram_rasn, sdram_casn, sdram_wen}), .bank(sdram_ba),
+    .pins(sdram_a), .dq_out, .dq_drive, .dq_in);
+
+  // The SDRAM has the inverted clock, so that its pins are stable when it rises,
+  // and its words in the middle of a clock.
+  ODDRX1F inverted (
+    .SCLK(clock), .RST(1'b0), .D0(1'b0), .D1(1'b1), .Q(sdram_clk));
+  always_ff @(negedge clock) dq_in <= sdram_d;
+  assign sdram_d = dq_drive ? dq_out : 'z;
+  assign {sdram_cke, sdram_csn, sdram_dqm} = 4'b1000;
 
   assign wifi_gpio0 = 1'b1;  // or the ESP32 may load another bitstream
   // Lit: clock, the chip is busy, bytes from and to the host.

@@ -1,0 +1,228 @@
+"""Learning of the chip: the settled network in integers, sample by sample.
+
+The chip is a network of bipolar neurons with `weight_bits`. Its weights w are
+integers in units of 2^-F, and so are its input currents D; counts of spikes are
+integers anyway. With X the counts of a layer of N neurons and G the gain, 4 of
+hidden neurons:
+
+  D = X w                          X = clip((D + 2^(F-1)) >> F, 0, T)
+  E = N_c - T [label]              E = (G w E + 2^(F-1)) >> F, if 0 < D < T 2^F
+  w -= (rate X E + u) >> 12        rate = learning rate * 2^(F + 12) / (G T^2)
+
+saturating, once a sample, when it has settled. u is a random fraction that a
+row shares, with bits of its own for each column. N_c winners of T ticks are a
+systematic sample of a table of exponentials. All random bits of a sample are
+two words of one xorshift register.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ssnn_jax import checks
+from ssnn_jax import network as network_lib
+from ssnn_jax import samples
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.hardware import devices
+
+ROUND_BITS = 12  # of u, and below the unit of a change
+RATE_BITS = 14
+EXP_BITS, STEPS_PER_NAT = 10, 32  # of the table of exponentials
+#: Entry k is exp(-k / 32), `[256]` int32 in units of its largest.
+EXPONENTIALS = np.int32(
+  np.rint((2**EXP_BITS - 1) * np.exp(-np.arange(256) / STEPS_PER_NAT))
+)
+_ROW, _COLUMN = 0x9E37, 0x6A09  # odd numbers, whose multiples look random
+
+
+def check_config(config: NetworkConfig) -> None:
+  """Refuses a network that the chip has not; raises `UserError`."""
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+
+  def check(name, is_valid, expected):
+    checks.check_field(config, name, is_valid, f'{expected}, on the chip')
+
+  sizes, steps = config.layer_sizes, config.num_steps
+  for name in ('neuron', 'ceiling', 'input_gain', 'winner', 'rates', 'dropout'):
+    default = getattr(NetworkConfig, name)
+    check(name, getattr(config, name) == default, default)
+  check('gain', {*config.gains} <= {4.0, 1.0}, 4.0)
+  check('sampler', config.input_sampler == 'regular', 'regular')
+  check('layers', config.layers is None, 'dense layers by layer_sizes')
+  is_valid = 3 <= len(sizes) <= 5 and sizes[-1] <= 240
+  is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) <= 1024
+  expected = 'one to three hidden layers of up to 1,024 neurons, up to 16,383 '
+  check('layer_sizes', is_valid, f'{expected} inputs and 240 classes')
+  is_power = steps & (steps - 1) == 0 and 2 <= steps <= 128
+  check('num_steps', is_power, 'a power of 2 from 2 to 128')
+  bits = config.weight_bits
+  check('weight_bits', bits is not None and bits <= 16, '2 to 16 bits')
+  is_valid = all(3 <= bits <= 14 for bits in config.fractions)
+  check('fraction_bits', is_valid, '3 to 14 bits')
+
+
+def make_device(
+  config: NetworkConfig,
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+) -> devices.Device:
+  """Builds the chip as a device: integers that learn sample by sample.
+
+  `init` rounds the initial weights to those of the chip, and `learn` presents
+  the samples of a minibatch one after another.
+
+  Args:
+    config: the network, with weight_bits.
+    learning_rate: step size for the gradient of one sample. It is part of the
+      state, so that runs with different rates can share a compiled program.
+    schedule: factor on the learning rate, as a function of the number of
+      minibatches so far; None is constant.
+
+  Raises:
+    UserError: if the chip has no such network, or no such rate.
+  """
+  check_config(config)
+  largest = (2**RATE_BITS - 1) / max(_units(config))
+  if not isinstance(learning_rate, jax.Array) and learning_rate > largest:
+    raise types.UserError(
+      f'learning_rate is {learning_rate:g} for a sample; expected at most '
+      f'{largest:g}, whose integer has {RATE_BITS} bits on the chip.'
+    )
+
+  def init(key, params):
+    word = jax.random.bits(key) | jnp.uint32(1)
+    rate = jnp.float32(learning_rate)
+    state = devices.DeviceState(jnp.int32(0), rate, word)
+    return network_lib.quantize(config, params), state
+
+  def learn(network, keys, carry, inputs, labels):
+    del network, keys  # the random words run on
+    params, state = carry
+    checks.check_array('labels', labels)
+    checks.check_labels(labels, len(inputs), config.layer_sizes[-1])
+    rates = integer_rates(config, state, schedule)
+
+    def step(carry, sample):
+      params, word, inference = present(config, *carry, rates, *sample)
+      return (params, word), inference
+
+    (params, word), inference = jax.lax.scan(
+      step, (params, state.hardware), (inputs, labels)
+    )
+    count = state.num_updates + 1
+    state = state._replace(hardware=word, num_updates=count)
+    return (params, state), inference
+
+  return devices.Device(init, learn)
+
+
+def integer_rates(
+  config: NetworkConfig,
+  state: devices.DeviceState,
+  schedule: optax.Schedule | None,
+) -> jax.Array:
+  """Returns the `[L]` int32 rates of the next minibatch."""
+  rate = state.current_rate(schedule)
+  rates = jnp.round(rate * jnp.array(_units(config)))
+  return rates.astype(jnp.int32)
+
+
+def _units(config):
+  """Returns the integer rates of a learning rate of 1."""
+  steps = config.num_steps
+  layers = zip(config.fractions, config.gains)
+  return [
+    2.0 ** (bits + ROUND_BITS) / (gain * steps**2) for bits, gain in layers
+  ]
+
+
+def present(
+  config: NetworkConfig,
+  params: types.Params,
+  word: jax.Array,
+  rates: jax.Array,
+  inputs: jax.Array,
+  label: jax.Array,
+) -> tuple[types.Params, jax.Array, types.Inference]:
+  """Presents one sample, and learns from it.
+
+  Args:
+    config: the network.
+    params: its parameters, multiples of 2^-F.
+    word: uint32 register of random bits.
+    rates: `[L]` int32 rates.
+    inputs: `[N_0]` rates of the inputs, or a recording.
+    label: its class; one that is none, as -1, does not learn.
+
+  Returns:
+    The parameters, the register, the winners and the potential.
+  """
+  num_steps, key = config.num_steps, jax.random.key(0)  # nothing is drawn
+  batch = samples.prepare(config, params, key, inputs[None])
+
+  def settle(probes):
+    settled = network_lib.settle(config, params, key, batch, probes=probes)
+    return settled.potential, settled.rates
+
+  probes = tuple(jnp.zeros((1, size)) for size in config.layer_sizes[1:])
+  potential, send_back, counts = jax.vjp(settle, probes, has_aux=True)
+  first = _step(word)
+  word = _step(first)
+  winners = count_winners(config, potential[0], first >> 16)
+  is_class = (label >= 0) & (label < len(winners))
+  target = num_steps * jax.nn.one_hot(label, len(winners), dtype=jnp.int32)
+  errors = jnp.where(is_class, winners - target, 0).astype(jnp.float32)
+  (errors,) = send_back(errors[None] / num_steps)
+  learned = []
+  for layer, (own, count, error) in enumerate(zip(params, counts, errors)):
+    count = _integers(jnp.append(count[0], 1.0) * num_steps)
+    error = _integers(error[0] * (num_steps * config.gains[layer]))
+    rows, columns = np.arange(1, len(count) + 1), np.arange(1, len(error) + 1)
+    masks = (rows * _ROW)[:, None] ^ (columns * _COLUMN)[None]
+    random = jnp.int32(word >> 8 * layer) ^ jnp.asarray(masks, jnp.int32)
+    random = (random & 0xFFFF) >> 16 - ROUND_BITS
+    change = rates[layer] * count[:, None] * error[None] + random >> ROUND_BITS
+    unit, limit = 2.0 ** config.fractions[layer], 2 ** (config.weight_bits - 1)
+    weights = jnp.concatenate([own.weights, own.biases[None]]) * unit
+    moved = weights - change.astype(jnp.float32)
+    weights = jnp.clip(moved, -limit, limit - 1) / unit
+    learned.append(types.LayerParams(weights[:-1], weights[-1]))
+  inference = types.Inference(winners.astype(jnp.float32), potential[0])
+  return tuple(learned), word, inference
+
+
+def count_winners(
+  config: NetworkConfig, potential: jax.Array, phase: jax.Array
+) -> jax.Array:
+  """Returns the `[C]` int32 winners of T ticks by a systematic sample.
+
+  Args:
+    config: the network.
+    potential: `[C]` D / T.
+    phase: uint32 of 16 bits, the place of the first winner.
+  """
+  num_steps, bits = config.num_steps, config.fractions[-1]
+  drives = _integers(potential * (num_steps * 2.0**bits))
+  # In 32nds of a nat of D / T.
+  shift = num_steps.bit_length() - 1 + bits - (STEPS_PER_NAT.bit_length() - 1)
+  below = jnp.max(drives) - drives >> shift
+  table = jnp.asarray(EXPONENTIALS)
+  worth = jnp.where(below > 255, 0, table[jnp.minimum(below, 255)])
+  total = jnp.sum(worth)
+  first = jnp.int32(jnp.uint32(total) * phase >> 16)
+  starts = jnp.arange(num_steps) * total + first
+  ends = jnp.cumsum(worth) * num_steps
+  return jnp.diff(jnp.sum(starts[None] < ends[:, None], axis=1), prepend=0)
+
+
+def _integers(values):
+  return jnp.round(values).astype(jnp.int32)
+
+
+def _step(word):
+  """Steps a register: G. Marsaglia, "Xorshift RNGs" (2003)."""
+  word ^= word << 13
+  word ^= word >> 17
+  return word ^ word << 5

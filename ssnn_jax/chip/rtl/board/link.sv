@@ -1,0 +1,202 @@
+// Commands of the host, and their answers, byte by byte, with checksums.
+//
+//   letter, number, place (3 bytes), length (2), checksum (2)
+//   length bytes, and their checksum, if the host writes
+//
+// and the answer: letter, number, length bytes if the host reads, checksum.
+//
+//   Z        resets the chip                I  reads the SIGNATURE
+//   E        writes the rates, 2 bytes each
+//   W, R     write or read a row: place is layer * 2^16 + row, a weight 2 bytes
+//   L        loads words of 2 bytes into the memory at a place
+//   P        presents the samples of a list, 3 bytes each
+//   A        reads the answers of a list, a byte each, when it is finished
+//
+// Numbers have their lowest byte first. A command whose checksums are not right,
+// or that cannot be executed now, is answered by N when the line is silent; the
+// host then sends it again. Twice changes nothing: the list of P is executed
+// only if `number` is that of the next list. What is written is used at once,
+// as the checksum of its place was right.
+module link #(
+  parameter int LAYERS = 2, WEIGHT_BITS = 12, RATE_BITS = 14, LIST_LOG = 9,
+  parameter int IDLE = 800_000,            // clocks of a silent line
+  parameter logic [31:0] SIGNATURE = '0
+) (
+  input  logic clock, reset, in_valid,
+  input  logic [7:0] in_data,
+  input  logic                        broken,      // a byte was
+  output logic out_valid,
+  input  logic out_ready,
+  output logic [7:0] out_data,
+  output logic chip_reset,
+  output logic [RATE_BITS*LAYERS-1:0] rates,
+  output logic row_valid,
+  input  logic row_ready,
+  output logic row_write,
+  output logic [1:0] row_layer,
+  output logic [15:0] row_index,
+  output logic weight_in_valid,
+  output logic [WEIGHT_BITS-1:0] weight_in_data,
+  input  logic weight_out_valid,
+  output logic weight_out_ready,
+  input  logic [WEIGHT_BITS-1:0] weight_out_data,
+  output logic load_valid,
+  input  logic load_ready,
+  output logic [23:0] load_address,
+  output logic [15:0] load_data,
+  output logic list_write,
+  output logic [LIST_LOG:0] list_place,
+  output logic [18:0] list_entry,
+  input  logic [7:0] list_answer,
+  output logic list_start,
+  output logic [LIST_LOG:0] list_size,
+  input  logic list_free,
+  input  logic [7:0] list_number,
+  input  logic [1:0] list_waiting
+);
+
+  typedef enum logic [2:0] {HEADER, EXECUTE, PAYLOAD, REPLY, DROP} state_t;
+  state_t state;
+  logic [7:0] letter, number, low, middle;
+  logic [15:0] count, length, told, sum, next, out_sum, out_next;
+  logic [23:0] silent;
+  logic [23:0] place;
+  logic [1:0] phase;                       // byte of a number of the payload
+  logic [15:0] item;                       // number of it
+  logic reads, can, again, refused, sends, is_payload;
+  logic [1:0] each;                        // bytes of a number, less 1
+  logic [31:0] value;
+  crc16 in_step (.sum, .data(in_data), .next);
+  crc16 out_step (.sum(out_sum), .data(out_data), .next(out_next));
+
+  assign reads = letter == "I" || letter == "R" || letter == "A";
+  assign again = letter == "P" && number != list_number;   // it was executed
+  assign each = letter == "P" ? 2'd2 : 2'd1;
+  always_comb
+    case (letter)
+      "L": can = 1'b1;
+      "P": can = list_free || again;
+      "A": can = 1'b1;
+      "Z", "I", "E", "W", "R": can = list_waiting == '0;
+      default: can = 1'b0;
+    endcase
+  assign row_write = letter == "W";
+  assign row_layer = place[17:16];
+  assign row_index = place[15:0];
+  assign list_place = {number[0], LIST_LOG'(letter == "P" ? item - 16'(list_write)
+    : count - 16'd2)};
+  assign list_entry = 19'({in_data, middle, low});
+  assign weight_in_data = WEIGHT_BITS'({in_data, low});
+  assign weight_out_ready = state == REPLY && letter == "R" && sends && phase[0];
+  assign sends = out_valid && out_ready;
+
+  // Answer: byte `count` of it.
+  assign told = reads ? length : '0;
+  assign is_payload = count >= 16'd2 && count < told + 16'd2;
+  assign value = letter == "I" ? SIGNATURE : 32'($signed(weight_out_data));
+  assign out_valid = state == REPLY
+    && (letter != "R" || !is_payload || weight_out_valid)
+    && (letter != "A" || list_waiting == '0
+      || (list_waiting == 2'd1 && number[0] == list_number[0]));
+  assign out_data = count == '0 ? (refused ? "N" : letter)
+    : count == 16'd1 ? number
+    : !is_payload ? (count[0] == told[0] ? out_sum[15:8] : low)
+    : letter == "A" ? list_answer : 8'(value >> (8 * phase));
+
+  always_ff @(posedge clock) begin
+    silent <= in_valid ? '0 : silent + 24'(silent != '1);
+    row_valid <= row_valid && !row_ready;
+    load_valid <= load_valid && !load_ready;
+    weight_in_valid <= 1'b0;
+    list_write <= 1'b0;
+    list_start <= 1'b0;
+    chip_reset <= 1'b0;
+    case (state)
+      HEADER: begin
+        if (in_valid) begin
+          sum <= next;
+          count <= count + 1'b1;
+          case (count)
+            16'd0: letter <= in_data;
+            16'd1: number <= in_data;
+            16'd2, 16'd3, 16'd4: place <= {in_data, place[23:8]};
+            16'd5, 16'd6: length <= {in_data, length[15:8]};
+            16'd7: ;
+            default: state <= next == '0 ? EXECUTE : DROP;
+          endcase
+        end else if (count != '0 && silent == 24'(IDLE)) state <= DROP;
+        if (broken) state <= DROP;
+        refused <= 1'b0;
+      end
+      EXECUTE: begin
+        sum <= '1;
+        out_sum <= '1;
+        count <= '0;
+        phase <= '0;
+        item <= '0;
+        row_valid <= can && (letter == "W" || letter == "R");
+        chip_reset <= can && letter == "Z";
+        if (!can) state <= DROP;
+        else state <= reads || length == '0 ? REPLY : PAYLOAD;
+      end
+      PAYLOAD: begin
+        if (in_valid) begin
+          sum <= next;
+          count <= count + 1'b1;
+          phase <= phase == each ? '0 : phase + 1'b1;
+          if (phase == 2'd0) low <= in_data;
+          if (phase == 2'd1) middle <= in_data;
+          if (count < length && phase == each) begin
+            item <= item + 1'b1;
+            weight_in_valid <= letter == "W";
+            load_valid <= letter == "L";
+            load_data <= {in_data, low};
+            load_address <= place + 24'(item);
+            list_write <= letter == "P" && !again;
+            for (int l = 0; l < LAYERS; l++)
+              if (letter == "E" && item == 16'(l))
+                rates[RATE_BITS * l +: RATE_BITS] <= RATE_BITS'({in_data, low});
+          end
+          if (count == length + 1'b1) begin
+            count <= '0;
+            list_start <= letter == "P" && !again && next == '0;
+            list_size <= (LIST_LOG+1)'(item);
+            state <= next == '0 ? REPLY : DROP;
+          end
+        end else if (silent == 24'(IDLE)) state <= DROP;
+        if (broken) state <= DROP;
+      end
+      REPLY: if (sends) begin
+        out_sum <= out_next;
+        count <= count + 1'b1;
+        if (is_payload) phase <= letter == "I" ? phase + 1'b1 : {1'b0, !phase[0]};
+        if (count == 16'd1) phase <= '0;
+        if (!is_payload && count > 16'd1) begin
+          low <= out_sum[7:0];
+          if (count == told + 16'd3) begin
+            state <= HEADER;
+            count <= '0;
+            sum <= '1;
+          end
+        end
+      end
+      default: begin
+        refused <= 1'b1;
+        count <= '0;
+        out_sum <= '1;
+        if (silent >= 24'(IDLE) && !in_valid && !broken) begin
+          length <= '0;
+          state <= REPLY;
+        end
+      end
+    endcase
+    if (reset) begin
+      state <= HEADER;
+      count <= '0;
+      sum <= '1;
+      row_valid <= 1'b0;
+      load_valid <= 1'b0;
+    end
+  end
+
+endmodule

@@ -1,0 +1,179 @@
+// Order of the phases of a sample.
+//
+// Layer by layer, from the inputs up: rows are scanned, a plane of bits of
+// their counts after another, the highest first, with sums that double between
+// planes; then the neurons pass, and their counts are the rows above. Classes
+// pass last. Downwards: rows learn, once for each column of a slice that errs,
+// and their currents are the errors below. In the open mode the planes are
+// replaced by single spikes, and layers pass and send whenever some arrived.
+module schedule #(
+  parameter int LAYERS = 2, TICKS_LOG = 3,
+  parameter logic [32*LAYERS-1:0] WIDTHS = {32'd3, 32'd9},
+  parameter int INPUT_GROUPS = 5,
+  parameter logic [31:0] SEED = 1
+) (
+  input  logic clock, reset,
+  input  logic              start,          // a sample
+  input  logic [7:0] sample_label,
+  input  logic              open,           // or the open mode
+  input  logic event_valid,
+  output logic event_ready,
+  input  logic event_last,
+  input  logic [7:0] event_label,
+  output logic idle, finish, opened,
+  output logic [7:0] label,
+  output logic [31:0]       word,           // random
+  // Layers.
+  output logic [LAYERS-1:0] begins,         // groups are asked for
+  output logic [LAYERS-1:0] scans, doubles,
+  output logic [LAYERS-1:0] passes,         // a neuron of each slice, `count`
+  output logic [LAYERS-1:0] sends,          // single spikes
+  output logic classify, learning,
+  output logic              first,          // pass of learning of the layer
+  output logic              blank,          // the group `count` of the inputs
+  output logic              bias,           // a spike of it
+  output logic              edit,           // a count, by a spike of an input
+  output logic [11:0] count,              // clocks of the phase, up to all ones
+  input  logic [LAYERS-1:0] scanned, in_pipe,
+  input  logic [LAYERS-1:0] pending,        // columns that err
+  input  logic [LAYERS-1:0] settling,       // errors on their way
+  input  logic [LAYERS-1:0] sending,
+  input  logic classified
+);
+
+  localparam logic [11:0] PASS_STAGES = 12'd5;   // to rows of the layer above
+  localparam logic [11:0] SETTLE_STAGES = 12'd2; // to `settling`, `sending`
+  localparam logic [11:0] EDIT_STAGES = 12'd4;   // read, change, write
+  localparam logic [3:0] MOST_EVENTS = 4'd7;   // between two passes
+
+  typedef enum logic [3:0] {
+    IDLE, BEGIN, SCAN, WAIT, DOUBLE, DRAIN, PASS, PASSED, CLASS, SETTLE, FINISH,
+    BLANK, BIAS, OPEN, EDIT, SEND
+  } state_t;
+  state_t state;
+  logic [1:0] layer;
+  logic [2:0] plane;
+  logic [3:0] events;
+  logic [31:0] stepped;
+  logic [LAYERS-1:0] own;
+  logic is_last, changed, ended;
+  logic [11:0] width;
+  xorshift next (.word, .stepped);
+
+  assign width = WIDTHS[32 * layer +: 12];
+  assign is_last = 32'(layer) == LAYERS - 1;
+  assign idle = state == IDLE;
+  assign finish = state == FINISH;
+  assign begins = state == BEGIN ? own : '0;
+  assign scans = state == SCAN ? own : '0;
+  assign doubles = state == DOUBLE ? own : '0;
+  assign passes = state == PASS ? own : '0;
+  assign sends = state == SEND && count == '0 ? own : '0;
+  assign classify = state == CLASS && count == '0;
+  assign blank = state == BLANK;
+  assign bias = state == BIAS;
+  assign edit = state == EDIT && count == '0;
+  assign event_ready = state == OPEN && events < MOST_EVENTS;
+  always_comb
+    for (int l = 0; l < LAYERS; l++) own[l] = layer == 2'(l);
+
+  always_ff @(posedge clock) begin
+    count <= count + 12'(count != '1);
+    case (state)
+      IDLE: begin
+        layer <= '0;
+        learning <= 1'b0;
+        count <= '0;
+        ended <= 1'b0;
+        if (start) begin
+          label <= sample_label;
+          opened <= 1'b0;
+          state <= BEGIN;
+        end else if (open) begin
+          opened <= 1'b1;
+          state <= BLANK;
+        end
+        if (start || open) word <= stepped;
+      end
+      BEGIN: begin
+        plane <= 3'(TICKS_LOG);
+        state <= SCAN;
+      end
+      SCAN: state <= WAIT;
+      WAIT: if ((scanned & own) != '0) begin
+        state <= !learning && plane != '0 ? DOUBLE : DRAIN;
+        plane <= plane - 1'b1;
+      end
+      DOUBLE: state <= SCAN;
+      DRAIN: if ((in_pipe & own) == '0) begin
+        count <= '0;
+        if (!learning) state <= is_last ? CLASS : PASS;
+        else if ((pending & own) != '0) begin
+          first <= 1'b0;
+          state <= BEGIN;
+        end else if (layer == '0) state <= FINISH;
+        else begin
+          layer <= layer - 1'b1;
+          state <= SETTLE;
+        end
+      end
+      PASS: if (count == width - 1'b1) begin
+        count <= '0;
+        state <= PASSED;
+      end
+      PASSED: if (count == PASS_STAGES) begin
+        count <= '0;
+        layer <= layer + 1'b1;
+        state <= opened ? SEND : BEGIN;
+      end
+      CLASS: if (classified) begin
+        word <= stepped;
+        count <= '0;
+        state <= SETTLE;
+      end
+      SETTLE: if (count >= SETTLE_STAGES && settling == '0) begin
+        learning <= 1'b1;
+        first <= 1'b1;
+        state <= (pending & own) != '0 ? BEGIN : FINISH;
+      end
+      FINISH: state <= IDLE;
+      BLANK: if (count == 12'(INPUT_GROUPS - 1)) begin
+        count <= '0;
+        state <= BIAS;
+      end
+      BIAS: if (count == 12'(2 ** TICKS_LOG - 1)) begin
+        changed <= 1'b1;
+        events <= '0;
+        state <= OPEN;
+      end
+      OPEN: begin
+        count <= '0;
+        layer <= '0;
+        if (event_valid && event_ready) begin
+          ended <= event_last;
+          if (event_last) label <= event_label;
+          else begin
+            changed <= 1'b1;
+            events <= events + 1'b1;
+          end
+          state <= event_last ? DRAIN : EDIT;
+        end else if (changed) state <= DRAIN;
+      end
+      EDIT: if (count == EDIT_STAGES - 1'b1) state <= OPEN;
+      SEND: if (count >= SETTLE_STAGES && (sending & own) == '0
+          && (in_pipe & own) == '0) begin
+        count <= '0;
+        changed <= 1'b0;
+        events <= '0;
+        if (!is_last) state <= PASS;
+        else state <= ended ? CLASS : OPEN;
+      end
+      default: state <= IDLE;
+    endcase
+    if (reset) begin
+      state <= IDLE;
+      word <= SEED;
+    end
+  end
+
+endmodule
