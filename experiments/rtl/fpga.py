@@ -124,6 +124,26 @@ def measure_clocks(
   return float(np.mean(clocks[1:]))  # the first page was empty
 
 
+def rates(
+  config: ssnn_jax.NetworkConfig,
+  clock_mhz: float,
+  clocks: float,
+  baud_rate: int,
+) -> dict[str, float]:
+  """Returns the samples that a chip learns in a second, by how it is fed.
+
+  From the SDRAM, which is faster than the core, if its line has 3 bytes of the
+  number of each sample and 1 of its answer; or also the sample on the line.
+  """
+  core, line = clock_mhz * 1e6 / clocks, baud_rate / 10
+  size = 2 * verilog.num_words(config)
+  return {
+    'samples_per_second': core,
+    'memory_samples_per_second': min(core, line / 4),
+    'line_samples_per_second': min(core, line / (4 + size)),
+  }
+
+
 def write_verilog(
   folder: pathlib.Path,
   run: settings.Run,
@@ -152,7 +172,9 @@ def build(
 ) -> dict[str, Any]:
   """Runs the tools on the Verilog of a folder; returns what they report."""
   synthesis = f'read_verilog -sv {" ".join(names)}; '
-  synthesis += f'synth_ecp5 -top {verilog.BOARD_TOP} -json netlist.json'
+  # Wide tables would take twice as many LUTs.
+  synthesis += f'synth_ecp5 -nowidelut -top {verilog.BOARD_TOP} '
+  synthesis += '-json netlist.json'
   place = f'{BOARDS[board]} --seed {seed} --timing-allow-fail --json '
   place += f'netlist.json --lpf {verilog.CONSTRAINTS.name} --textcfg '
   place += 'routed.config --report routed.json'
@@ -217,7 +239,9 @@ def main() -> None:
       'board': values['board'],
       'clock_mhz': clock_mhz,
       'clocks_per_sample': clocks,
-      'samples_per_second': clocks and clock_mhz * 1e6 / clocks,
+      **(
+        clocks and rates(config, clock_mhz, clocks, values['baud_rate']) or {}
+      ),
       **built,
     }
     (unfinished / _REPORT).write_text(json.dumps(report, indent=2) + '\n')
@@ -231,7 +255,11 @@ def main() -> None:
     print(f'{report[name]:,} of {most:,} {name.replace("_", " ")}')
   print(f'{folder / _BITSTREAM}: {report["max_mhz"]:.1f} MHz')
   if clocks:
-    print(f'{report["samples_per_second"]:,.0f} samples/s at {clock_mhz:g} MHz')
+    print(
+      f'{report["samples_per_second"]:,.0f} samples/s at {clock_mhz:g} MHz, '
+      f'{report["memory_samples_per_second"]:,.0f} of them from SDRAM, '
+      f'{report["line_samples_per_second"]:,.0f} over the serial line'
+    )
 
 
 if __name__ == '__main__':

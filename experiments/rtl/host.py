@@ -15,7 +15,6 @@ A serial port needs pyserial (pip install '.[rtl]').
 
 from collections.abc import Iterator
 import contextlib
-import itertools
 from typing import Any
 
 from absl import flags
@@ -32,7 +31,7 @@ from ssnn_jax.chip import verilog
 from ssnn_jax.training import loop
 
 _SECONDS = 2  # without an answer
-_AT_ONCE = 2**13  # samples loaded, or recognized, between lines of progress
+_AT_ONCE = 2**12  # samples between lines of progress
 
 
 def load(board: board_lib.Board, dataset: Any) -> None:
@@ -57,14 +56,15 @@ def train_epoch(
   batches = np.asarray(
     loop.choose_batches(run.state, len(labels), run.batch_size)
   )
-  rates = run.list_rates(len(batches)).tolist()
+  numbers = batches.ravel()
+  rates = run.list_rates(len(batches)).repeat(run.batch_size, axis=0)
   title, correct = f'epoch {int(run.state.epoch) + 1}', 0
-  with tqdm.tqdm(desc=title, total=batches.size, unit=' samples') as bar:
-    for own, group in itertools.groupby(zip(rates, batches), lambda x: x[0]):
-      numbers = np.concatenate([numbers for _, numbers in group])
-      answers = board_lib.present(board, numbers, own)
-      correct += int(np.sum(answers == labels[numbers]))
-      bar.update(len(numbers))
+  with tqdm.tqdm(desc=title, total=len(numbers), unit=' samples') as bar:
+    for start in range(0, len(numbers), _AT_ONCE):
+      own = slice(start, start + _AT_ONCE)
+      answers = board_lib.present(board, numbers[own], rates[own])
+      correct += int(np.sum(answers == labels[numbers[own]]))
+      bar.update(len(answers))
       bar.set_postfix_str(f'train accuracy {correct / bar.n:.2%}', False)
   own = run.state.opt_state
   own = own._replace(num_updates=own.num_updates + len(batches))
@@ -114,11 +114,16 @@ def main() -> None:
     board = board_lib.connect(port, run.config, run.word)
     load(board, dataset)
     board_lib.write_weights(board, run.weights)
+    clocks = getattr(port, 'clocks', lambda: 0)
+    start = clocks()
     for _ in range(run.num_epochs):
       run = train_epoch(board, run, dataset.train)
+    clocks = (clocks() - start) / run.num_epochs / len(dataset.train.labels)
     weights = board_lib.read_weights(board)
     accuracy = evaluate(board, dataset)
   print(f'test accuracy {accuracy:.2%}')
+  if clocks:  # simulated
+    print(f'{clocks:,.0f} clocks a sample')
   if values['folder']:
     params = verilog.params_of(run.config, weights)
     ssnn_jax.save(values['folder'], run.config, params)

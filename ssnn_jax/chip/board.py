@@ -66,35 +66,42 @@ def load(board: Board, inputs: Any, labels: Any, first: int = 0) -> None:
 
 
 def present(
-  board: Board, numbers: Sequence[int], rates: Sequence[int] | None
+  board: Board, numbers: Sequence[int], rates: np.ndarray | None
 ) -> np.ndarray:
   """Presents samples of the memory; returns the `[B]` classes answered.
 
   Args:
     board: the board, whose weights learn.
     numbers: `[B]` of the samples.
-    rates: `[L]` integer rates; None recognizes samples without learning.
+    rates: `[B, L]` integer rates; None recognizes samples without learning.
   """
-  fixed = 0 if rates is not None else 1 << 18
-  if rates is not None:
-    _command(board, b'E', payload=np.asarray(rates, '<u2').tobytes())
+  numbers = np.asarray(numbers)
+  if rates is None:
+    entries = numbers | 1 << 18
+  else:  # the rates that change, and the sample
+    changes = np.diff(rates, axis=0, prepend=-1) != 0
+    layers = np.arange(rates.shape[1])
+    own = 1 << 23 | layers << 16 | np.asarray(rates)
+    table = np.column_stack([own, numbers])
+    entries = table[np.column_stack([changes, np.ones(len(numbers), bool)])]
   waiting, answers = [], []
 
   def receive():
     number, size = waiting.pop(0)
     answers.append(_command(board, b'A', size=size, number=number))
 
-  for start in range(0, len(numbers), _LIST):
-    own = [int(number) | fixed for number in numbers[start : start + _LIST]]
+  for start in range(0, len(entries), _LIST):
+    own = entries[start : start + _LIST].tolist()
     if len(waiting) == 2:  # one is presented, and one waits
       receive()
-    payload = b''.join(number.to_bytes(3, 'little') for number in own)
+    payload = b''.join(entry.to_bytes(3, 'little') for entry in own)
     number = next(board.lists) & 0xFF
     _command(board, b'P', payload=payload, number=number)
     waiting.append((number, len(own)))
   while waiting:
     receive()
-  return np.frombuffer(b''.join(answers), np.uint8).astype(np.int32)
+  found = np.frombuffer(b''.join(answers), np.uint8).astype(np.int32)
+  return found[entries < 1 << 23]
 
 
 def write_weights(board: Board, weights: cosimulation.Weights) -> None:
@@ -175,10 +182,11 @@ def simulate(model: ctypes.CDLL) -> Iterator[Any]:
   """Yields the port of the serial line of a compiled board, after reset.
 
   The port has methods of pyserial: bytes that are written arrive while the
-  board is read; fewer are read if it does not answer. `check` asserts that no
-  rule of the SDRAM was broken.
+  board is read; fewer are read if it does not answer. `clocks` counts those of
+  the board, and `check` asserts that no rule of the SDRAM was broken.
   """
   model.board_new.restype = ctypes.c_void_p
+  model.board_clocks.restype = ctypes.c_int64
   board = ctypes.c_void_p(model.board_new(_DIVIDER))
 
   def read(size):
@@ -195,6 +203,7 @@ def simulate(model: ctypes.CDLL) -> Iterator[Any]:
       read=read,
       send_break=lambda: model.board_break(board),
       reset_input_buffer=lambda: None,
+      clocks=lambda: model.board_clocks(board),
       check=check,
     )
   finally:

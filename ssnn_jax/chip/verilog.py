@@ -97,6 +97,11 @@ def num_lanes(config: NetworkConfig) -> int:
   return 4 if config.num_steps <= 8 else 2
 
 
+def num_words(config: NetworkConfig) -> int:
+  """Returns the words of a sample, with its label."""
+  return -(-config.layer_sizes[0] // num_lanes(config)) + 1
+
+
 def ports() -> str:
   """Returns the declarations of the ports of the chip, with their comments."""
   return _ports_of(FOLDER / 'chip.sv')
@@ -138,7 +143,7 @@ def board_parameters(
     'DIVIDER': divider,
     'LIST_LOG': LIST_LOG,
     'LAYERS': len(config.layer_sizes) - 1,
-    'WORDS': -(-config.layer_sizes[0] // num_lanes(config)) + 1,
+    'WORDS': num_words(config),
     'WEIGHT_BITS': config.weight_bits,
     'RATE_BITS': learning.RATE_BITS,
     'SIGNATURE': _constant([signature(config, word)], 32),

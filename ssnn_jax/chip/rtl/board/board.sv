@@ -30,7 +30,7 @@ module board #(
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;
   logic load_valid, load_ready, list_write, list_start, list_free;
   logic [23:0] load_address, read_address;
-  logic [18:0] list_entry;
+  logic [23:0] list_entry;
   logic [LIST_LOG:0] list_place, list_size;
   logic read_valid, ready, data_valid, sample_valid, sample_ready;
   logic result_valid, result_ready;
@@ -43,16 +43,18 @@ module board #(
     .clock, .reset, .valid(out_valid), .ready(out_ready), .data(out_data),
     .line(transmit));
   link #(
-    .LAYERS(LAYERS), .WEIGHT_BITS(WEIGHT_BITS), .RATE_BITS(RATE_BITS),
-    .LIST_LOG(LIST_LOG), .IDLE(IDLE), .SIGNATURE(SIGNATURE)
+    .WEIGHT_BITS(WEIGHT_BITS), .LIST_LOG(LIST_LOG), .IDLE(IDLE),
+    .SIGNATURE(SIGNATURE)
   ) link (.reset(reset || !up), .*);
-  present #(.WORDS(WORDS), .LIST_LOG(LIST_LOG)) present (
+  present #(
+    .WORDS(WORDS), .LIST_LOG(LIST_LOG), .LAYERS(LAYERS), .RATE_BITS(RATE_BITS)
+  ) present (
     .clock, .reset(again), .write(list_write), .place(list_place),
     .entry(list_entry), .answered(list_answer), .start(list_start),
     .size(list_size), .free(list_free), .number(list_number),
     .waiting(list_waiting), .read_valid, .read_ready(ready && !load_valid),
     .read_address, .data_valid, .data, .sample_valid, .sample_ready,
-    .sample_data, .result_valid, .result_ready, .answer);
+    .sample_data, .result_valid, .result_ready, .answer, .rates);
   if (STORE_LOG == 0) begin : g_memory
     sdram memory (
       .clock, .reset, .valid(load_valid || read_valid), .ready,

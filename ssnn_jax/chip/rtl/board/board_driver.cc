@@ -15,8 +15,10 @@ struct Board {
   std::deque<uint8_t> sent, received;
   int frame = 0, bits = 0, left = 0;              // to the board
   int arrived = 0, arrived_bits = 0, middle = 0;  // from the board
+  int64_t clocks = 0;
 
   void clock() {
+    ++clocks;
     top.clock = 1;
     top.eval();
     top.clock = 0;
@@ -96,6 +98,8 @@ void board_break(Board* board) {
     for (int n = 0; n < 30 * board->divider; ++n) board->clock();
   }
 }
+
+int64_t board_clocks(Board* board) { return board->clocks; }
 
 // Returns whether the board has broken a rule of its SDRAM.
 int board_broken(Board* board) { return board->top.broken; }

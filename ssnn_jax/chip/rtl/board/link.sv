@@ -6,10 +6,9 @@
 // and the answer: letter, number, length bytes if the host reads, checksum.
 //
 //   Z        resets the chip                I  reads the SIGNATURE
-//   E        writes the rates, 2 bytes each
 //   W, R     write or read a row: place is layer * 2^16 + row, a weight 2 bytes
 //   L        loads words of 2 bytes into the memory at a place
-//   P        presents the samples of a list, 3 bytes each
+//   P        presents a list of samples and rates, 3 bytes each
 //   A        reads the answers of a list, a byte each, when it is finished
 //
 // Numbers have their lowest byte first. A command whose checksums are not right,
@@ -18,7 +17,7 @@
 // only if `number` is that of the next list. What is written is used at once,
 // as the checksum of its place was right.
 module link #(
-  parameter int LAYERS = 2, WEIGHT_BITS = 12, RATE_BITS = 14, LIST_LOG = 9,
+  parameter int WEIGHT_BITS = 12, LIST_LOG = 9,
   parameter int IDLE = 800_000,            // clocks of a silent line
   parameter logic [31:0] SIGNATURE = '0
 ) (
@@ -29,7 +28,6 @@ module link #(
   input  logic out_ready,
   output logic [7:0] out_data,
   output logic chip_reset,
-  output logic [RATE_BITS*LAYERS-1:0] rates,
   output logic row_valid,
   input  logic row_ready,
   output logic row_write,
@@ -46,7 +44,7 @@ module link #(
   output logic [15:0] load_data,
   output logic list_write,
   output logic [LIST_LOG:0] list_place,
-  output logic [18:0] list_entry,
+  output logic [23:0] list_entry,
   input  logic [7:0] list_answer,
   output logic list_start,
   output logic [LIST_LOG:0] list_size,
@@ -77,7 +75,7 @@ module link #(
       "L": can = 1'b1;
       "P": can = list_free || again;
       "A": can = 1'b1;
-      "Z", "I", "E", "W", "R": can = list_waiting == '0;
+      "Z", "I", "W", "R": can = list_waiting == '0;
       default: can = 1'b0;
     endcase
   assign row_write = letter == "W";
@@ -85,7 +83,7 @@ module link #(
   assign row_index = place[15:0];
   assign list_place = {number[0], LIST_LOG'(letter == "P" ? item - 16'(list_write)
     : count - 16'd2)};
-  assign list_entry = 19'({in_data, middle, low});
+  assign list_entry = {in_data, middle, low};
   assign weight_in_data = WEIGHT_BITS'({in_data, low});
   assign weight_out_ready = state == REPLY && letter == "R" && sends && phase[0];
   assign sends = out_valid && out_ready;
@@ -153,9 +151,6 @@ module link #(
             load_data <= {in_data, low};
             load_address <= place + 24'(item);
             list_write <= letter == "P" && !again;
-            for (int l = 0; l < LAYERS; l++)
-              if (letter == "E" && item == 16'(l))
-                rates[RATE_BITS * l +: RATE_BITS] <= RATE_BITS'({in_data, low});
           end
           if (count == length + 1'b1) begin
             count <= '0;

@@ -1,17 +1,19 @@
 // Presents samples of the memory to the chip, as lists of the host name them.
 //
-// An entry of a list is the number of a sample, 18 bits; bit 18 keeps the chip
-// from learning. One list is filled while the other is presented. Answers
-// replace the entries.
+// An entry of a list is the number of a sample, 18 bits, and bit 18 keeps the
+// chip from learning; or, with bit 23, a rate and at bit 16 its layer, which
+// waits until the samples before have been learned. One list is filled while
+// the other is presented. Answers replace the entries.
 module present #(
   parameter int WORDS = 17,                // of a sample, with its label
-  parameter int LIST_LOG = 9               // entries of a list
+  parameter int LIST_LOG = 9,              // entries of a list
+  parameter int LAYERS = 2, RATE_BITS = 14
 ) (
   input  logic clock, reset,
   // Lists, and their answers.
   input  logic write,
   input  logic [LIST_LOG:0]   place,       // list, entry
-  input  logic [18:0] entry,
+  input  logic [23:0] entry,
   output logic [7:0]          answered,    // of the place, a clock later
   input  logic                start,       // the next list
   input  logic [LIST_LOG:0] size,
@@ -30,69 +32,68 @@ module present #(
   output logic [15:0] sample_data,
   input  logic result_valid,
   output logic result_ready,
-  input  logic [7:0] answer
+  input  logic [7:0] answer,
+  output logic [RATE_BITS*LAYERS-1:0] rates
 );
 
-  typedef enum logic [2:0] {IDLE, ENTRY, NUMBER, PLACE, READ, STREAM} state_t;
+  typedef enum logic [2:0] {IDLE, ENTRY, NUMBER, PLACE, READ, STREAM, RATE}
+    state_t;
   state_t state;
-  (* no_rw_check *) logic [18:0] entries[2 ** (LIST_LOG + 1)];
+  (* no_rw_check *) logic [23:0] entries[2 ** (LIST_LOG + 1)];
   (* no_rw_check *) logic [7:0] answers[2 ** (LIST_LOG + 1)];
   logic [LIST_LOG:0] sizes[2];
-  logic [18:0] current, number_;
-  logic [LIST_LOG:0] sent, finished;       // of lists
-  logic list, finish_list, silent;
-  logic [1:0] unsent;                      // lists
+  logic [23:0] current;
+  /* verilator lint_off UNUSEDSIGNAL */   // bits between
+  logic [23:0] named;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [LIST_LOG:0] sent, finished;       // entries of lists
+  logic list, finish_list, sends, sends_last, finishes, finishes_last, sets;
+  logic [1:0] unsent, learning;            // lists, samples
   logic [15:0] left;
   assign free = !waiting[1];
   assign read_valid = state == READ && sample_ready;
   assign sample_valid = data_valid;
-  assign sample_data = data | (silent && left == 16'd1 ? 16'hFF : '0);
+  assign sample_data = data | (named[18] && left == 16'd1 ? 16'hFF : '0);
   assign result_ready = 1'b1;
+  assign sets = state == RATE && learning == '0;
+  assign sends = sets || (state == STREAM && data_valid && left == 16'd1);
+  assign sends_last = sends && sent + 1'b1 == sizes[list];
+  assign finishes = sets || result_valid;
+  assign finishes_last = finishes && finished + 1'b1 == sizes[finish_list];
 
   always_ff @(posedge clock) begin
     if (write) entries[place] <= entry;
     current <= entries[{list, sent[LIST_LOG-1:0]}];
+    named <= current;                      // block RAM answers late
+    read_address <= 24'(36'(named[17:0]) * 36'(WORDS));
     answered <= answers[place];
-    if (result_valid)
-      answers[{finish_list, finished[LIST_LOG-1:0]}] <= answer;
-    number_ <= current;                    // block RAM answers late
-    read_address <= 24'(36'(number_[17:0]) * 36'(WORDS));
-    silent <= number_[18];
+    if (finishes) answers[{finish_list, finished[LIST_LOG-1:0]}] <= answer;
 
     case (state)
       IDLE: if (unsent != '0) state <= ENTRY;
       ENTRY: state <= NUMBER;
       NUMBER: state <= PLACE;
-      PLACE: state <= READ;
+      PLACE: state <= named[23] ? RATE : READ;
       READ: if (read_valid && read_ready) begin
         left <= 16'(WORDS);
         state <= STREAM;
       end
-      default: if (data_valid) begin
-        left <= left - 1'b1;
-        if (left == 16'd1) begin
-          sent <= sent + 1'b1;
-          state <= ENTRY;
-          if (sent + 1'b1 == sizes[list]) begin
-            sent <= '0;
-            list <= !list;
-            state <= IDLE;
-          end
-        end
-      end
+      STREAM: if (data_valid) left <= left - 1'b1;
+      default: ;
     endcase
-    unsent <= unsent + 2'(start)
-      - 2'(state == STREAM && data_valid && left == 16'd1
-        && sent + 1'b1 == sizes[list]);
-    waiting <= waiting + 2'(start)
-      - 2'(result_valid && finished + 1'b1 == sizes[finish_list]);
-    if (result_valid) begin
-      finished <= finished + 1'b1;
-      if (finished + 1'b1 == sizes[finish_list]) begin
-        finished <= '0;
-        finish_list <= !finish_list;
-      end
+    for (int l = 0; l < LAYERS; l++)
+      if (sets && named[17:16] == 2'(l))
+        rates[RATE_BITS * l +: RATE_BITS] <= named[RATE_BITS-1:0];
+    if (sends) begin
+      sent <= sends_last ? '0 : sent + 1'b1;
+      list <= list ^ sends_last;
+      state <= sends_last ? IDLE : ENTRY;
     end
+    if (finishes) finished <= finishes_last ? '0 : finished + 1'b1;
+    finish_list <= finish_list ^ finishes_last;
+    unsent <= unsent + 2'(start) - 2'(sends_last);
+    waiting <= waiting + 2'(start) - 2'(finishes_last);
+    learning <= learning + 2'(sends && !sets) - 2'(result_valid);
     if (start) begin
       sizes[number[0]] <= size;
       number <= number + 1'b1;
@@ -106,6 +107,7 @@ module present #(
       finish_list <= 1'b0;
       unsent <= '0;
       waiting <= '0;
+      learning <= '0;
     end
   end
 
