@@ -34,7 +34,7 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 {ports}
 ```
 
-1. Raise `reset` for two clocks. It sets the register of random bits.
+1. Raise `reset` for eight clocks. It sets the register of random bits.
 2. Write the weights: for each layer and row, offer `row_valid` with
    `row_write`, `row_layer` and `row_index` (the bias is the last row), then the
    weights of the row at `weight_in`, column 0 first. The lines of

@@ -52,15 +52,18 @@ def check_config(config: NetworkConfig) -> None:
   check('sampler', config.input_sampler == 'regular', 'regular')
   check('layers', config.layers is None, 'dense layers by layer_sizes')
   is_valid = 3 <= len(sizes) <= 5 and sizes[-1] <= 240
-  is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) <= 1024
-  expected = 'one to three hidden layers of up to 1,024 neurons, up to 16,383 '
+  is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) < 1024
+  expected = 'one to three hidden layers of up to 1,023 neurons, up to 16,383 '
   check('layer_sizes', is_valid, f'{expected} inputs and 240 classes')
   is_power = steps & (steps - 1) == 0 and 2 <= steps <= 128
   check('num_steps', is_power, 'a power of 2 from 2 to 128')
   bits = config.weight_bits
   check('weight_bits', bits is not None and bits <= 16, '2 to 16 bits')
   is_valid = all(3 <= bits <= 14 for bits in config.fractions)
-  check('fraction_bits', is_valid, '3 to 14 bits')
+  is_valid = is_valid and steps * 2 ** config.fractions[-1] >= STEPS_PER_NAT
+  check(
+    'fraction_bits', is_valid, '3 to 14 bits, of classes 4 if num_steps is 2'
+  )
 
 
 def make_device(

@@ -4,6 +4,7 @@ The modules are in the folder `rtl`. `chip_top` is `chip` with the parameters of
 a network, and `board_top` is `ulx3s`, the chip behind a serial line.
 """
 
+import math
 import pathlib
 from typing import Any
 import zlib
@@ -184,14 +185,12 @@ def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
     raise types.UserError(
       f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 400 MHz.'
     )
-  # The oscillator runs at 400 to 800 MHz, and 3.1 MHz or more are compared.
-  down, up = max(
-    ((down, int(clock_mhz * down / 25)) for down in range(1, 9)),
-    key=lambda own: (own[1] / own[0], -own[0]),
-  )
+  # The oscillator runs at 400 to 800 MHz.
+  choices = ((up, math.ceil(25 * up / clock_mhz)) for up in range(16, 33))
+  up, down = max(choices, key=lambda own: own[0] / own[1])
   clock_mhz = 25 * up / down
-  names = 'DIVIDE_INPUT', 'MULTIPLY', 'DIVIDE_OUTPUT'
-  return dict(zip(names, (down, up, round(600 / clock_mhz)))), clock_mhz
+  values = {'MULTIPLY': up, 'DIVIDE': down, 'MHZ': int(clock_mhz)}
+  return values, clock_mhz
 
 
 def _ports_of(path):

@@ -54,16 +54,26 @@ Info: 	        TRELLIS_COMB: 30154/24288   124%
 CHANGES = (
   ('crc16', "16'h1021", "16'h8005"),
   ('link', "state <= @next == '0@ ? EXECUTE", "1'b1"),
-  ('link', "state <= @next == '0@ ? REPLY", "1'b1"),
-  ('link', "letter == \"P\" && @number != list_number@;", "1'b0"),
+  ('link', "state <= @is_right@ ? REPLY", "1'b1"),
+  ('link', "@age == 8'd1 && list_started != '0@;", "1'b0"),
   ('link', 'place + 24\'(item)', 'place'),
-  ('link', "letter == \"P\" && !again && @next == '0@;", "1'b1"),
+  ('link', "letter == \"P\" && !again && @is_right@;", "1'b1"),
   ('present', "sent + 1'b1 == sizes[list]", "1'b0"),
   ('present', "named[18] && left == 16'd1 ? 16'hFF : '0", "'0"),
-  ('present', "@learning == '0@;", "1'b1"),
+  ('present', "@unanswered == '0@;", "1'b1"),
   ('present', 'state == READ && @sample_ready@', "1'b1"),
   ('sdram', '|| @row_ends@)', "1'b0"),
 )  # fmt: skip
+
+# A list that was not presented, or is none; a row that is too long.
+WRONG_COMMANDS = (
+  (b'A', {'size': 4, 'number': 0}),
+  (b'P', {'number': 7, 'payload': bytes(3)}),
+  (b'P', {'payload': bytes(4)}),
+  (b'P', {'payload': bytes(3 * 513)}),
+  (b'R', {'size': 20}),
+  (b'W', {'payload': bytes(20)}),
+)
 
 
 @functools.cache
@@ -162,6 +172,11 @@ class SimulatedBoardTest(parameterized.TestCase):
       port.write(b'W12')  # half a command, and a break
       port.send_break()
       self.assertIsNone(train_epoch(NoisyPort(port, 0)))
+      board = board_lib.connect(port, CONFIG, make_run()[0].word)
+      for letter, options in WRONG_COMMANDS:
+        with self.assertRaisesRegex(ssnn_jax.UserError, 'no answer'):
+          board_lib._command(board, letter, **options)
+      self.assertIsNone(train_epoch(port))
       with self.assertRaisesRegex(ssnn_jax.UserError, 'holds another chip'):
         board_lib.connect(port, CONFIG, make_run()[0].word + 1)
 
@@ -309,7 +324,8 @@ class FpgaTest(parameterized.TestCase):
   def test_pll_makes_a_clock_just_below(self, clock_mhz):
     own, made = verilog.pll(clock_mhz)
     self.assertBetween(made, 0.97 * clock_mhz, clock_mhz)
-    self.assertBetween(made * own['DIVIDE_OUTPUT'], 400, 800)
+    self.assertBetween(25 * own['MULTIPLY'], 400, 800)
+    self.assertEqual(made, 25 * own['MULTIPLY'] / own['DIVIDE'])
 
   @parameterized.parameters(
     (1, 3_000_000, 'a clock of 1 MHz'),

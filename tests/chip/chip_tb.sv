@@ -45,7 +45,7 @@ module chip_tb;
     $readmemh("words.hex", words);
     $readmemh("weights.hex", weights);
     $readmemh("sizes.hex", sizes);
-    repeat (3) @(negedge clock);
+    repeat (8) @(negedge clock);
     reset = 0;
     access(1);
     fork

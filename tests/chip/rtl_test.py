@@ -83,7 +83,7 @@ MUTATIONS = {
   'hidden_rows': (
     ('!rises[lowest]', "1'b0"),
     ('if (@restart@) sent', "1'b0"),
-    ('@gates[k]@ &&', "1'b0"),
+    ('@positives[k]@ &&', "1'b0"),
     ("k == NEURONS % GROUP ? COUNT_BITS'(2 ** TICKS_LOG) : '0", "'0"),
     ("sending && compared", 'sending'),
   ),
@@ -259,7 +259,7 @@ class EqualTest(parameterized.TestCase):
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
-    network, banks = CASES['one bank']
+    network, banks = CASES['three hidden layers']
     params, rates, inputs, labels = make(network)
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'top.sv').write_text(verilog.top(network, WORD, banks))

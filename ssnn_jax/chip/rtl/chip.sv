@@ -44,9 +44,12 @@ module chip #(
 
   if (LAYERS < 2 || LAYERS > 4 || TICKS_LOG < 1 || TICKS_LOG > 7
       || (BANKS != 1 && BANKS != 2) || WEIGHT_BITS < 2 || WEIGHT_BITS > 16
-      || SIZES[31:0] > 16383 || SIZES[32*LAYERS +: 32] > 240) begin : g_wrong
+      || SIZES[31:0] < 1 || SIZES[31:0] > 16383 || SIZES[32*LAYERS +: 32] > 240
+      || FRACTIONS[32*(LAYERS-1) +: 32] + TICKS_LOG < 5 || SEED == 0)
+  begin : g_wrong
     $error("expected 2 to 4 LAYERS, TICKS_LOG of 1 to 7, 1 or 2 BANKS, ",
-      "WEIGHT_BITS of 2 to 16, up to 16,383 inputs and 240 classes");
+      "WEIGHT_BITS of 2 to 16, up to 16,383 inputs and 240 classes, ",
+      "TICKS_LOG and the last of FRACTIONS that add up to 5, and a SEED");
   end
 
   localparam int COUNT_BITS = TICKS_LOG + 1;
@@ -92,7 +95,8 @@ module chip #(
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
   assign start = complete && !accessing && !row_valid && !result_valid;
-  assign open = in_valid && unused && !accessing && !row_valid && !result_valid;
+  assign open = in_valid && unused && !sample_valid && !accessing && !row_valid
+    && !result_valid;
 
   queue #(.BITS(18)) events (
     .clock, .reset, .in_valid(event_valid), .in_ready(event_ready),
@@ -128,8 +132,12 @@ module chip #(
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
     if (WIDTHS[32 * l +: 32] < 1 || WIDTHS[32 * l +: 32] > 16
-        || SIZES[32 * (l + 1) +: 32] > 1024) begin : g_wrong
-      $error("expected WIDTHS of 1 to 16, and up to 1,024 neurons");
+        || SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
+        || SIZES[32 * (l + 1) +: 32] > 256 * WIDTHS[32 * l +: 32]
+        || FRACTIONS[32 * l +: 32] < 3 || FRACTIONS[32 * l +: 32] > 14)
+    begin : g_wrong
+      $error("expected WIDTHS of 1 to 16, up to 1,023 neurons in 256 slices, ",
+        "and FRACTIONS of 3 to 14");
     end
     localparam bit IS_LAST = l == LAYERS - 1;
     localparam int ROWS = SIZES[32 * l +: 32];     // without the bias
@@ -174,7 +182,7 @@ module chip #(
       .classify, .learning, .first, .pass_pick(count[3:0]),
       .scanned(scanned[l]), .in_pipe(in_pipe[l]), .pending(pending[l]),
       .settling(settling[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
-      .word(word[8 * l +: 16]), .accessed(accessing && accessed[l]),
+      .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
       .access_row(row), .present(present && accessed[l]),
       .load(load && accessed[l]), .select(select && accessed[l]),
       .access_pick(pick), .access_slice(slice), .weight_in(weight),

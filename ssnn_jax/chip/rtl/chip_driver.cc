@@ -49,8 +49,7 @@ void chip_reset(Chip* chip) {
   top.weight_in_valid = top.weight_out_ready = 0;
   top.reset = 1;
   top.eval();  // an edge is a change since the last eval
-  chip->clock();
-  chip->clock();
+  for (int n = 0; n < 8; ++n) chip->clock();
   top.reset = 0;
   top.eval();
   chip->words.clear();

@@ -2,8 +2,8 @@
 //
 // The drives leave the synapses one in a clock. The largest is the answer. To
 // learn, each is as far below it as an entry of a table of exponentials; a
-// systematic sample of T winners has one random phase: class c wins the ticks k
-// with cum(c - 1) <= (k total + phase) / T < cum(c). Its error is what it wins,
+// systematic sample of T winners has one random phase, of total: class c wins the
+// ticks k with cum(c - 1) <= (k + phase) total / T < cum(c). Its error is what it wins,
 // less T of the label.
 module classes #(
   parameter int CLASSES = 10,
@@ -13,11 +13,11 @@ module classes #(
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0   // of -k / 32
 ) (
   input  logic clock, reset, start,
-  output logic [3:0]                 pick,         // of a drive
+  output logic [3:0] pick,                 // of a drive
   output logic [7:0] slice,
-  input  logic [DRIVE_BITS-1:0]      drive_in,     // DELAY clocks later
+  input  logic [DRIVE_BITS-1:0] drive_in,  // DELAY clocks later
   input  logic [7:0] label,
-  input  logic [15:0]                phase,        // of 2^16
+  input  logic [15:0] phase,               // of 2^16
   output logic done,
   output logic [7:0] answer,
   output logic [BANKS-1:0] error_valid,

@@ -17,13 +17,13 @@ module hidden #(
   parameter int SLICES = (NEURONS + WIDTH - 1) / WIDTH
 ) (
   input  logic clock, reset,
-  input  logic                          pass,     // of a neuron of each slice
-  input  logic [SLICES*DRIVE_BITS-1:0]  heads,    // 2 clocks later
-  output logic                          take,     // 3 clocks later
+  input  logic pass,                           // of a neuron of each slice
+  input  logic [SLICES*DRIVE_BITS-1:0] heads,  // 2 clocks later
+  output logic take,                           // 3 clocks later
   output logic [SLICES*COUNT_BITS-1:0] counts,
   output logic [SLICES-1:0] positive,
   output logic [NEURONS-1:0] open,
-  input  logic                          first,    // pass of learning above
+  input  logic first,                          // pass of learning above
   input  logic [BANKS-1:0] current_valid,
   input  logic [BANKS*ADDRESS_BITS-1:0] current_address,
   input  logic [BANKS*CURRENT_BITS-1:0] currents,
@@ -33,7 +33,8 @@ module hidden #(
   output logic busy
 );
 
-  localparam int ROUNDED_BITS = DRIVE_BITS - FRACTION_BITS + 1;
+  localparam int ROUNDED_BITS = 1 + (DRIVE_BITS - FRACTION_BITS > COUNT_BITS
+    ? DRIVE_BITS - FRACTION_BITS : COUNT_BITS);
   localparam int DEPTH = 2 ** ADDRESS_BITS;
 
   logic [3:1] passes;

@@ -11,7 +11,7 @@ module hidden_rows #(
   parameter int SLICES = (NEURONS + WIDTH - 1) / WIDTH
 ) (
   input  logic clock, reset,
-  input  logic                         restart,  // nothing was sent
+  input  logic restart,  // nothing was sent
   input  logic send,
   output logic sending, spike,
   output logic [15:0] spike_row,
@@ -28,7 +28,7 @@ module hidden_rows #(
   localparam int TURNING = GROUPS * GROUP;
   localparam int LENGTH = SLICES * WIDTH > TURNING ? SLICES * WIDTH : TURNING;
   logic [LENGTH-1:0][COUNT_BITS-1:0] totals;
-  logic [LENGTH-1:0] gates;                // positive drives
+  logic [LENGTH-1:0] positives;                // positive drives
   logic [TURNING-1:0][COUNT_BITS-1:0] sent;
   logic [GROUP-1:0] differs, rises;        // compared in one clock, sent in the next
   logic [GROUP-1:0][COUNT_BITS-1:0] targets;
@@ -53,13 +53,13 @@ module hidden_rows #(
     if (take) begin
       for (int s = 0; s < SLICES; s++)
         for (int k = 0; k < WIDTH; k++)
-          {gates[WIDTH * s + k], totals[WIDTH * s + k]} <= k == WIDTH - 1
+          {positives[WIDTH * s + k], totals[WIDTH * s + k]} <= k == WIDTH - 1
             ? {positive[s], counts_in[COUNT_BITS * s +: COUNT_BITS]}
-            : {gates[WIDTH * s + (k + 1) % WIDTH],
+            : {positives[WIDTH * s + (k + 1) % WIDTH],
               totals[WIDTH * s + (k + 1) % WIDTH]};
     end else if (turn)
       for (int k = 0; k < TURNING; k++) begin
-        gates[k] <= gates[(k + GROUP) % TURNING];
+        positives[k] <= positives[(k + GROUP) % TURNING];
         totals[k] <= totals[(k + GROUP) % TURNING];
         sent[k] <= sent[(k + GROUP) % TURNING];
       end
@@ -82,7 +82,7 @@ module hidden_rows #(
       if (in_last) sending <= 1'b0;
     end
     for (int k = 0; k < GROUP; k++) begin
-      listed[k] <= gates[k] && !(in_last && k >= NEURONS % GROUP);
+      listed[k] <= positives[k] && !(in_last && k >= NEURONS % GROUP);
       counts[COUNT_BITS * k +: COUNT_BITS] <= targets[k];
     end
     if (restart) sent <= '0;

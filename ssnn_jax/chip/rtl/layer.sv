@@ -25,7 +25,7 @@ module layer #(
   // Rows.
   output logic issue,
   output logic [GROUP_BITS-1:0] group,
-  input  logic [GROUP*COUNT_BITS-1:0]    counts,     // a clock later
+  input  logic [GROUP*COUNT_BITS-1:0] counts,  // a clock later
   input  logic [GROUP-1:0] listed,
   input  logic spike, spike_negative,
   input  logic [15:0] spike_row,

@@ -8,7 +8,7 @@ module queue #(
   output logic out_valid,
   input  logic out_ready,
   output logic [BITS-1:0] out_data,
-  output logic [DEPTH_LOG:0] count      // without that at the end
+  output logic [DEPTH_LOG:0] count  // without that at the end
 );
 
   logic [BITS-1:0] words[2 ** DEPTH_LOG];

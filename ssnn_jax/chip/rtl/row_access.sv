@@ -10,7 +10,7 @@ module row_access #(
   parameter int WEIGHT_BITS = 12
 ) (
   input  logic clock, reset,
-  input  logic                          idle,       // no sample is presented
+  input  logic idle,  // no sample is presented
   input  logic row_valid,
   output logic row_ready,
   input  logic row_write,
@@ -24,13 +24,13 @@ module row_access #(
   output logic [WEIGHT_BITS-1:0] weight_out_data,
   // To the synapses of the layer, and from their chosen column.
   output logic active,
-  output logic [LAYERS-1:0]             layers,     // one of them
+  output logic [LAYERS-1:0] layers,  // one of them
   output logic [15:0] row,
-  output logic                          present,    // the row
-  output logic                          load,       // the weight
+  output logic present,              // the row
+  output logic load,                 // the weight
   output logic [WEIGHT_BITS-1:0] weight,
-  output logic                          select,     // the column
-  output logic [3:0]                    pick,       // of the slice
+  output logic select,               // the column
+  output logic [3:0] pick,           // of the slice
   output logic [7:0] slice,
   output logic clear,
   input  logic [WEIGHT_BITS*LAYERS-1:0] chosen
@@ -51,7 +51,7 @@ module row_access #(
   assign clear = state == START || state == LAST;
   assign select = state == ROW;
   assign present = state == ROW;
-  assign weight_in_ready = state == FILL;
+  assign weight_in_ready = state == FILL && !row_valid;
   assign weight_out_valid = state == DRAIN;
   assign step = (state == DRAIN && weight_out_ready)
     || (state == WAIT && delay == '0 && writes);

@@ -12,10 +12,10 @@ module row_groups #(
   parameter int PLANE_BITS = $clog2(COUNT_BITS + 1)
 ) (
   input  logic clock, reset, start, all,
-  output logic                          issue,    // a group is asked for
+  output logic issue,                          // a group is asked for
   output logic [GROUP_BITS-1:0] group,
-  input  logic [GROUP*COUNT_BITS-1:0]   counts,   // of the group, a clock later
-  input  logic [GROUP-1:0]              listed,   // as well
+  input  logic [GROUP*COUNT_BITS-1:0] counts,  // of the group, a clock later
+  input  logic [GROUP-1:0] listed,             // as well
   input  logic scan,
   output logic scanned,
   output logic [BANKS-1:0] row_valid,

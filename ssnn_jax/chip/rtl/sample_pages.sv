@@ -14,18 +14,18 @@ module sample_pages #(
   input  logic clock, reset, sample_valid,
   output logic sample_ready,
   input  logic [15:0] sample_data,
-  output logic                        complete,   // a page has a sample
+  output logic complete,  // a page has a sample
   output logic [7:0] label,
-  input  logic                        done,       // it has been presented
+  input  logic done,      // it has been presented
   // Open mode: counts of the page start at 0, and change by single spikes.
   input  logic open,
-  input  logic                        blank,      // the group
+  input  logic blank,                         // the group
   input  logic edit,
   input  logic [GROUP_BITS+$clog2(GROUP)-1:0] edit_row,
   input  logic edit_negative,
-  output logic                        unused,     // no sample streams in
+  output logic unused,                        // no sample streams in
   input  logic [GROUP_BITS-1:0] group,
-  output logic [GROUP*COUNT_BITS-1:0] counts      // of the group, a clock later
+  output logic [GROUP*COUNT_BITS-1:0] counts  // of the group, a clock later
 );
 
   localparam int LANES = COUNT_BITS <= 4 ? 4 : 2;

@@ -8,8 +8,8 @@ module scanner #(
   parameter int ENTRY_BITS = 9 + GROUP_BITS + 8 * COUNT_BITS
 ) (
   input  logic clock, reset, push,
-  input  logic [ENTRY_BITS-1:0] entry,    // last of the scan, group, mask, counts
-  output logic                  room,     // for 4 entries on their way
+  input  logic [ENTRY_BITS-1:0] entry,  // last of the scan, group, mask, counts
+  output logic room,                    // for 4 entries on their way
   input  logic scan,
   output logic scanning, row_valid,
   output logic [GROUP_BITS+2:0] row_address,

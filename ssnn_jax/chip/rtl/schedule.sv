@@ -13,30 +13,30 @@ module schedule #(
   parameter logic [31:0] SEED = 1
 ) (
   input  logic clock, reset,
-  input  logic              start,          // a sample
+  input  logic start,        // a sample
   input  logic [7:0] sample_label,
-  input  logic              open,           // or the open mode
+  input  logic open,         // or the open mode
   input  logic event_valid,
   output logic event_ready,
   input  logic event_last,
   input  logic [7:0] event_label,
   output logic idle, finish, opened,
   output logic [7:0] label,
-  output logic [31:0]       word,           // random
+  output logic [31:0] word,  // random
   // Layers.
-  output logic [LAYERS-1:0] begins,         // groups are asked for
+  output logic [LAYERS-1:0] begins,    // groups are asked for
   output logic [LAYERS-1:0] scans, doubles,
-  output logic [LAYERS-1:0] passes,         // a neuron of each slice, `count`
-  output logic [LAYERS-1:0] sends,          // single spikes
+  output logic [LAYERS-1:0] passes,    // a neuron of each slice, `count`
+  output logic [LAYERS-1:0] sends,     // single spikes
   output logic classify, learning,
-  output logic              first,          // pass of learning of the layer
-  output logic              blank,          // the group `count` of the inputs
-  output logic              bias,           // a spike of it
-  output logic              edit,           // a count, by a spike of an input
-  output logic [11:0] count,              // clocks of the phase, up to all ones
+  output logic first,                  // pass of learning of the layer
+  output logic blank,                  // the group `count` of the inputs
+  output logic bias,                   // a spike of it
+  output logic edit,                   // a count, by a spike of an input
+  output logic [11:0] count,           // clocks of the phase, up to all ones
   input  logic [LAYERS-1:0] scanned, in_pipe,
-  input  logic [LAYERS-1:0] pending,        // columns that err
-  input  logic [LAYERS-1:0] settling,       // errors on their way
+  input  logic [LAYERS-1:0] pending,   // columns that err
+  input  logic [LAYERS-1:0] settling,  // errors on their way
   input  logic [LAYERS-1:0] sending,
   input  logic classified
 );

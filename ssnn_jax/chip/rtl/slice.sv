@@ -20,21 +20,21 @@ module slice #(
 ) (
   input  logic clock,
   input  logic [BANKS*ADDRESS_BITS-1:0] read_address,
-  input  logic [BANKS-1:0]                 add,          // at stage 1
-  input  logic                             negative,     // of one row to add
-  input  logic                             double,       // at stage 3
-  input  logic [BANKS*SCALED_BITS-1:0]     scaled,       // at stage 1
-  input  logic [BANKS*16-1:0]              random,       // at stage 2
-  input  logic [BANKS-1:0]                 write,        // at stage 4
+  input  logic [BANKS-1:0] add,                   // at stage 1
+  input  logic negative,                          // of one row to add
+  input  logic double,                            // at stage 3
+  input  logic [BANKS*SCALED_BITS-1:0] scaled,    // at stage 1
+  input  logic [BANKS*16-1:0] random,             // at stage 2
+  input  logic [BANKS-1:0] write,                 // at stage 4
   input  logic [BANKS*ADDRESS_BITS-1:0] write_address,
-  input  logic                             load,         // the host's weight
+  input  logic load,                              // the host's weight
   input  logic [WEIGHT_BITS-1:0] weight_in,
   input  logic clear,
-  input  logic [3:0]                       pick,         // column of the head
-  input  logic [3:0]                       column,       // selected
-  input  logic signed [ERROR_BITS-1:0]     error,        // its error
-  output logic [DRIVE_BITS-1:0]            head,         // 2 clocks later
-  output logic [BANKS*CURRENT_BITS-1:0]    currents      // at stage 4
+  input  logic [3:0] pick,                        // column of the head
+  input  logic [3:0] column,                      // selected
+  input  logic signed [ERROR_BITS-1:0] error,     // its error
+  output logic [DRIVE_BITS-1:0] head,             // 2 clocks later
+  output logic [BANKS*CURRENT_BITS-1:0] currents  // at stage 4
 );
 
   localparam int PAIR_BITS = WEIGHT_BITS + BANKS - 1;

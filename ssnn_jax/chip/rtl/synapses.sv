@@ -16,15 +16,15 @@ module synapses #(
   input  logic [BANKS-1:0] row_valid,
   input  logic [BANKS*ADDRESS_BITS-1:0] row_address,
   input  logic [BANKS*COUNT_BITS-1:0] row_count,
-  input  logic                          learn,     // the rows
-  input  logic                          double,    // the sums
-  input  logic                          negative,  // the only row of a clock
+  input  logic learn,                          // the rows
+  input  logic double,                         // the sums
+  input  logic negative,                       // the only row of a clock
   input  logic [RATE_BITS-1:0] rate,
   input  logic [15:0] word,
   input  logic clear,
   input  logic [3:0] pick,
   output logic busy,
-  output logic [SLICES*DRIVE_BITS-1:0]  heads,     // 2 clocks later
+  output logic [SLICES*DRIVE_BITS-1:0] heads,  // 2 clocks later
   // The host writes a weight of the column `pick` of a slice.
   input  logic select, load,
   input  logic [7:0] load_slice,
@@ -35,7 +35,7 @@ module synapses #(
   input  logic [BANKS*ERROR_BITS-1:0] errors,
   input  logic [COLUMNS-1:0] open,
   input  logic next,
-  output logic                          pending,   // more columns err
+  output logic pending,  // more columns err
   // Currents of the rows.
   output logic [BANKS-1:0] current_valid,
   output logic [BANKS*ADDRESS_BITS-1:0] current_address,

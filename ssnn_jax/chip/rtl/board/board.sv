@@ -2,7 +2,8 @@
 // of 2^STORE_LOG words.
 module board #(
   parameter int DIVIDER = 27,              // clocks of a bit
-  parameter int IDLE = 800_000,
+  parameter int MHZ = 80,                  // of the clock
+  parameter int IDLE = 10_000 * MHZ,       // clocks of a line that is silent
   parameter int STORE_LOG = 0,             // 0: SDRAM
   parameter int LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17,                // of a sample
@@ -11,7 +12,7 @@ module board #(
 ) (
   input  logic clock, reset, receive,
   output logic transmit, busy,
-  output logic [2:0]  command,             // to the SDRAM
+  output logic [2:0] command,  // to the SDRAM
   output logic [1:0] bank,
   output logic [12:0] pins,
   output logic [15:0] dq_out,
@@ -23,9 +24,9 @@ module board #(
   logic up, in_valid, broken, out_valid, out_ready, chip_reset, again;
   logic [7:0] in_data, out_data, answer, list_answer, list_number;
   logic [RATE_BITS*LAYERS-1:0] rates;
-  logic row_valid, row_ready, row_write, weight_in_valid;
+  logic row_valid, row_ready, row_write, weight_in_valid, weight_in_ready;
   logic weight_out_valid, weight_out_ready;
-  logic [1:0] row_layer, list_waiting;
+  logic [1:0] row_layer, list_waiting, list_started;
   logic [15:0] row_index, load_data, data, sample_data;
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;
   logic load_valid, load_ready, list_write, list_start, list_free;
@@ -34,7 +35,9 @@ module board #(
   logic [LIST_LOG:0] list_place, list_size;
   logic read_valid, ready, data_valid, sample_valid, sample_ready;
   logic result_valid, result_ready;
-  assign again = reset || chip_reset;
+  logic [7:0] resets;                      // the chip needs 8 clocks
+  always_ff @(posedge clock) resets <= {resets[6:0], reset || chip_reset};
+  assign again = reset || resets != '0;
   assign load_ready = ready;
 
   uart_receiver #(.DIVIDER(DIVIDER)) receiver (
@@ -52,11 +55,11 @@ module board #(
     .clock, .reset(again), .write(list_write), .place(list_place),
     .entry(list_entry), .answered(list_answer), .start(list_start),
     .size(list_size), .free(list_free), .number(list_number),
-    .waiting(list_waiting), .read_valid, .read_ready(ready && !load_valid),
+    .waiting(list_waiting), .started(list_started), .read_valid, .read_ready(ready && !load_valid),
     .read_address, .data_valid, .data, .sample_valid, .sample_ready,
     .sample_data, .result_valid, .result_ready, .answer, .rates);
   if (STORE_LOG == 0) begin : g_memory
-    sdram memory (
+    sdram #(.MHZ(MHZ)) memory (
       .clock, .reset, .valid(load_valid || read_valid), .ready,
       .write(load_valid), .address(load_valid ? load_address : read_address),
       .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
@@ -76,7 +79,7 @@ module board #(
     .event_valid(1'b0), .event_ready(), .event_row('0), .event_negative(1'b0),
     .event_last(1'b0), .result_valid, .result_ready, .answer, .rates, .row_valid,
     .row_ready, .row_write, .row_layer, .row_index, .weight_in_valid,
-    .weight_in_ready(), .weight_in_data, .weight_out_valid, .weight_out_ready,
+    .weight_in_ready, .weight_in_data, .weight_out_valid, .weight_out_ready,
     .weight_out_data, .busy);
 
 endmodule

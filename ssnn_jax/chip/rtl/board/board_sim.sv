@@ -18,7 +18,7 @@ module board_sim #(
     .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
     .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
   ) own (.*);
-  sdram_model #(.REFRESH(1400), .WORDS_LOG(20)) part (
+  sdram_model #(.WORDS_LOG(20)) part (
     .clock, .command, .bank, .pins, .dq_in(dq_out), .dq_drive, .dq_out(dq_in),
     .broken);
 

@@ -15,7 +15,8 @@
 // or that cannot be executed now, is answered by N when the line is silent; the
 // host then sends it again. Twice changes nothing: the list of P is executed
 // only if `number` is that of the next list. What is written is used at once,
-// as the checksum of its place was right.
+// as the checksum of its place was right. A byte that arrives while the board
+// waits for its answer is of a host that has given up, and ends the command.
 module link #(
   parameter int WEIGHT_BITS = 12, LIST_LOG = 9,
   parameter int IDLE = 800_000,            // clocks of a silent line
@@ -23,7 +24,7 @@ module link #(
 ) (
   input  logic clock, reset, in_valid,
   input  logic [7:0] in_data,
-  input  logic                        broken,      // a byte was
+  input  logic broken,  // a byte was
   output logic out_valid,
   input  logic out_ready,
   output logic [7:0] out_data,
@@ -35,6 +36,7 @@ module link #(
   output logic [15:0] row_index,
   output logic weight_in_valid,
   output logic [WEIGHT_BITS-1:0] weight_in_data,
+  input  logic weight_in_ready,
   input  logic weight_out_valid,
   output logic weight_out_ready,
   input  logic [WEIGHT_BITS-1:0] weight_out_data,
@@ -50,7 +52,8 @@ module link #(
   output logic [LIST_LOG:0] list_size,
   input  logic list_free,
   input  logic [7:0] list_number,
-  input  logic [1:0] list_waiting
+  input  logic [1:0] list_waiting,
+  input  logic [1:0] list_started
 );
 
   typedef enum logic [2:0] {HEADER, EXECUTE, PAYLOAD, REPLY, DROP} state_t;
@@ -61,21 +64,24 @@ module link #(
   logic [23:0] place;
   logic [1:0] phase;                       // byte of a number of the payload
   logic [15:0] item;                       // number of it
-  logic reads, can, again, refused, sends, is_payload;
+  logic reads, can, again, refused, sends, is_payload, lost, is_right;
+  logic [7:0] age;                         // lists since that of the number
   logic [1:0] each;                        // bytes of a number, less 1
   logic [31:0] value;
   crc16 in_step (.sum, .data(in_data), .next);
   crc16 out_step (.sum(out_sum), .data(out_data), .next(out_next));
 
   assign reads = letter == "I" || letter == "R" || letter == "A";
-  assign again = letter == "P" && number != list_number;   // it was executed
+  assign age = list_number - number;
+  assign again = age == 8'd1 && list_started != '0;   // it was executed
   assign each = letter == "P" ? 2'd2 : 2'd1;
   always_comb
     case (letter)
-      "L": can = 1'b1;
-      "P": can = list_free || again;
-      "A": can = 1'b1;
-      "Z", "I", "W", "R": can = list_waiting == '0;
+      "Z", "I": can = 1'b1;
+      "L", "W", "R": can = list_waiting == '0;
+      "P": can = (again || (age == '0 && list_free))
+        && length != '0 && length <= 16'(3 * 2 ** LIST_LOG);
+      "A": can = age != '0 && age <= 8'(list_started);
       default: can = 1'b0;
     endcase
   assign row_write = letter == "W";
@@ -94,8 +100,10 @@ module link #(
   assign value = letter == "I" ? SIGNATURE : 32'($signed(weight_out_data));
   assign out_valid = state == REPLY
     && (letter != "R" || !is_payload || weight_out_valid)
-    && (letter != "A" || list_waiting == '0
-      || (list_waiting == 2'd1 && number[0] == list_number[0]));
+    && (letter != "A" || refused || list_waiting == '0
+      || (list_waiting == 2'd1 && age == 8'd2));
+  assign is_right = next == '0 && !lost
+    && (letter != "P" || length == 16'd3 * item);
   assign out_data = count == '0 ? (refused ? "N" : letter)
     : count == 16'd1 ? number
     : !is_payload ? (count[0] == told[0] ? out_sum[15:8] : low)
@@ -106,6 +114,7 @@ module link #(
     row_valid <= row_valid && !row_ready;
     load_valid <= load_valid && !load_ready;
     weight_in_valid <= 1'b0;
+    lost <= lost || (weight_in_valid && !weight_in_ready);
     list_write <= 1'b0;
     list_start <= 1'b0;
     chip_reset <= 1'b0;
@@ -132,6 +141,7 @@ module link #(
         count <= '0;
         phase <= '0;
         item <= '0;
+        lost <= 1'b0;
         row_valid <= can && (letter == "W" || letter == "R");
         chip_reset <= can && letter == "Z";
         if (!can) state <= DROP;
@@ -154,9 +164,9 @@ module link #(
           end
           if (count == length + 1'b1) begin
             count <= '0;
-            list_start <= letter == "P" && !again && next == '0;
+            list_start <= letter == "P" && !again && is_right;
             list_size <= (LIST_LOG+1)'(item);
-            state <= next == '0 ? REPLY : DROP;
+            state <= is_right ? REPLY : DROP;
           end
         end else if (silent == 24'(IDLE)) state <= DROP;
         if (broken) state <= DROP;
@@ -174,7 +184,7 @@ module link #(
             sum <= '1;
           end
         end
-      end
+      end else if (in_valid && !out_valid) state <= DROP;
       default: begin
         refused <= 1'b1;
         count <= '0;

@@ -12,14 +12,15 @@ module present #(
   input  logic clock, reset,
   // Lists, and their answers.
   input  logic write,
-  input  logic [LIST_LOG:0]   place,       // list, entry
+  input  logic [LIST_LOG:0] place,  // list, entry
   input  logic [23:0] entry,
-  output logic [7:0]          answered,    // of the place, a clock later
-  input  logic                start,       // the next list
+  output logic [7:0] answered,      // of the place, a clock later
+  input  logic start,               // the next list
   input  logic [LIST_LOG:0] size,
-  output logic                free,        // a list can be filled
-  output logic [7:0]          number,      // of lists started
-  output logic [1:0]          waiting,     // lists that are not finished
+  output logic free,                // a list can be filled
+  output logic [7:0] number,        // of lists started
+  output logic [1:0] waiting,       // lists that are not finished
+  output logic [1:0] started,       // lists, 2 of more
   // Memory.
   output logic read_valid,
   input  logic read_ready,
@@ -48,14 +49,14 @@ module present #(
   /* verilator lint_on UNUSEDSIGNAL */
   logic [LIST_LOG:0] sent, finished;       // entries of lists
   logic list, finish_list, sends, sends_last, finishes, finishes_last, sets;
-  logic [1:0] unsent, learning;            // lists, samples
+  logic [1:0] unsent, unanswered;          // lists, samples
   logic [15:0] left;
   assign free = !waiting[1];
   assign read_valid = state == READ && sample_ready;
-  assign sample_valid = data_valid;
+  assign sample_valid = data_valid && state == STREAM;
   assign sample_data = data | (named[18] && left == 16'd1 ? 16'hFF : '0);
   assign result_ready = 1'b1;
-  assign sets = state == RATE && learning == '0;
+  assign sets = state == RATE && unanswered == '0;
   assign sends = sets || (state == STREAM && data_valid && left == 16'd1);
   assign sends_last = sends && sent + 1'b1 == sizes[list];
   assign finishes = sets || result_valid;
@@ -93,8 +94,9 @@ module present #(
     finish_list <= finish_list ^ finishes_last;
     unsent <= unsent + 2'(start) - 2'(sends_last);
     waiting <= waiting + 2'(start) - 2'(finishes_last);
-    learning <= learning + 2'(sends && !sets) - 2'(result_valid);
+    unanswered <= unanswered + 2'(sends && !sets) - 2'(result_valid);
     if (start) begin
+      started <= started + 2'(!started[1]);
       sizes[number[0]] <= size;
       number <= number + 1'b1;
     end
@@ -107,7 +109,8 @@ module present #(
       finish_list <= 1'b0;
       unsent <= '0;
       waiting <= '0;
-      learning <= '0;
+      started <= '0;
+      unanswered <= '0;
     end
   end
 

@@ -1,12 +1,12 @@
 // Controller of a single-data-rate SDRAM of 16 bits: bursts of words in order.
 //
 // A request reads or writes LENGTH words from an address on. In an open row a
-// word moves in each clock; rows are closed after each burst, and refreshed
-// between bursts. Times are numbers of clocks.
+// word moves in each clock. Rows are closed after each burst and at their ends,
+// where they are refreshed, as often as is due. Times are numbers of clocks. The
+// word to write is that of the clocks after the request, which keep it.
 module sdram #(
   parameter int COLUMN_BITS = 9, ROW_BITS = 13,
-  parameter int POWER_UP = 16_000,         // clocks of 200 us
-  parameter int REFRESH = 600,             // between refreshes, below 7.8 us
+  parameter int MHZ = 80,                  // of the clock
   parameter int T_RCD = 2,                 // activate to read or write
   parameter int T_RP = 2,                  // precharge to activate
   parameter int T_RFC = 6,                 // refresh to activate
@@ -16,9 +16,9 @@ module sdram #(
   input  logic clock, reset, valid,
   output logic ready,
   input  logic write,
-  input  logic [ADDRESS_BITS-1:0] address,   // of a word
-  input  logic [15:0]             length,    // words, 1 or more
-  output logic                    up,        // after power-up
+  input  logic [ADDRESS_BITS-1:0] address,  // of a word
+  input  logic [15:0] length,               // words, 1 or more
+  output logic up,                          // after power-up
   input  logic [15:0] data_in,
   output logic data_valid,
   output logic [15:0] data_out,
@@ -31,6 +31,7 @@ module sdram #(
   input  logic [15:0] dq_in
 );
 
+  localparam int REFRESH = MHZ * 15 / 2;   // 7.8 us or less
   localparam logic [2:0] NOP = 3'b111, ACTIVATE = 3'b011, READ = 3'b101,
     WRITE = 3'b100, PRECHARGE = 3'b010, AUTO_REFRESH = 3'b001, MODE = 3'b000;
   typedef enum logic [2:0] {POWER, SETUP, IDLE, OPEN, BURST, CLOSE, PAUSE} state_t;
@@ -44,7 +45,7 @@ module sdram #(
   logic row_ends;
   assign column = place[COLUMN_BITS-1:0];
   assign row_ends = &column;
-  assign ready = state == IDLE && since < 16'(REFRESH);
+  assign ready = state == IDLE && since < 16'(REFRESH) && left == '0;
 
   always_ff @(posedge clock) begin
     command <= NOP;
@@ -71,17 +72,18 @@ module sdram #(
         pins <= step == 0 ? ROW_BITS'(1 << 10) : ROW_BITS'(CAS << 4);
         since <= '0;
       end
-      IDLE: if (valid && ready) begin
+      IDLE: if (since >= 16'(REFRESH)) begin
+        command <= AUTO_REFRESH;
+        since <= since - 16'(REFRESH - 1);
+        wait_for <= 16'(T_RFC - 1);
+        after <= IDLE;
+        state <= PAUSE;
+      end else if (left != '0) state <= OPEN;
+      else if (valid) begin
         place <= address;
         left <= length;
         writes <= write;
         state <= OPEN;
-      end else if (since >= 16'(REFRESH)) begin
-        command <= AUTO_REFRESH;
-        since <= '0;
-        wait_for <= 16'(T_RFC - 1);
-        after <= IDLE;
-        state <= PAUSE;
       end
       OPEN: begin
         command <= ACTIVATE;
@@ -105,7 +107,7 @@ module sdram #(
         command <= PRECHARGE;
         pins <= ROW_BITS'(1 << 10);
         wait_for <= 16'(T_RP - 1);
-        after <= left != '0 ? OPEN : IDLE;
+        after <= IDLE;
         state <= PAUSE;
       end
       default: if (wait_for == '0) state <= after;
@@ -116,7 +118,8 @@ module sdram #(
     if (reset) begin
       up <= 1'b0;
       state <= POWER;
-      wait_for <= 16'(POWER_UP);
+      wait_for <= 16'(MHZ * 200);          // 200 us
+      left <= '0;
       reading <= '0;
       data_valid <= 1'b0;
       dq_drive <= 1'b0;

@@ -5,9 +5,9 @@ module store #(
   input  logic clock, reset, valid,
   output logic ready,
   input  logic write,
-  input  logic [23:0] address,             // of a word
-  input  logic [15:0] length,              // words, 1 or more
-  output logic        up,
+  input  logic [23:0] address,  // of a word
+  input  logic [15:0] length,   // words, 1 or more
+  output logic up,
   input  logic [15:0] data_in,
   output logic data_valid,
   output logic [15:0] data_out

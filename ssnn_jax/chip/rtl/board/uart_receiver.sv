@@ -7,7 +7,7 @@ module uart_receiver #(
   parameter int DIVIDER = 24  // clocks of a bit, 4 or more
 ) (
   input  logic clock, reset, line,
-  output logic       valid,   // for one clock
+  output logic valid,  // for one clock
   output logic [7:0] data,
   output logic broken
 );

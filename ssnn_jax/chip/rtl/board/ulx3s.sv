@@ -1,18 +1,18 @@
 // The chip on a ULX3S: its clock, reset button, LEDs, SDRAM, and serial line
 // over USB.
 module ulx3s #(
-  // Clock of the chip: 25 MHz * MULTIPLY / DIVIDE_INPUT, whose oscillator runs
-  // DIVIDE_OUTPUT times as fast, at 400 to 800 MHz.
-  parameter int DIVIDE_INPUT = 1, MULTIPLY = 2, DIVIDE_OUTPUT = 12,
+  // Clock of the chip: 25 MHz * MULTIPLY / DIVIDE; the oscillator runs at
+  // 25 MHz * MULTIPLY, 400 to 800 MHz.
+  parameter int MULTIPLY = 24, DIVIDE = 12, MHZ = 50,
   // As of `board`.
   parameter int DIVIDER = 17, STORE_LOG = 0, LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 14,
   parameter logic [31:0] SIGNATURE = '0
 ) (
   input  logic clk_25mhz,
-  input  logic        ftdi_txd,  // from the host
-  output logic        ftdi_rxd,  // to the host
-  input  logic        fire,      // button 1: reset
+  input  logic ftdi_txd,  // from the host
+  output logic ftdi_rxd,  // to the host
+  input  logic fire,      // button 1: reset
   output logic [7:0] led,
   output logic wifi_gpio0, sdram_clk, sdram_cke, sdram_csn, sdram_rasn,
   output logic sdram_casn, sdram_wen,
@@ -22,29 +22,33 @@ module ulx3s #(
   inout  wire  [15:0] sdram_d
 );
 
-  logic clock, locked, busy, dq_drive;
+  logic clock, feedback, locked, busy, dq_drive;
   logic [15:0] dq_out, dq_in;
-  logic [2:0] resets = '1;   // also if the PLL locks before the first clock
+  logic [9:0] resets = '1;   // also if the PLL locks before the first clock
 
+  (* ICP_CURRENT = "12", LPF_RESISTOR = "8" *)
+  (* MFG_ENABLE_FILTEROPAMP = "1", MFG_GMCREF_SEL = "2" *)
   EHXPLLL #(
-    .CLKI_DIV(DIVIDE_INPUT), .CLKFB_DIV(MULTIPLY), .CLKOP_DIV(DIVIDE_OUTPUT),
-    .CLKOP_CPHASE(DIVIDE_OUTPUT - 1), .CLKOP_FPHASE(0),
-    .CLKOP_ENABLE("ENABLED"), .FEEDBK_PATH("CLKOP"),
-    .OUTDIVIDER_MUXA("DIVA"), .PLLRST_ENA("DISABLED"),
+    .CLKI_DIV(1), .CLKFB_DIV(1), .CLKOP_DIV(MULTIPLY),
+    .CLKOP_CPHASE(MULTIPLY - 1), .CLKOP_FPHASE(0), .CLKOP_ENABLE("ENABLED"),
+    .CLKOS_DIV(DIVIDE), .CLKOS_CPHASE(DIVIDE - 1), .CLKOS_FPHASE(0),
+    .CLKOS_ENABLE("ENABLED"), .FEEDBK_PATH("CLKOP"),
+    .OUTDIVIDER_MUXA("DIVA"), .OUTDIVIDER_MUXB("DIVB"), .PLLRST_ENA("DISABLED"),
     .INTFB_WAKE("DISABLED"), .STDBY_ENABLE("DISABLED"),
     .DPHASE_SOURCE("DISABLED")
   ) pll (
-    .CLKI(clk_25mhz), .CLKFB(clock), .CLKOP(clock), .LOCK(locked), .RST(1'b0),
+    .CLKI(clk_25mhz), .CLKFB(feedback), .CLKOP(feedback), .CLKOS(clock),
+    .LOCK(locked), .RST(1'b0),
     .STDBY(1'b0), .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1),
     .PHASESTEP(1'b1), .PHASELOADREG(1'b1), .PLLWAKESYNC(1'b0), .ENCLKOP(1'b0));
-  always_ff @(posedge clock) resets <= {resets[1:0], fire || !locked};
+  always_ff @(posedge clock) resets <= {resets[8:0], fire || !locked};
 
   board #(
-    .DIVIDER(DIVIDER), .STORE_LOG(STORE_LOG), .LIST_LOG(LIST_LOG),
+    .DIVIDER(DIVIDER), .MHZ(MHZ), .STORE_LOG(STORE_LOG), .LIST_LOG(LIST_LOG),
     .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
     .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
   ) own (
-    .clock, .reset(resets[2]), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy,
+    .clock, .reset(resets[9:2] != '0), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy,
     .command({sdram_rasn, sdram_casn, sdram_wen}), .bank(sdram_ba),
     .pins(sdram_a), .dq_out, .dq_drive, .dq_in);
 
