@@ -175,8 +175,9 @@ def build(
   # Wide tables would take twice as many LUTs.
   synthesis += f'synth_ecp5 -nowidelut -top {verilog.BOARD_TOP} '
   synthesis += '-json netlist.json'
-  place = f'{BOARDS[board]} --seed {seed} --timing-allow-fail --json '
-  place += f'netlist.json --lpf {verilog.CONSTRAINTS.name} --textcfg '
+  # The other router does not end where three quarters of a board are used.
+  place = f'{BOARDS[board]} --seed {seed} --timing-allow-fail --router router2 '
+  place += f'--json netlist.json --lpf {verilog.CONSTRAINTS.name} --textcfg '
   place += 'routed.config --report routed.json'
   steps = {
     'synthesis': ('yosys', '-p', synthesis),
