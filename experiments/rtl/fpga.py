@@ -155,7 +155,8 @@ def write_verilog(
   args = run.config, run.word
   board_top = verilog.board_top(*args, clock_mhz, baud_rate)
   (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
-  (folder / f'{verilog.TOP}.sv').write_text(verilog.top(*args, banks))
+  top = verilog.top(*args, banks, has_events=False)
+  (folder / f'{verilog.TOP}.sv').write_text(top)
   for path in (*verilog.sources(), *verilog.sources(verilog.BOARD)):
     if path.stem not in verilog.SIMULATED:
       shutil.copy(path, folder)

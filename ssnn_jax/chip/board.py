@@ -165,7 +165,7 @@ def compile_board(
     store_log: 2^store_log words of block RAM instead of SDRAM, if not 0.
     optimize: as of `cosimulation.simulate`.
   """
-  texts = {f'{verilog.TOP}.sv': verilog.top(config, word)}
+  texts = {f'{verilog.TOP}.sv': verilog.top(config, word, has_events=False)}
   sources = [x for x in verilog.sources(verilog.BOARD) if x.stem != 'ulx3s']
   return cosimulation.build(
     'board_sim',

@@ -21,7 +21,9 @@ BOARD = FOLDER / 'board'
 CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
 SIMULATED = 'board_sim', 'sdram_model'  # modules that no FPGA has
-WIDTH = 9  # columns of a slice: 9 weights fill block RAMs of 9, 18 or 36 bits
+WIDTH = (
+  18  # columns of a slice: any 18 weights fill block RAMs of 18 or 36 bits
+)
 LIST_LOG = 9  # entries of a list of samples on the board
 
 
@@ -108,11 +110,14 @@ def ports() -> str:
   return _ports_of(FOLDER / 'chip.sv')
 
 
-def top(config: NetworkConfig, word: int, banks: int = 2) -> str:
+def top(
+  config: NetworkConfig, word: int, banks: int = 2, has_events: bool = True
+) -> str:
   """Returns the text of `chip_top`, `chip` with all parameters of a network.
 
   After reset, its register of random bits has the word. 1 or 2 banks are the
-  rows of a layer that are read in a clock.
+  rows of a layer that are read in a clock. Without `has_events` there is no
+  open mode, as on the board.
   """
   learning.check_config(config)
   values = {
@@ -126,6 +131,7 @@ def top(config: NetworkConfig, word: int, banks: int = 2) -> str:
     'RATE_BITS': learning.RATE_BITS,
     'EXP_BITS': learning.EXP_BITS,
     'EXPONENTIALS': _constant(learning.EXPONENTIALS, learning.EXP_BITS),
+    'HAS_EVENTS': int(has_events),
     'SEED': _constant([word], 32),
   }
   declarations = ports()

@@ -190,7 +190,7 @@ class SimulatedBoardTest(parameterized.TestCase):
 def synthesize(folder):
   """Returns Verilog of the gates of the chip."""
   top, netlist = folder / 'top.sv', folder / 'netlist.v'
-  top.write_text(verilog.top(CONFIG, make_run()[0].word))
+  top.write_text(verilog.top(CONFIG, make_run()[0].word, has_events=False))
   paths = ' '.join(map(str, [*verilog.sources(), top]))
   script = f'read_verilog -sv {paths}; synth -top {verilog.TOP}; '
   script += f'write_verilog -noattr {netlist}'

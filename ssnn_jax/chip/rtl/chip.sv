@@ -11,6 +11,7 @@ module chip #(
   parameter logic [32*LAYERS-1:0] WIDTHS = {32'd3, 32'd9},   // of slices
   parameter int RATE_BITS = 14, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
+  parameter bit HAS_EVENTS = 1,              // the open mode
   parameter logic [31:0] SEED = 1
 ) (
   input  logic clock, reset,
@@ -87,7 +88,7 @@ module chip #(
   logic [7:0] page_label, label, slice;
   logic [11:0] count;
   logic [31:0] word;
-  logic [3:0] pick;
+  logic [4:0] pick;
   logic [15:0] row;
   logic [WEIGHT_BITS-1:0] weight;
   logic [LAYERS-1:0] begins, scans, doubles, passes, sends, scanned, in_pipe;
@@ -95,7 +96,7 @@ module chip #(
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
   assign start = complete && !accessing && !row_valid && !result_valid;
-  assign open = in_valid && unused && !sample_valid && !accessing && !row_valid
+  assign open = HAS_EVENTS && in_valid && unused && !sample_valid && !accessing && !row_valid
     && !result_valid;
 
   queue #(.BITS(18)) events (
@@ -131,12 +132,12 @@ module chip #(
     .clear, .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
-    if (WIDTHS[32 * l +: 32] < 1 || WIDTHS[32 * l +: 32] > 16
+    if (WIDTHS[32 * l +: 32] < 1 || WIDTHS[32 * l +: 32] > 18
         || SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
         || SIZES[32 * (l + 1) +: 32] > 256 * WIDTHS[32 * l +: 32]
         || FRACTIONS[32 * l +: 32] < 3 || FRACTIONS[32 * l +: 32] > 14)
     begin : g_wrong
-      $error("expected WIDTHS of 1 to 16, up to 1,023 neurons in 256 slices, ",
+      $error("expected WIDTHS of 1 to 18, up to 1,023 neurons in 256 slices, ",
         "and FRACTIONS of 3 to 14");
     end
     localparam bit IS_LAST = l == LAYERS - 1;
@@ -179,7 +180,7 @@ module chip #(
       .clock, .reset, .issue, .group, .counts, .listed, .spike, .spike_negative,
       .spike_row, .begins(begins[l]), .scans(scans[l]), .doubles(doubles[l]),
       .passes(passes[l]), .clear(finish || clear || reset),
-      .classify, .learning, .first, .pass_pick(count[3:0]),
+      .classify, .learning, .first, .pass_pick(count[4:0]),
       .scanned(scanned[l]), .in_pipe(in_pipe[l]), .pending(pending[l]),
       .settling(settling[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
       .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
@@ -223,7 +224,7 @@ module chip #(
     end else begin : g_rows
       hidden_rows #(
         .NEURONS(ROWS), .WIDTH(WIDTHS[32 * (l - 1) +: 32]), .BANKS(BANKS),
-        .TICKS_LOG(TICKS_LOG)
+        .TICKS_LOG(TICKS_LOG), .HAS_EVENTS(HAS_EVENTS)
       ) rows (
         .clock, .reset, .restart(blank), .send(sends[l]), .sending(sending[l]),
         .spike, .spike_row, .spike_negative, .take(g_layer[l - 1].take),

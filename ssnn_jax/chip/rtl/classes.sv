@@ -13,7 +13,7 @@ module classes #(
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0   // of -k / 32
 ) (
   input  logic clock, reset, start,
-  output logic [3:0] pick,                 // of a drive
+  output logic [4:0] pick,                 // of a drive
   output logic [7:0] slice,
   input  logic [DRIVE_BITS-1:0] drive_in,  // DELAY clocks later
   input  logic [7:0] label,
@@ -62,8 +62,8 @@ module classes #(
     done <= 1'b0;
     error_valid <= '0;
     count <= count + 1'b1;
-    pick <= pick == 4'(WIDTH - 1) ? '0 : pick + 1'b1;
-    slice <= slice + 8'(pick == 4'(WIDTH - 1));
+    pick <= pick == 5'(WIDTH - 1) ? '0 : pick + 1'b1;
+    slice <= slice + 8'(pick == 5'(WIDTH - 1));
 
     // The table, a class in a clock.
     valid <= {valid[1:0], state == TABLE && count < 8'(CLASSES)};

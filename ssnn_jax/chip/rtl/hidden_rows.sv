@@ -3,6 +3,7 @@
 // mode, `send` makes a spike of either sign of each that was not sent.
 module hidden_rows #(
   parameter int NEURONS = 16, WIDTH = 9, BANKS = 2, TICKS_LOG = 3,
+  parameter bit HAS_EVENTS = 1,            // the open mode
   // Derived; leave them.
   parameter int GROUP = 8 * BANKS,
   parameter int GROUPS = NEURONS / GROUP + 1,
@@ -35,9 +36,9 @@ module hidden_rows #(
   logic [$clog2(GROUP)-1:0] lowest;
   logic [GROUP_BITS-1:0] sent_group, own_group;
   logic turn, in_last, compared, acts;
-  assign own_group = sending ? sent_group : group;
+  assign own_group = HAS_EVENTS && sending ? sent_group : group;
   assign in_last = own_group == GROUP_BITS'(GROUPS - 1);
-  assign acts = sending && compared;
+  assign acts = HAS_EVENTS && sending && compared;
   assign turn = issue || (acts && differs == '0);
   always_comb begin
     lowest = '0;

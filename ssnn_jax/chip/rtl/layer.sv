@@ -32,7 +32,7 @@ module layer #(
   // Schedule.
   input  logic begins, scans, doubles, passes, clear, classify,
   input  logic learning, first,
-  input  logic [3:0] pass_pick,
+  input  logic [4:0] pass_pick,
   output logic scanned, in_pipe, pending, settling,
   input  logic [RATE_BITS-1:0] rate,
   input  logic [15:0] word,
@@ -40,7 +40,7 @@ module layer #(
   input  logic accessed,
   input  logic [15:0] access_row,
   input  logic present, load, select,
-  input  logic [3:0] access_pick,
+  input  logic [4:0] access_pick,
   input  logic [7:0] access_slice,
   input  logic [WEIGHT_BITS-1:0] weight_in,
   output logic [WEIGHT_BITS-1:0] chosen,
@@ -72,7 +72,7 @@ module layer #(
   logic [SLICES*DRIVE_BITS-1:0] heads;
   logic [DRIVE_BITS-1:0] drive;
   logic [NEURONS-1:0] open;
-  logic [3:0] class_pick;
+  logic [4:0] class_pick;
   logic [7:0] class_slice, slice, slice1, slice2;
 
   row_groups #(

@@ -30,7 +30,7 @@ module row_access #(
   output logic load,                 // the weight
   output logic [WEIGHT_BITS-1:0] weight,
   output logic select,               // the column
-  output logic [3:0] pick,           // of the slice
+  output logic [4:0] pick,           // of the slice
   output logic [7:0] slice,
   output logic clear,
   input  logic [WEIGHT_BITS*LAYERS-1:0] chosen

@@ -5,8 +5,8 @@
 // its weight times the error is a part of the current of the row, and the row
 // is written back with the new weight.
 //
-// Stages of a row: 1 address, 2 row, 3 weight of the selected column, 4 sum of
-// the banks, change, current, 5 sums, new row, 6 memory.
+// Stages of a row: 1 address, 2 row, 3 weight of the selected column, its change,
+// 4 sum of the banks, current, new row, 5 sums, memory.
 (* keep_hierarchy *)
 module slice #(
   parameter int COLUMNS = 9,
@@ -25,13 +25,13 @@ module slice #(
   input  logic double,                            // at stage 3
   input  logic [BANKS*SCALED_BITS-1:0] scaled,    // at stage 1
   input  logic [BANKS*16-1:0] random,             // at stage 2
-  input  logic [BANKS-1:0] write,                 // at stage 4
+  input  logic [BANKS-1:0] write,                 // at stage 3
   input  logic [BANKS*ADDRESS_BITS-1:0] write_address,
   input  logic load,                              // the host's weight
   input  logic [WEIGHT_BITS-1:0] weight_in,
   input  logic clear,
-  input  logic [3:0] pick,                        // column of the head
-  input  logic [3:0] column,                      // selected
+  input  logic [4:0] pick,                        // column of the head
+  input  logic [4:0] column,                      // selected
   input  logic signed [ERROR_BITS-1:0] error,     // its error
   output logic [DRIVE_BITS-1:0] head,             // 2 clocks later
   output logic [BANKS*CURRENT_BITS-1:0] currents  // at stage 4
@@ -47,10 +47,8 @@ module slice #(
   // A slice has its own registers of what drives all columns of a layer.
   (* keep *) logic [BANKS*ADDRESS_BITS-1:0] own_read, own_write_address;
   (* keep *) logic [BANKS-1:0] own_add, own_write;
-  (* keep *) logic [BANKS*SCALED_BITS-1:0] own_scaled;
-  (* keep *) logic [BANKS*16-1:0] own_random;
   (* keep *) logic own_double, own_load, own_clear, own_negative;
-  (* keep *) logic [3:0] own_pick;
+  (* keep *) logic [4:0] own_pick;
   logic negative4;
   logic [15:0] column_mask;
   logic [COLUMNS-1:0] is_selected;
@@ -60,16 +58,14 @@ module slice #(
     own_negative <= negative;
     negative4 <= own_negative;
     own_double <= double;
-    own_scaled <= scaled;
-    own_random <= random;
     own_write <= write;
     own_write_address <= write_address;
     own_load <= load;
     own_clear <= clear;
     own_pick <= pick;
     for (int j = 0; j < COLUMNS; j++) begin
-      is_selected[j] <= column == 4'(j);
-      if (column == 4'(j)) column_mask <= 16'((FIRST + j + 1) * 32'h6A09);
+      is_selected[j] <= column == 5'(j);
+      if (column == 5'(j)) column_mask <= 16'((FIRST + j + 1) * 32'h6A09);
     end
   end
 
@@ -77,10 +73,10 @@ module slice #(
   for (genvar b = 0; b < BANKS; b++) begin : g_bank
     // No row is read and written in one clock.
     (* no_rw_check *) logic [COLUMNS*WEIGHT_BITS-1:0] memory[2 ** ADDRESS_BITS];
-    logic [COLUMNS*WEIGHT_BITS-1:0] row2, row3, row4, data5;
-    logic signed [WEIGHT_BITS-1:0] chosen2, weight3, weight4;
-    logic signed [PRODUCT_BITS-1:0] product3;
-    logic signed [CHANGE_BITS-1:0] change4;
+    logic [COLUMNS*WEIGHT_BITS-1:0] row2, row3, data4;
+    logic signed [WEIGHT_BITS-1:0] chosen2, weight3;
+    logic signed [PRODUCT_BITS-1:0] product2;
+    logic signed [CHANGE_BITS-1:0] change3;
     logic signed [MOVED_BITS-1:0] moved;
     logic [ROUND_BITS-1:0] fraction;
     logic [WEIGHT_BITS-1:0] settled;
@@ -92,8 +88,8 @@ module slice #(
         if (is_selected[j]) chosen2 |= row2[WEIGHT_BITS * j +: WEIGHT_BITS];
     end
     assign fraction =
-      ROUND_BITS'((own_random[16 * b +: 16] ^ column_mask) >> (16 - ROUND_BITS));
-    assign moved = MOVED_BITS'(weight4) - MOVED_BITS'(change4);
+      ROUND_BITS'((random[16 * b +: 16] ^ column_mask) >> (16 - ROUND_BITS));
+    assign moved = MOVED_BITS'(weight3) - MOVED_BITS'(change3);
     assign fits = moved == MOVED_BITS'($signed(moved[WEIGHT_BITS-1:0]));
     assign settled = own_load ? weight_in : fits ? moved[WEIGHT_BITS-1:0]
       : LARGEST ^ {WEIGHT_BITS{moved[MOVED_BITS-1]}};
@@ -101,19 +97,17 @@ module slice #(
 
     always_ff @(posedge clock) begin
       if (own_write[b])
-        memory[own_write_address[ADDRESS_BITS * b +: ADDRESS_BITS]] <= data5;
+        memory[own_write_address[ADDRESS_BITS * b +: ADDRESS_BITS]] <= data4;
       row2 <= memory[own_read[ADDRESS_BITS * b +: ADDRESS_BITS]];
       row3 <= row2;
       if (!own_add[b]) row3 <= '0;
-      row4 <= row3;
       weight3 <= chosen2;
-      weight4 <= weight3;
-      product3 <= $signed({own_scaled[SCALED_BITS * b +: SCALED_BITS]}) * error;
-      change4 <= CHANGE_BITS'((product3
+      product2 <= $signed({scaled[SCALED_BITS * b +: SCALED_BITS]}) * error;
+      change3 <= CHANGE_BITS'((product2
         + $signed(PRODUCT_BITS'({1'b0, fraction}))) >>> ROUND_BITS);
       for (int j = 0; j < COLUMNS; j++)
-        data5[WEIGHT_BITS * j +: WEIGHT_BITS] <= is_selected[j] ? settled
-          : row4[WEIGHT_BITS * j +: WEIGHT_BITS];
+        data4[WEIGHT_BITS * j +: WEIGHT_BITS] <= is_selected[j] ? settled
+          : row3[WEIGHT_BITS * j +: WEIGHT_BITS];
     end
 
     if (HAS_CURRENTS) begin : g_current
@@ -130,7 +124,7 @@ module slice #(
   always_ff @(posedge clock) begin
     head <= '0;
     for (int j = 0; j < COLUMNS; j++)
-      if (own_pick == 4'(j)) head <= sums[DRIVE_BITS * j +: DRIVE_BITS];
+      if (own_pick == 5'(j)) head <= sums[DRIVE_BITS * j +: DRIVE_BITS];
   end
   for (genvar j = 0; j < COLUMNS; j++) begin : g_sum
     logic signed [PAIR_BITS-1:0] pair4;

@@ -22,7 +22,7 @@ module synapses #(
   input  logic [RATE_BITS-1:0] rate,
   input  logic [15:0] word,
   input  logic clear,
-  input  logic [3:0] pick,
+  input  logic [4:0] pick,
   output logic busy,
   output logic [SLICES*DRIVE_BITS-1:0] heads,  // 2 clocks later
   // The host writes a weight of the column `pick` of a slice.
@@ -76,10 +76,10 @@ module synapses #(
       index1 <= 16'(row_address[ADDRESS_BITS * b +: ADDRESS_BITS]) * 16'(BANKS)
         + 16'(b + 1);
       random[16 * b +: 16] <= (index1 * 16'h9E37) ^ word;
-      write[b] <= !reset && valid[3] && (learns[3] || load);
+      write[b] <= !reset && valid[2] && (learns[2] || load);
     end
     assign write_address[ADDRESS_BITS * b +: ADDRESS_BITS] =
-      address[ADDRESS_BITS * 3 +: ADDRESS_BITS];
+      address[ADDRESS_BITS * 2 +: ADDRESS_BITS];
     assign add[b] = valid[1];
     assign pipes[b] = row_valid[b] || valid != '0;
     assign current_valid[b] = valid[LATENCY] && learns[LATENCY];
@@ -94,7 +94,7 @@ module synapses #(
       logic [BANKS*CURRENT_BITS-1:0] own;
       logic [OWN-1:0] err;                  // columns that wait
       logic [OWN*ERROR_BITS-1:0] values;
-      logic [3:0] lowest, column;
+      logic [4:0] lowest, column;
       logic [ERROR_BITS-1:0] error, lowest_value;
       assign waits[s] = err != '0;
       always_comb begin
@@ -102,7 +102,7 @@ module synapses #(
         lowest_value = '0;
         for (int j = OWN - 1; j >= 0; j--)
           if (err[j]) begin
-            lowest = 4'(j);
+            lowest = 5'(j);
             lowest_value = values[ERROR_BITS * j +: ERROR_BITS];
           end
       end
@@ -116,7 +116,7 @@ module synapses #(
             err[j] <= open[FIRST + j]
               && errors[ERROR_BITS * ((FIRST + j) % BANKS) +: ERROR_BITS] != '0;
           end
-          if (next && lowest == 4'(j)) err[j] <= 1'b0;
+          if (next && lowest == 5'(j)) err[j] <= 1'b0;
         end
         if (next || select) begin
           column <= select ? pick : lowest;

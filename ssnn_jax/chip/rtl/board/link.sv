@@ -65,6 +65,7 @@ module link #(
   logic [1:0] phase;                       // byte of a number of the payload
   logic [15:0] item;                       // number of it
   logic reads, can, again, refused, sends, is_payload, lost, is_right;
+  logic is_whole;
   logic [7:0] age;                         // lists since that of the number
   logic [1:0] each;                        // bytes of a number, less 1
   logic [31:0] value;
@@ -72,18 +73,20 @@ module link #(
   crc16 out_step (.sum(out_sum), .data(out_data), .next(out_next));
 
   assign reads = letter == "I" || letter == "R" || letter == "A";
-  assign age = list_number - number;
   assign again = age == 8'd1 && list_started != '0;   // it was executed
   assign each = letter == "P" ? 2'd2 : 2'd1;
-  always_comb
+  always_ff @(posedge clock) begin         // known long before they are used
+    age <= list_number - number;
+    is_whole <= letter != "P" || length == 16'd3 * item;
     case (letter)
-      "Z", "I": can = 1'b1;
-      "L", "W", "R": can = list_waiting == '0;
-      "P": can = (again || (age == '0 && list_free))
+      "Z", "I": can <= 1'b1;
+      "L", "W", "R": can <= list_waiting == '0;
+      "P": can <= (again || (age == '0 && list_free))
         && length != '0 && length <= 16'(3 * 2 ** LIST_LOG);
-      "A": can = age != '0 && age <= 8'(list_started);
-      default: can = 1'b0;
+      "A": can <= age != '0 && age <= 8'(list_started);
+      default: can <= 1'b0;
     endcase
+  end
   assign row_write = letter == "W";
   assign row_layer = place[17:16];
   assign row_index = place[15:0];
@@ -102,8 +105,7 @@ module link #(
     && (letter != "R" || !is_payload || weight_out_valid)
     && (letter != "A" || refused || list_waiting == '0
       || (list_waiting == 2'd1 && age == 8'd2));
-  assign is_right = next == '0 && !lost
-    && (letter != "P" || length == 16'd3 * item);
+  assign is_right = next == '0 && !lost && is_whole;
   assign out_data = count == '0 ? (refused ? "N" : letter)
     : count == 16'd1 ? number
     : !is_payload ? (count[0] == told[0] ? out_sum[15:8] : low)
