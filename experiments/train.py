@@ -309,9 +309,9 @@ def read_initial(
   """Reads the parameters of --init_from: of each seed, or the same for all.
 
   Returns:
-    The parameters `[S, ...]`, and the number of epochs
-    that they were trained before, 0 if not known. No parameters without
-    --init_from, and for a task with a checkpoint, which does not need them.
+    The parameters `[S, ...]`, and the number of epochs that they were trained
+    before, 0 if not known. No parameters without --init_from, and for a task
+    with a checkpoint, which does not need them.
   """
   has_checkpoint = checkpoints.last_epoch(task.folder) is not None
   if not task.config.init_from or has_checkpoint:

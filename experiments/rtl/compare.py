@@ -17,7 +17,6 @@ import sys
 from typing import NamedTuple
 
 from absl import flags
-import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
@@ -25,11 +24,8 @@ import tqdm
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
-
-_present = jax.jit(chip.present, static_argnums=0)
 
 
 class Comparison(NamedTuple):
@@ -80,7 +76,7 @@ def compare(
         end += 1
       cosimulation.send(simulator, inputs[n:end], labels[n:end])
     sample = jnp.asarray(inputs[n]), jnp.int32(labels[n])
-    params, word, inference = _present(
+    params, word, inference = settings.present(
       config, params, word, jnp.asarray(rates[n]), *sample
     )
     expected = verilog.integer_weights(config, params)

@@ -18,14 +18,12 @@ import contextlib
 from typing import Any
 
 from absl import flags
-import jax
 import numpy as np
 import tqdm
 
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
 from ssnn_jax.training import loop
@@ -129,13 +127,7 @@ def main() -> None:
     ssnn_jax.save(values['folder'], run.config, params)
   if not values['compare']:
     return
-  network, state = ssnn_jax.ssnn(run.config), first.state
-  epoch = jax.jit(
-    training.make_train_epoch(network, run.device, run.batch_size)
-  )
-  for _ in range(run.num_epochs):
-    state, *_ = epoch(state, *dataset.train)
-  expected = first._replace(state=state).weights
+  expected = first.train(dataset.train, run.num_epochs).weights
   count = sum(map(np.count_nonzero, map(np.not_equal, weights, expected)))
   if count:
     raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')

@@ -24,6 +24,9 @@ from ssnn_jax.chip import verilog
 _RUN = 'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
 _RUN += 'batch_size seed num_epochs schedule data_dir download'
 
+#: `chip.present`, compiled.
+present = jax.jit(chip.present, static_argnums=0)
+
 flags.disclaim_key_flags()  # --help shows them as those of the command
 
 
@@ -49,12 +52,20 @@ class Run(NamedTuple):
 
   def list_rates(self, num_batches: int) -> np.ndarray:
     """Returns the `[N, L]` integer rates of the next batches."""
-    own, count = self.state.opt_state, jnp.arange(num_batches)
-    later = own._replace(num_updates=own.num_updates + count)
+    own = self.state.opt_state
     find = lambda n: chip.integer_rates(
-      self.config, later._replace(num_updates=n), self.schedule
+      self.config, own._replace(num_updates=n), self.schedule
     )
-    return np.asarray(jax.vmap(find)(later.num_updates))
+    return np.asarray(jax.vmap(find)(own.num_updates + jnp.arange(num_batches)))
+
+  def train(self, split: Any, num_epochs: int = 1) -> 'Run':
+    """Returns the run after epochs of the twin."""
+    network, state = ssnn_jax.ssnn(self.config), self.state
+    epoch = training.make_train_epoch(network, self.device, self.batch_size)
+    epoch = jax.jit(epoch)
+    for _ in range(num_epochs):
+      state, *_ = epoch(state, *split)
+    return self._replace(state=state)
 
 
 def define() -> None:

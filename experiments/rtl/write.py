@@ -12,14 +12,12 @@ import json
 import shutil
 
 from absl import flags
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import chip
 from ssnn_jax.chip import verilog
 
 _README = """# {sizes}: a chip that learns
@@ -63,9 +61,8 @@ def write(
   config, rates = run.config, run.list_rates(1)[0].tolist()
   params, word, answers = run.state.params, jnp.uint32(run.word), []
   inputs, labels = (np.asarray(x[:num_samples]) for x in dataset.train)
-  present = jax.jit(chip.present, static_argnums=0)
   for sample in zip(inputs, labels):
-    params, word, inference = present(
+    params, word, inference = settings.present(
       config, params, word, jnp.array(rates), *sample
     )
     answers.append(int(np.argmax(inference.potential)))

@@ -25,7 +25,7 @@ from ssnn_jax.chip import verilog
 from ssnn_jax.config import NetworkConfig
 
 _TRIES = 5
-_LIST = 1 << verilog.LIST_LOG  # samples
+_LIST = 1 << verilog.LIST_LOG  # entries
 _BLOCK = 1 << 13  # bytes of a command that loads samples
 _DIVIDER = 4  # of the simulated line
 _CLOCKS = 1_000_000  # after which a simulated board does not answer
@@ -125,7 +125,7 @@ def read_weights(board: Board) -> cosimulation.Weights:
 
 
 def _command(board, letter, place=0, payload=b'', size=0, number=0):
-  """Sends a command until it is answered; returns `size` bytes of it."""
+  """Sends a command until it is answered; returns the bytes that it reads."""
   header = letter + bytes([number]) + place.to_bytes(3, 'little')
   request = _sum(header + (len(payload) or size).to_bytes(2, 'little'))
   request += _sum(payload) if payload else b''

@@ -21,9 +21,7 @@ BOARD = FOLDER / 'board'
 CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
 SIMULATED = 'board_sim', 'sdram_model'  # modules that no FPGA has
-WIDTH = (
-  18  # columns of a slice: any 18 weights fill block RAMs of 18 or 36 bits
-)
+WIDTH = 18  # columns of a slice: 18 weights fill block RAMs of 18 or 36 bits
 LIST_LOG = 9  # entries of a list of samples on the board
 
 
@@ -88,9 +86,8 @@ def pack(config: NetworkConfig, inputs: Any, labels: Any) -> np.ndarray:
   """
   counts, lanes = count_spikes(config, inputs), num_lanes(config)
   counts = np.pad(counts, ((0, 0), (0, -counts.shape[1] % lanes)))
-  words = counts.reshape(len(counts), -1, lanes) << 16 // lanes * np.arange(
-    lanes
-  )
+  places = 16 // lanes * np.arange(lanes)
+  words = counts.reshape(len(counts), -1, lanes) << places
   labels = np.asarray(labels)[:, None] & 0xFF
   return np.concatenate([words.sum(2), labels], 1).astype('<u2')
 
@@ -135,10 +132,12 @@ def top(
     'SEED': _constant([word], 32),
   }
   declarations = ports()
-  for name in ('RATE_BITS*LAYERS', 'WEIGHT_BITS'):
-    size = eval(name, {}, values)  # of two parameters at most
-    old, new = f'[{name}-1:0]', f'[{size - 1}:0]'
-    declarations = declarations.replace(old, new.ljust(len(old)))
+  sizes = {
+    'RATE_BITS*LAYERS': learning.RATE_BITS * values['LAYERS'],
+    'WEIGHT_BITS': config.weight_bits,
+  }
+  for name, size in sizes.items():
+    declarations = declarations.replace(f'[{name}-1:0]', f'[{size - 1}:0]')
   return _instance(repr(config), TOP, declarations, 'chip', values)
 
 
@@ -165,7 +164,7 @@ def board_top(
   The clock is the highest one up to `clock_mhz` that the PLL has. Raises a
   `UserError` if the clocks of a bit are not close to a whole number.
   """
-  dividers, clock_mhz = pll(clock_mhz)
+  clock, clock_mhz = pll(clock_mhz)
   clocks = clock_mhz * 1e6 / baud_rate
   divider = round(clocks)
   if divider < 4 or abs(clocks / divider - 1) > 0.02:
@@ -173,7 +172,7 @@ def board_top(
       f'a clock of {clock_mhz:g} MHz is {clocks:.2f} clocks of a bit at '
       f'{baud_rate} baud; expected 4 or more, within 2 % of a whole number.'
     )
-  values = dividers | board_parameters(config, word, divider)
+  values = clock | board_parameters(config, word, divider)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
   return _instance(
     comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
@@ -186,7 +185,7 @@ def signature(config: NetworkConfig, word: int) -> int:
 
 
 def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
-  """Returns the dividers of the PLL, and its highest MHz up to a clock."""
+  """Returns parameters of the PLL, and its highest MHz up to a clock."""
   if not 10 <= clock_mhz <= 400:
     raise types.UserError(
       f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 400 MHz.'

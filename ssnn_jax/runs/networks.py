@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pathlib
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -35,7 +34,7 @@ class SavedNetwork(NamedTuple):
   """A network from a folder."""
 
   config: NetworkConfig
-  params: Any  #: `Params` of NumPy arrays
+  params: types.Params  #: of NumPy arrays
 
 
 def save(

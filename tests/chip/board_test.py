@@ -94,11 +94,7 @@ def make_run():
 def train_twin():
   """Returns the weights after an epoch of the twin."""
   run, data = make_run()
-  train = training.make_train_epoch(
-    ssnn_jax.ssnn(CONFIG), run.device, BATCH_SIZE
-  )
-  state, *_ = jax.jit(train)(run.state, *data.train)
-  return run._replace(state=state).weights
+  return run.train(data.train).weights
 
 
 class NoisyPort:

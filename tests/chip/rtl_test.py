@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from experiments.rtl import compare
+from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import network as network_lib
 from ssnn_jax.chip import cosimulation
@@ -204,7 +205,7 @@ def find_held(simulator, network):
   cosimulation.send(simulator, inputs[:3], labels[:3])
   word = jax.numpy.uint32(WORD)
   for n, num_clocks in enumerate((3000, 40, 0)):
-    params, word, inference = compare._present(
+    params, word, inference = settings.present(
       network, params, word, rates[n], inputs[n], labels[n]
     )
     try:
@@ -290,7 +291,7 @@ class FourStateTest(absltest.TestCase):
     found = re.findall('(answer|weight) ([01xz]+)', done.stdout)
     word, answers = np.uint32(WORD), []
     for sample in zip(inputs, labels):
-      params, word, inference = compare._present(
+      params, word, inference = settings.present(
         network, params, word, rates[0], *sample
       )
       answers.append(int(np.argmax(inference.potential)))

@@ -25,8 +25,8 @@ def write(
     sources: the modules.
     changes: module, expression and wrong expression of each. An expression that
       is not unique is that between @ and @ of its context.
-    module: the module that reads the variable, and its hierarchical `path`.
-    path: see `module`.
+    module: the module that reads the variable.
+    path: its place in the hierarchy.
   """
   written = []
   for source in sources:

@@ -96,8 +96,8 @@ module chip #(
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
   assign start = complete && !accessing && !row_valid && !result_valid;
-  assign open = HAS_EVENTS && in_valid && unused && !sample_valid && !accessing && !row_valid
-    && !result_valid;
+  assign open = HAS_EVENTS && in_valid && unused && !sample_valid && !accessing
+    && !row_valid && !result_valid;
 
   queue #(.BITS(18)) events (
     .clock, .reset, .in_valid(event_valid), .in_ready(event_ready),

@@ -2,9 +2,9 @@
 //
 // The drives leave the synapses one in a clock. The largest is the answer. To
 // learn, each is as far below it as an entry of a table of exponentials; a
-// systematic sample of T winners has one random phase, of total: class c wins the
-// ticks k with cum(c - 1) <= (k + phase) total / T < cum(c). Its error is what it wins,
-// less T of the label.
+// systematic sample of T winners has one random phase of their total: class c
+// wins the ticks k with cum(c - 1) <= (k + phase) total / T < cum(c). Its error is
+// what it wins, less T of the label.
 module classes #(
   parameter int CLASSES = 10,
   parameter int WIDTH = 3,                  // of a slice
@@ -15,7 +15,7 @@ module classes #(
   input  logic clock, reset, start,
   output logic [4:0] pick,                 // of a drive
   output logic [7:0] slice,
-  input  logic [DRIVE_BITS-1:0] drive_in,  // DELAY clocks later
+  input  logic signed [DRIVE_BITS-1:0] drive,   // DELAY clocks later
   input  logic [7:0] label,
   input  logic [15:0] phase,               // of 2^16
   output logic done,
@@ -35,7 +35,7 @@ module classes #(
   typedef enum logic [2:0] {IDLE, DRIVES, TABLE, PHASE, WALK, LAST} state_t;
   state_t state;
   logic [7:0] count, class_;               // of clocks, or class
-  logic signed [DRIVE_BITS-1:0] drive, best;
+  logic signed [DRIVE_BITS-1:0] best;
   logic signed [DRIVE_BITS-1:0] drives[2 ** CLASS_BITS];
   logic [EXP_BITS-1:0] table_[256], worths[2 ** CLASS_BITS];
   initial
@@ -53,7 +53,6 @@ module classes #(
   logic [SUM_BITS-1:0] threshold, cumulative;
   logic [ERROR_BITS-1:0] wins;
   logic wins_now, has_label;
-  assign drive = drive_in;
   assign class_ = count - 8'(DELAY);       // of the drive
   assign has_label = label < 8'(CLASSES);
   assign wins_now = threshold < cumulative;

@@ -128,7 +128,7 @@ module layer #(
       .ERROR_BITS(ERROR_BITS), .EXP_BITS(EXP_BITS), .EXPONENTIALS(EXPONENTIALS)
     ) classes (
       .clock, .reset, .start(classify), .pick(class_pick), .slice(class_slice),
-      .drive_in(drive), .label, .phase, .done(classified), .answer,
+      .drive, .label, .phase, .done(classified), .answer,
       .error_valid, .error_address, .errors);
     assign open = '1;
     assign settling = error_valid != '0;

@@ -30,11 +30,10 @@ module board #(
   logic [15:0] row_index, load_data, data, sample_data;
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;
   logic load_valid, load_ready, list_write, list_start, list_free;
-  logic [23:0] load_address, read_address;
-  logic [23:0] list_entry;
+  logic [23:0] load_address, read_address, list_entry;
   logic [LIST_LOG:0] list_place, list_size;
   logic read_valid, ready, data_valid, sample_valid, sample_ready;
-  logic result_valid, result_ready;
+  logic result_valid;
   logic [7:0] resets;                      // the chip needs 8 clocks
   always_ff @(posedge clock) resets <= {resets[6:0], reset || chip_reset};
   assign again = reset || resets != '0;
@@ -55,9 +54,9 @@ module board #(
     .clock, .reset(again), .write(list_write), .place(list_place),
     .entry(list_entry), .answered(list_answer), .start(list_start),
     .size(list_size), .free(list_free), .number(list_number),
-    .waiting(list_waiting), .started(list_started), .read_valid, .read_ready(ready && !load_valid),
-    .read_address, .data_valid, .data, .sample_valid, .sample_ready,
-    .sample_data, .result_valid, .result_ready, .answer, .rates);
+    .waiting(list_waiting), .started(list_started), .read_valid,
+    .read_ready(ready && !load_valid), .read_address, .data_valid, .data, .sample_valid, .sample_ready,
+    .sample_data, .result_valid, .answer, .rates);
   if (STORE_LOG == 0) begin : g_memory
     sdram #(.MHZ(MHZ)) memory (
       .clock, .reset, .valid(load_valid || read_valid), .ready,
@@ -77,8 +76,8 @@ module board #(
   chip_top chip (
     .clock, .reset(again), .sample_valid, .sample_ready, .sample_data,
     .event_valid(1'b0), .event_ready(), .event_row('0), .event_negative(1'b0),
-    .event_last(1'b0), .result_valid, .result_ready, .answer, .rates, .row_valid,
-    .row_ready, .row_write, .row_layer, .row_index, .weight_in_valid,
+    .event_last(1'b0), .result_valid, .result_ready(1'b1), .answer, .rates,
+    .row_valid, .row_ready, .row_write, .row_layer, .row_index, .weight_in_valid,
     .weight_in_ready, .weight_in_data, .weight_out_valid, .weight_out_ready,
     .weight_out_data, .busy);
 

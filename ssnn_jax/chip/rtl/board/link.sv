@@ -60,12 +60,11 @@ module link #(
   state_t state;
   logic [7:0] letter, number, low, middle;
   logic [15:0] count, length, told, sum, next, out_sum, out_next;
-  logic [23:0] silent;
-  logic [23:0] place;
+  logic [23:0] silent, place;
   logic [1:0] phase;                       // byte of a number of the payload
   logic [15:0] item;                       // number of it
-  logic reads, can, again, refused, sends, is_payload, lost, is_right;
-  logic is_whole;
+  logic reads, can, again, refused, sends, is_payload, lost;
+  logic is_right, is_whole;
   logic [7:0] age;                         // lists since that of the number
   logic [1:0] each;                        // bytes of a number, less 1
   logic [31:0] value;

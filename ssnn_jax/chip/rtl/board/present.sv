@@ -20,7 +20,7 @@ module present #(
   output logic free,                // a list can be filled
   output logic [7:0] number,        // of lists started
   output logic [1:0] waiting,       // lists that are not finished
-  output logic [1:0] started,       // lists, 2 of more
+  output logic [1:0] started,       // lists, 2 or more
   // Memory.
   output logic read_valid,
   input  logic read_ready,
@@ -32,7 +32,6 @@ module present #(
   input  logic sample_ready,
   output logic [15:0] sample_data,
   input  logic result_valid,
-  output logic result_ready,
   input  logic [7:0] answer,
   output logic [RATE_BITS*LAYERS-1:0] rates
 );
@@ -55,7 +54,6 @@ module present #(
   assign read_valid = state == READ && sample_ready;
   assign sample_valid = data_valid && state == STREAM;
   assign sample_data = data | (named[18] && left == 16'd1 ? 16'hFF : '0);
-  assign result_ready = 1'b1;
   assign sets = state == RATE && unanswered == '0;
   assign sends = sets || (state == STREAM && data_valid && left == 16'd1);
   assign sends_last = sends && sent + 1'b1 == sizes[list];

@@ -1,4 +1,4 @@
-// Model of a SDRAM part, which ends the simulation where a rule is broken.
+// Model of a SDRAM part, which raises `broken` where a rule is.
 module sdram_model #(
   parameter int COLUMN_BITS = 9, ROW_BITS = 13,
   parameter int REFRESH = 625,             // clocks of 64 ms / 8,192
