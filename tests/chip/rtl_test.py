@@ -41,51 +41,52 @@ def config(sizes, num_steps, weight_bits, fraction_bits):
   )
 
 
-# Layers and classes that do not fill slices, words and banks; few bits, so that
-# weights saturate; one hidden neuron; classes by 4, and more than 128.
-SATURATED = config((131, 20, 16, 6), 8, 4, (4, 4, 3)), 2
+# Layers and classes that do not fill slices, words or groups; few bits, so
+# that weights saturate; one hidden neuron; classes by 4, and more than 128.
+SATURATED = config((131, 20, 16, 6), 8, 4, (4, 4, 3))
 CASES = {
-  'one bank': (config((20, 33, 5), 8, 8, (5, 6)), 1),
-  'three hidden layers': (config((30, 20, 17, 9, 6), 16, 9, (6, 5, 6, 7)), 2),
-  'one hidden neuron': (config((16, 1, 4), 4, 6, (4, 4)), 2),
-  'many classes': (config((12, 9, 140), 2, 8, (5, 5)), 2),
+  'one hidden layer': config((20, 33, 5), 8, 8, (5, 6)),
+  'three hidden layers': config((30, 20, 17, 9, 6), 16, 9, (6, 5, 6, 7)),
+  'one hidden neuron': config((16, 1, 4), 4, 6, (4, 4)),
+  'many classes': config((12, 9, 140), 2, 8, (5, 5)),
 }
 # Expressions of each rule and of the schedule, by module, and wrong ones.
 MUTATIONS = {
   'slice': (
     ('moved == MOVED_BITS\'($signed(moved[WEIGHT_BITS-1:0]))', "1'b1"),
-    ("MOVED_BITS'(weight3) - MOVED_BITS'(change3)",
-     "MOVED_BITS'(weight3) + MOVED_BITS'(change3)"),
-    ("$signed(PRODUCT_BITS'({1'b0, fraction}))", "PRODUCT_BITS'(0)"),
-    ('random[16 * b +: 16] ^ column_mask', 'random[16 * b +: 16]'),
-    ("{operand, negative4}", "{operand, 1'b0}"),
-    ("DRIVE_BITS'(pair4) ^ {DRIVE_BITS{negative4}}", "DRIVE_BITS'(pair4)"),
+    ("- @DIFFERENCE_BITS'(product3)@)", "-DIFFERENCE_BITS'(product3)"),
+    ("{weight3, @~fraction3@}", "fraction3"),
+    ('random ^ column_mask', 'random'),
+    ("{operand, own_negative}", "{operand, 1'b0}"),
+    ("DRIVE_BITS'(term) ^ {DRIVE_BITS{own_negative}}", "DRIVE_BITS'(term)"),
     ("@own_double@ ? sum", "1'b0"),
     ("if (@own_clear@) sum", "1'b0"),
-    ("@CURRENT_BITS'(weight3)@ *", "CURRENT_BITS'(chosen2)"),
+    ("@SENT_BITS'(weight3)@ *", "SENT_BITS'(chosen2)"),
+    ('HAS_CURRENTS && own_learn', "1'b0"),
     ("@own_load@ ? weight_in", "1'b0"),
   ),
   'synapses': (
-    ("16'(b + 1)", "16'(b)"),
-    ("load && load_slice == 8'(s)", 'load'),
-    ('(learns[2] || load)', "1'b1"),
-    ('@open[FIRST + j]@\n', "1'b1"),
-    ("@next && lowest == 5'(j)@) err", "1'b0"),
+    ("+ @16'h9E37@)", "16'd0"),
+    ("load && slice == 10'(s)", 'load'),
+    ('(learns[4] || load)', "1'b1"),
+    ('firsts[STAGES-1:1], @first@', "1'b0"),
+    ('@open[FIRST + j]@ &&', "1'b1"),
+    ("@own_next && lowest == 5'(j)@) err", "1'b0"),
     ('select ? pick : lowest', 'lowest'),
   ),
   'hidden': (
-    ('drive > 0', 'drive >= 0'),
+    ('!drive[DRIVE_BITS-1] && @drive != 0@', "1'b1"),
     ('(drive >>> (TICKS_LOG + FRACTION_BITS)) == 0', "1'b1"),
-    ("rounded > $signed(ROUNDED_BITS'(2 ** TICKS_LOG))", "1'b0"),
+    ('(rounded >>> TICKS_LOG) != 0', "1'b0"),
     ('rounded < 0', "1'b0"),
-    ('(@first@ ?', "1'b0"),
+    ('(@first1@ ?', "1'b0"),
     ("$signed(CURRENT_BITS'(1) << (ERROR_SHIFT - 1))", "CURRENT_BITS'(0)"),
   ),
   'hidden_rows': (
     ('!rises[lowest]', "1'b0"),
     ('if (@restart@) sent', "1'b0"),
     ('@positives[k]@ &&', "1'b0"),
-    ("k == NEURONS % GROUP ? COUNT_BITS'(2 ** TICKS_LOG) : '0", "'0"),
+    ("k == NEURONS % 8 ? COUNT_BITS'(2 ** TICKS_LOG) : '0", "'0"),
     ("sending && compared", 'sending'),
   ),
   'classes': (
@@ -96,18 +97,19 @@ MUTATIONS = {
     ("count == label ? ERROR_BITS'(TICKS) : '0", "'0"),
     ("SUM_BITS'(product >> 16)", "'0"),
   ),
-  'row_groups': (
-    ('active && &room', 'active'),
-    ('@listed[k]@ ||', "1'b0"),
-    ("last2 || mask != '0", 'last2'),
-  ),
   'scanner': (
+    ("active && num_waiting < 5'd11", 'active'),
+    ('@listed[k]@ ||', "1'b0"),
+    ("last3 || mask3 != '0", 'last3'),
+    ("COUNT_BITS'(half2[COUNT_BITS * k + 32'(plane2)])", "'0"),
     ("mask & (mask - 1'b1)", "mask & (mask - 8'd2)"),
   ),
   'schedule': (
     ('@!learning@ && plane', "1'b0"),
-    ("DRAIN: if (@(in_pipe & own) == '0@)", "1'b1"),
-    ('count == PASS_STAGES', "count == 8'd0"),
+    ('count == DRAIN_STAGES', "1'b1"),
+    ('count == SETTLE_STAGES', "count == 12'd4"),
+    ('count == PASS_STAGES', "count == 12'd0"),
+    ('@opened && !ended@ ? OPEN', "1'b0"),
     ("@(pending & own) != '0@ ? BEGIN", "1'b1"),
     ('events < MOST_EVENTS', "1'b1"),
   ),
@@ -168,20 +170,20 @@ def make(network, num_samples=14):
 
 
 @functools.cache
-def compiled(network, banks, folder=None):
+def compiled(network, folder=None):
   """Returns the simulator of a chip, of the modules in a folder, if given."""
   sources = folder and sorted(folder.glob('*.sv'))
   with cosimulation.simulate(
-    network, WORD, banks, sources, optimize=False
+    network, WORD, sources=sources, optimize=False
   ) as simulator:
     return simulator  # whose chip is deleted, and model remains
 
 
-def find(network, banks, folder=None, stall=0.3):
+def find(network, folder=None, stall=0.3):
   """Compares all samples, in streams, as single spikes, and one at a time."""
   params, rates, inputs, labels = make(network)
   is_open = np.isin(np.arange(len(labels)), [2, 4, 9])
-  with cosimulation.another(compiled(network, banks, folder)) as simulator:
+  with cosimulation.another(compiled(network, folder)) as simulator:
     found = compare.compare(
       simulator, params, WORD, rates, inputs, labels, is_open, stall
     )
@@ -193,7 +195,7 @@ def find(network, banks, folder=None, stall=0.3):
 
 @functools.cache
 def find_right(folder):
-  return find(*SATURATED, folder)
+  return find(SATURATED, folder)
 
 
 def find_held(simulator, network):
@@ -227,16 +229,17 @@ def find_held(simulator, network):
 class EqualTest(parameterized.TestCase):
   @parameterized.parameters(*CASES)
   def test_all_weights_and_answers_are_equal(self, name):
-    found = find(*CASES[name])
+    found = find(CASES[name])
     self.assertIsNone(found.difference)
-    before = verilog.integer_weights(CASES[name][0], make(CASES[name][0])[0])
+    before = verilog.integer_weights(CASES[name], make(CASES[name])[0])
     for own, old in zip(found.weights, before):
       self.assertGreater(np.mean(own != old), 0.02)
 
   def test_reset_at_any_time_starts_again(self):
-    params, rates, inputs, labels = make(CASES['one bank'][0])
+    network = CASES['one hidden layer']
+    params, rates, inputs, labels = make(network)
     rng = np.random.default_rng(0)
-    with cosimulation.another(compiled(*CASES['one bank'])) as simulator:
+    with cosimulation.another(compiled(network)) as simulator:
       for num_clocks in rng.integers(1, 1500, 20):
         cosimulation.send(simulator, inputs, labels)
         cosimulation.hold(simulator, int(num_clocks), rates[0])
@@ -247,7 +250,7 @@ class EqualTest(parameterized.TestCase):
   def test_commands_write_and_compare_the_verilog_of_a_chip(self):
     folder = self.create_tempdir().full_path + '/new'
     sizes = '--layer_sizes=64,16,10 --num_steps=8 --weight_bits=10'.split()
-    sizes += ['--fraction_bits=10,8', '--learning_rate=0.5']
+    sizes += ['--fraction_bits=10,8', '--learning_rate=0.5', '--slice_width=5']
     done = commands.run('rtl.write', f'--folder={folder}', *sizes)
     self.assertIn('chip_top.sv, 7 files', done.stdout, done.stderr)
     done = commands.run(
@@ -260,10 +263,10 @@ class EqualTest(parameterized.TestCase):
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
-    network, banks = CASES['three hidden layers']
+    network = CASES['three hidden layers']
     params, rates, inputs, labels = make(network)
     folder = pathlib.Path(self.create_tempdir().full_path)
-    (folder / 'top.sv').write_text(verilog.top(network, WORD, banks))
+    (folder / 'top.sv').write_text(verilog.top(network, WORD))
     before = verilog.integer_weights(network, params)
     words = verilog.pack(network, inputs, labels)
     for name, values in {
@@ -321,14 +324,14 @@ class MutationTest(parameterized.TestCase):
   def test_changed_rule_is_found(self, index):
     clocks = find_right(self.folder).clocks
     with mock.patch.dict(os.environ, {mutants.VARIABLE: str(index + 1)}):
-      found = find(*SATURATED, self.folder)
+      found = find(SATURATED, self.folder)
     is_slower = found.clocks != clocks
     self.assertTrue(found.difference or is_slower, CHANGES[index])
 
   def test_weights_that_saturate_are_equal(self):
     found = find_right(self.folder)
     self.assertIsNone(found.difference)
-    start = verilog.integer_weights(SATURATED[0], make(SATURATED[0])[0])
+    start = verilog.integer_weights(SATURATED, make(SATURATED)[0])
     before, after = (
       np.concatenate([*map(np.ravel, own)]) for own in (start, found.weights)
     )

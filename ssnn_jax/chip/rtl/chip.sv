@@ -6,9 +6,8 @@ module chip #(
   parameter int LAYERS = 2,
   parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
   parameter int TICKS_LOG = 3, WEIGHT_BITS = 12,
+  parameter int WIDTH = 3,                   // columns of a slice
   parameter logic [32*LAYERS-1:0] FRACTIONS = {32'd8, 32'd8},
-  parameter int BANKS = 2,                   // rows in a clock
-  parameter logic [32*LAYERS-1:0] WIDTHS = {32'd3, 32'd9},   // of slices
   parameter int RATE_BITS = 14, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
   parameter bit HAS_EVENTS = 1,              // the open mode
@@ -44,19 +43,18 @@ module chip #(
 );
 
   if (LAYERS < 2 || LAYERS > 4 || TICKS_LOG < 1 || TICKS_LOG > 7
-      || (BANKS != 1 && BANKS != 2) || WEIGHT_BITS < 2 || WEIGHT_BITS > 16
+      || WEIGHT_BITS < 2 || WEIGHT_BITS > 16 || WIDTH < 1 || WIDTH > 18
       || SIZES[31:0] < 1 || SIZES[31:0] > 16383 || SIZES[32*LAYERS +: 32] > 240
       || FRACTIONS[32*(LAYERS-1) +: 32] + TICKS_LOG < 5 || SEED == 0)
   begin : g_wrong
-    $error("expected 2 to 4 LAYERS, TICKS_LOG of 1 to 7, 1 or 2 BANKS, ",
-      "WEIGHT_BITS of 2 to 16, up to 16,383 inputs and 240 classes, ",
-      "TICKS_LOG and the last of FRACTIONS that add up to 5, and a SEED");
+    $error("expected 2 to 4 LAYERS, TICKS_LOG of 1 to 7, WEIGHT_BITS of 2 to ",
+      "16, WIDTH of 1 to 18, up to 16,383 inputs and 240 classes, TICKS_LOG and ",
+      "the last of FRACTIONS that add up to 5, and a SEED");
   end
 
   localparam int COUNT_BITS = TICKS_LOG + 1;
-  localparam int GROUP = 8 * BANKS;
   localparam int INPUTS = SIZES[31:0];
-  localparam int INPUT_GROUPS = INPUTS / GROUP + 1;
+  localparam int INPUT_GROUPS = INPUTS / 8 + 1;
 
   // A current of a row of layer l is 2^shift(l) for an error of 1 of its neuron;
   // errors of the hidden neurons next to the classes have a gain of 4.
@@ -74,6 +72,16 @@ module chip #(
       if (error_bits < 2) error_bits = 2;
     end
   endfunction
+  // Clocks to add what the slices of the largest layer send.
+  function automatic integer tree_stages();
+    integer l, largest;
+    begin
+      largest = 1;
+      for (l = 1; l <= LAYERS; l = l + 1)
+        if (SIZES[32 * l +: 32] > largest) largest = SIZES[32 * l +: 32];
+      tree_stages = $clog2((largest + WIDTH - 1) / WIDTH);
+    end
+  endfunction
   function automatic integer current_bits(input integer l);
     current_bits = WEIGHT_BITS + error_bits(l)
       + (l == LAYERS - 1 ? 0 : $clog2(SIZES[32 * (l + 1) +: 32]));
@@ -85,14 +93,15 @@ module chip #(
   logic [15:0] in_row;
   logic idle, finish, opened, classify, learning, first, blank, bias, edit;
   logic accessing, present, load, select, clear;
-  logic [7:0] page_label, label, slice;
+  logic [7:0] page_label, label;
+  logic [9:0] slice;
   logic [11:0] count;
   logic [31:0] word;
   logic [4:0] pick;
   logic [15:0] row;
   logic [WEIGHT_BITS-1:0] weight;
-  logic [LAYERS-1:0] begins, scans, doubles, passes, sends, scanned, in_pipe;
-  logic [LAYERS-1:0] pending, settling, sending, accessed;
+  logic [LAYERS-1:0] begins, scans, doubles, passes, sends, scanning, pending;
+  logic [LAYERS-1:0] sending, accessed;
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
   assign start = complete && !accessing && !row_valid && !result_valid;
@@ -105,15 +114,15 @@ module chip #(
     .out_ready(in_ready), .out_data({in_last, in_negative, in_row}), .count());
 
   schedule #(
-    .LAYERS(LAYERS), .TICKS_LOG(TICKS_LOG), .WIDTHS(WIDTHS),
-    .INPUT_GROUPS(INPUT_GROUPS), .SEED(SEED)
+    .LAYERS(LAYERS), .TICKS_LOG(TICKS_LOG), .WIDTH(WIDTH),
+    .INPUT_GROUPS(INPUT_GROUPS), .TREE_STAGES(tree_stages()), .SEED(SEED)
   ) schedule (
     .clock, .reset, .start, .sample_label(page_label), .open,
     .event_valid(in_valid), .event_ready(in_ready), .event_last(in_last),
     .event_label(in_row[7:0]), .idle, .finish, .opened, .label, .word,
     .begins, .scans, .doubles, .passes, .sends, .classify, .learning, .first,
-    .blank, .bias, .edit, .count, .scanned, .in_pipe, .pending, .settling,
-    .sending, .classified(g_layer[LAYERS-1].classified));
+    .blank, .bias, .edit, .count, .scanning, .pending, .sending,
+    .classified(g_layer[LAYERS-1].classified));
   assign answer = g_layer[LAYERS-1].class_;
   always_ff @(posedge clock)
     result_valid <= !reset && (finish || (result_valid && !result_ready));
@@ -123,7 +132,7 @@ module chip #(
 `endif
 
   row_access #(
-    .LAYERS(LAYERS), .SIZES(SIZES), .WIDTHS(WIDTHS), .WEIGHT_BITS(WEIGHT_BITS)
+    .LAYERS(LAYERS), .SIZES(SIZES), .WIDTH(WIDTH), .WEIGHT_BITS(WEIGHT_BITS)
   ) host (
     .clock, .reset, .idle, .row_valid, .row_ready, .row_write, .row_layer,
     .row_index, .weight_in_valid, .weight_in_ready, .weight_in_data,
@@ -132,24 +141,20 @@ module chip #(
     .clear, .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
-    if (WIDTHS[32 * l +: 32] < 1 || WIDTHS[32 * l +: 32] > 18
-        || SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
-        || SIZES[32 * (l + 1) +: 32] > 256 * WIDTHS[32 * l +: 32]
+    if (SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
         || FRACTIONS[32 * l +: 32] < 3 || FRACTIONS[32 * l +: 32] > 14)
     begin : g_wrong
-      $error("expected WIDTHS of 1 to 18, up to 1,023 neurons in 256 slices, ",
-        "and FRACTIONS of 3 to 14");
+      $error("expected up to 1,023 neurons, and FRACTIONS of 3 to 14");
     end
     localparam bit IS_LAST = l == LAYERS - 1;
     localparam int ROWS = SIZES[32 * l +: 32];     // without the bias
     localparam int NEURONS = SIZES[32 * (l + 1) +: 32];
-    localparam int WIDTH = WIDTHS[32 * l +: 32];
     localparam int SLICES = (NEURONS + WIDTH - 1) / WIDTH;
-    localparam int GROUPS = ROWS / GROUP + 1;
+    localparam int GROUPS = ROWS / 8 + 1;
     localparam int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1;
     localparam int CURRENT_BITS = current_bits(l);
     localparam int ABOVE = IS_LAST ? l : l + 1;
-    localparam int ABOVE_GROUPS = NEURONS / GROUP + 1;
+    localparam int ABOVE_GROUPS = NEURONS / 8 + 1;
     localparam int ABOVE_ADDRESS =
       ABOVE_GROUPS > 1 ? $clog2(ABOVE_GROUPS) + 3 : 4;
     localparam int ABOVE_CURRENT = current_bits(ABOVE);
@@ -157,20 +162,20 @@ module chip #(
     logic issue, spike, spike_negative, take, classified;
     logic [15:0] spike_row;
     logic [GROUP_BITS-1:0] group;
-    logic [GROUP*COUNT_BITS-1:0] counts;
-    logic [GROUP-1:0] listed;
+    logic [8*COUNT_BITS-1:0] counts;
+    logic [7:0] listed;
     logic [SLICES*COUNT_BITS-1:0] counts_out;
     logic [SLICES-1:0] positive;
     logic [7:0] class_;
-    logic [BANKS-1:0] current_valid, above_valid;
-    logic [BANKS*(GROUP_BITS+3)-1:0] current_address;
-    logic [BANKS*CURRENT_BITS-1:0] currents;
-    logic [BANKS*ABOVE_ADDRESS-1:0] above_address;
-    logic [BANKS*ABOVE_CURRENT-1:0] above_currents;
+    logic current_valid, current_first, above_valid, above_first;
+    logic [GROUP_BITS+2:0] current_address;
+    logic [CURRENT_BITS-1:0] current;
+    logic [ABOVE_ADDRESS-1:0] above_address;
+    logic [ABOVE_CURRENT-1:0] above_current;
 
     layer #(
       .INPUTS(ROWS), .NEURONS(NEURONS), .IS_FIRST(l == 0), .IS_LAST(IS_LAST),
-      .WIDTH(WIDTH), .BANKS(BANKS), .TICKS_LOG(TICKS_LOG),
+      .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
       .WEIGHT_BITS(WEIGHT_BITS), .FRACTION_BITS(FRACTIONS[32 * l +: 32]),
       .RATE_BITS(RATE_BITS), .ERROR_BITS(error_bits(l)),
       .CURRENT_BITS(CURRENT_BITS), .ABOVE_SHIFT(shift(ABOVE)),
@@ -181,37 +186,36 @@ module chip #(
       .spike_row, .begins(begins[l]), .scans(scans[l]), .doubles(doubles[l]),
       .passes(passes[l]), .clear(finish || clear || reset),
       .classify, .learning, .first, .pass_pick(count[4:0]),
-      .scanned(scanned[l]), .in_pipe(in_pipe[l]), .pending(pending[l]),
-      .settling(settling[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
+      .scanning(scanning[l]), .pending(pending[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
       .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
       .access_row(row), .present(present && accessed[l]),
       .load(load && accessed[l]), .select(select && accessed[l]),
       .access_pick(pick), .access_slice(slice), .weight_in(weight),
       .chosen(chosen[WEIGHT_BITS * l +: WEIGHT_BITS]), .take, .counts_out,
-      .positive, .above_valid, .above_address, .above_currents,
-      .current_valid, .current_address, .currents, .label, .phase(word[31:16]),
+      .positive, .above_valid, .above_first, .above_address,
+      .above_current, .current_valid, .current_first, .current_address,
+      .current, .label, .phase(word[31:16]),
       .classified, .answer(class_));
 
     if (IS_LAST) begin : g_above
-      assign above_valid = '0;
-      assign above_address = '0;
-      assign above_currents = '0;
+      assign {above_valid, above_first, above_address, above_current} = '0;
     end else begin : g_above
       assign above_valid = g_layer[l + 1].current_valid;
+      assign above_first = g_layer[l + 1].current_first;
       assign above_address = g_layer[l + 1].current_address;
-      assign above_currents = g_layer[l + 1].currents;
+      assign above_current = g_layer[l + 1].current;
     end
 
     if (l == 0) begin : g_rows
       logic [15:0] edit_row;
       logic edit_negative;
       sample_pages #(
-        .INPUTS(INPUTS), .BANKS(BANKS), .TICKS_LOG(TICKS_LOG)
+        .INPUTS(INPUTS), .TICKS_LOG(TICKS_LOG)
       ) pages (
         .clock, .reset, .sample_valid, .sample_ready, .sample_data, .complete,
         .label(page_label), .done(finish && !opened), .open(!idle && opened),
         .blank, .edit,
-        .edit_row(edit_row[GROUP_BITS+$clog2(GROUP)-1:0]), .edit_negative, .unused,
+        .edit_row(edit_row[GROUP_BITS+2:0]), .edit_negative, .unused,
         .group(blank ? GROUP_BITS'(count) : group), .counts);
       assign listed = '0;
       assign sending[0] = 1'b0;
@@ -223,8 +227,8 @@ module chip #(
       end
     end else begin : g_rows
       hidden_rows #(
-        .NEURONS(ROWS), .WIDTH(WIDTHS[32 * (l - 1) +: 32]), .BANKS(BANKS),
-        .TICKS_LOG(TICKS_LOG), .HAS_EVENTS(HAS_EVENTS)
+        .NEURONS(ROWS), .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
+        .HAS_EVENTS(HAS_EVENTS)
       ) rows (
         .clock, .reset, .restart(blank), .send(sends[l]), .sending(sending[l]),
         .spike, .spike_row, .spike_negative, .take(g_layer[l - 1].take),

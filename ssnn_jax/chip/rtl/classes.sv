@@ -8,8 +8,8 @@
 module classes #(
   parameter int CLASSES = 10,
   parameter int WIDTH = 3,                  // of a slice
-  parameter int BANKS = 2, TICKS_LOG = 3, FRACTION_BITS = 11, DRIVE_BITS = 22,
-  parameter int ERROR_BITS = 5, EXP_BITS = 10,
+  parameter int TICKS_LOG = 3, FRACTION_BITS = 11, DRIVE_BITS = 22,
+  parameter int DELAY = 6, ERROR_BITS = 5, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0   // of -k / 32
 ) (
   input  logic clock, reset, start,
@@ -20,12 +20,11 @@ module classes #(
   input  logic [15:0] phase,               // of 2^16
   output logic done,
   output logic [7:0] answer,
-  output logic [BANKS-1:0] error_valid,
-  output logic [BANKS*10-1:0] error_address,
-  output logic [BANKS*ERROR_BITS-1:0] errors
+  output logic error_valid,
+  output logic [9:0] error_address,
+  output logic [ERROR_BITS-1:0] error
 );
 
-  localparam int DELAY = 3;
   localparam int TICKS = 2 ** TICKS_LOG;
   localparam int CLASS_BITS = CLASSES > 1 ? $clog2(CLASSES) : 1;
   localparam int TOTAL_BITS = EXP_BITS + $clog2(CLASSES + 1);
@@ -59,7 +58,7 @@ module classes #(
 
   always_ff @(posedge clock) begin
     done <= 1'b0;
-    error_valid <= '0;
+    error_valid <= 1'b0;
     count <= count + 1'b1;
     pick <= pick == 5'(WIDTH - 1) ? '0 : pick + 1'b1;
     slice <= slice + 8'(pick == 5'(WIDTH - 1));
@@ -115,12 +114,9 @@ module classes #(
           wins <= wins + 1'b1;
           threshold <= threshold + SUM_BITS'(total);
         end else begin
-          for (int b = 0; b < BANKS; b++) begin
-            error_valid[b] <= 32'(count) % BANKS == b;
-            error_address[10 * b +: 10] <= 10'(32'(count) / BANKS);
-            errors[ERROR_BITS * b +: ERROR_BITS] <=
-              wins - (count == label ? ERROR_BITS'(TICKS) : '0);
-          end
+          error_valid <= 1'b1;
+          error_address <= 10'(count);
+          error <= wins - (count == label ? ERROR_BITS'(TICKS) : '0);
           wins <= '0;
           count <= count + 1'b1;
           cumulative <= cumulative

@@ -6,8 +6,7 @@
 module row_access #(
   parameter int LAYERS = 2,
   parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
-  parameter logic [32*LAYERS-1:0] WIDTHS = {32'd3, 32'd9},
-  parameter int WEIGHT_BITS = 12
+  parameter int WIDTH = 3, WEIGHT_BITS = 12
 ) (
   input  logic clock, reset,
   input  logic idle,  // no sample is presented
@@ -31,18 +30,19 @@ module row_access #(
   output logic [WEIGHT_BITS-1:0] weight,
   output logic select,               // the column
   output logic [4:0] pick,           // of the slice
-  output logic [7:0] slice,
+  output logic [9:0] slice,
   output logic clear,
   input  logic [WEIGHT_BITS*LAYERS-1:0] chosen
 );
 
-  localparam logic [3:0] PIPE = 4'd9, PICK = 4'd3;   // clocks
+  // Clocks of a row through the synapses, and of a head that is sent as well.
+  localparam logic [4:0] WRITE = 5'd9, READ = 5'd24;
   typedef enum logic [2:0] {IDLE, START, FILL, ROW, WAIT, DRAIN, LAST} state_t;
   state_t state;
   logic [15:0] left;                      // weights of the row
-  logic [3:0] delay;
-  logic [7:0] width;
-  logic writes, step;
+  logic [4:0] delay;
+  logic [WEIGHT_BITS-1:0] own;
+  logic writes, step, is_last;
 
   // A new request ends the writing of a row that is not complete.
   assign row_ready = idle && (state == IDLE || state == FILL);
@@ -56,17 +56,15 @@ module row_access #(
   assign step = (state == DRAIN && weight_out_ready)
     || (state == WAIT && delay == '0 && writes);
   always_comb begin
-    width = '0;
-    weight_out_data = '0;
+    own = '0;
     for (int l = 0; l < LAYERS; l++)
-      if (layers[l]) begin
-        width = WIDTHS[32 * l +: 8];
-        weight_out_data = chosen[WEIGHT_BITS * l +: WEIGHT_BITS];
-      end
+      if (layers[l]) own = chosen[WEIGHT_BITS * l +: WEIGHT_BITS];
   end
+  assign is_last = pick == 5'(WIDTH - 1);
 
   always_ff @(posedge clock) begin
-    delay <= delay - 4'(delay != '0);
+    delay <= delay - 5'(delay != '0);
+    if (state == WAIT) weight_out_data <= own;
     case (state)
       START: begin
         for (int l = 0; l < LAYERS; l++)
@@ -85,7 +83,7 @@ module row_access #(
         state <= ROW;
       end
       ROW: begin
-        delay <= PIPE;
+        delay <= writes ? WRITE : READ;
         state <= WAIT;
       end
       WAIT: if (delay == '0 && !writes) state <= DRAIN;
@@ -93,10 +91,10 @@ module row_access #(
       default: state <= IDLE;
     endcase
     if (step) begin
-      pick <= 8'(pick) == width - 1'b1 ? '0 : pick + 1'b1;
-      slice <= slice + 8'(8'(pick) == width - 1'b1);
+      pick <= is_last ? '0 : pick + 1'b1;
+      slice <= slice + 10'(is_last);
       left <= left - 1'b1;
-      delay <= PICK;
+      delay <= READ;
       state <= left == 16'd1 ? LAST : writes ? FILL : WAIT;
     end
     if (reset) begin

@@ -4,10 +4,9 @@
 // fit (4, or 2 of more than 4 bits), and a last word with the label. Groups of
 // counts are read in a clock; the bias follows the last input.
 module sample_pages #(
-  parameter int INPUTS = 64, BANKS = 2, TICKS_LOG = 3,
+  parameter int INPUTS = 64, TICKS_LOG = 3,
   // Derived; leave them.
-  parameter int GROUP = 8 * BANKS,
-  parameter int GROUPS = INPUTS / GROUP + 1,
+  parameter int GROUPS = INPUTS / 8 + 1,
   parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
   parameter int COUNT_BITS = TICKS_LOG + 1
 ) (
@@ -21,27 +20,27 @@ module sample_pages #(
   input  logic open,
   input  logic blank,                         // the group
   input  logic edit,
-  input  logic [GROUP_BITS+$clog2(GROUP)-1:0] edit_row,
+  input  logic [GROUP_BITS+2:0] edit_row,
   input  logic edit_negative,
   output logic unused,                        // no sample streams in
   input  logic [GROUP_BITS-1:0] group,
-  output logic [GROUP*COUNT_BITS-1:0] counts  // of the group, a clock later
+  output logic [8*COUNT_BITS-1:0] counts  // of the group, 2 clocks later
 );
 
   localparam int LANES = COUNT_BITS <= 4 ? 4 : 2;
   localparam int WORDS = (INPUTS + LANES - 1) / LANES;
-  localparam int PER_GROUP = GROUP / LANES;
-  localparam int LANE_BITS = $clog2(GROUP);
+  localparam int PER_GROUP = 8 / LANES;
+  localparam int LANE_BITS = 3;
   localparam int WORD_BITS = $clog2(PER_GROUP);
 
   logic filling, reading, take, is_label, flush, is_last;
   logic [1:0] full, edits;
   logic [15:0] position;                  // of a word
   logic [7:0] labels[2];
-  logic [GROUP*COUNT_BITS-1:0] assembled, stored, edited;
+  logic [8*COUNT_BITS-1:0] assembled, stored, edited;
   logic [GROUP_BITS:0] flush_at;
   logic [GROUP_BITS-1:0] at;
-  (* no_rw_check *) logic [GROUP*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
+  (* no_rw_check *) logic [8*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
   assign at = open && !blank && (edit || edits != '0)
     ? edit_row[LANE_BITS +: GROUP_BITS] : group;
   assign sample_ready = !full[filling] && !open;
@@ -51,24 +50,17 @@ module sample_pages #(
   assign complete = full[reading];
   assign label = labels[reading];
 
-  always_comb
-    for (int k = 0; k < GROUP; k++)
-      counts[COUNT_BITS * k +: COUNT_BITS] =
-        is_last && k >= INPUTS % GROUP
-        ? (k == INPUTS % GROUP ? COUNT_BITS'(2 ** TICKS_LOG) : '0)
-        : stored[COUNT_BITS * k +: COUNT_BITS];
-
   always_ff @(posedge clock) begin
     // A group is written when its last word has arrived.
     flush <= take && !is_label && (position == 16'(WORDS - 1)
       || position % 16'(PER_GROUP) == 16'(PER_GROUP - 1));
     flush_at <= {filling, position[WORD_BITS +: GROUP_BITS]};
-    for (int k = 0; k < GROUP; k++)
+    for (int k = 0; k < 8; k++)
       if (take && position % 16'(PER_GROUP) == 16'(k / LANES))
         assembled[COUNT_BITS * k +: COUNT_BITS] <=
           sample_data[16 / LANES * (k % LANES) +: COUNT_BITS];
     edits <= {edits[0], edit};
-    for (int k = 0; k < GROUP; k++)
+    for (int k = 0; k < 8; k++)
       edited[COUNT_BITS * k +: COUNT_BITS] <=
         stored[COUNT_BITS * k +: COUNT_BITS]
         + (k != 32'(edit_row[LANE_BITS-1:0]) ? '0
@@ -78,6 +70,11 @@ module sample_pages #(
         flush ? assembled : blank ? '0 : edited;
     stored <= memory[{reading, at}];
     is_last <= group == GROUP_BITS'(GROUPS - 1);
+    for (int k = 0; k < 8; k++)
+      counts[COUNT_BITS * k +: COUNT_BITS] <=
+        is_last && k >= INPUTS % 8
+        ? (k == INPUTS % 8 ? COUNT_BITS'(2 ** TICKS_LOG) : '0)
+        : stored[COUNT_BITS * k +: COUNT_BITS];
 
     if (take) begin
       position <= is_label ? '0 : position + 1'b1;

@@ -8,8 +8,8 @@
 // replaced by single spikes, and layers pass and send whenever some arrived.
 module schedule #(
   parameter int LAYERS = 2, TICKS_LOG = 3,
-  parameter logic [32*LAYERS-1:0] WIDTHS = {32'd3, 32'd9},
-  parameter int INPUT_GROUPS = 5,
+  parameter int WIDTH = 3, INPUT_GROUPS = 9,
+  parameter int TREE_STAGES = 5,            // of the largest layer
   parameter logic [31:0] SEED = 1
 ) (
   input  logic clock, reset,
@@ -34,16 +34,19 @@ module schedule #(
   output logic bias,                   // a spike of it
   output logic edit,                   // a count, by a spike of an input
   output logic [11:0] count,           // clocks of the phase, up to all ones
-  input  logic [LAYERS-1:0] scanned, in_pipe,
+  input  logic [LAYERS-1:0] scanning,
   input  logic [LAYERS-1:0] pending,   // columns that err
-  input  logic [LAYERS-1:0] settling,  // errors on their way
   input  logic [LAYERS-1:0] sending,
   input  logic classified
 );
 
-  localparam logic [11:0] PASS_STAGES = 12'd5;   // to rows of the layer above
-  localparam logic [11:0] SETTLE_STAGES = 12'd2; // to `settling`, `sending`
-  localparam logic [11:0] EDIT_STAGES = 12'd4;   // read, change, write
+  // Clocks of the last row to its sums and memory, from there to the errors that
+  // are pending, of a drive to the rows of the layer above, and of a spike of an
+  // input to read, change and write its count.
+  localparam logic [11:0] DRAIN_STAGES = 12'd4;
+  localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 7);
+  localparam logic [11:0] PASS_STAGES = 12'd6;
+  localparam logic [11:0] EDIT_STAGES = 12'd4;
   localparam logic [3:0] MOST_EVENTS = 4'd7;   // between two passes
 
   typedef enum logic [3:0] {
@@ -57,10 +60,8 @@ module schedule #(
   logic [31:0] stepped;
   logic [LAYERS-1:0] own;
   logic is_last, changed, ended;
-  logic [11:0] width;
   xorshift next (.word, .stepped);
 
-  assign width = WIDTHS[32 * layer +: 12];
   assign is_last = 32'(layer) == LAYERS - 1;
   assign idle = state == IDLE;
   assign finish = state == FINISH;
@@ -100,14 +101,15 @@ module schedule #(
         state <= SCAN;
       end
       SCAN: state <= WAIT;
-      WAIT: if ((scanned & own) != '0) begin
+      WAIT: if ((scanning & own) == '0) begin
+        count <= '0;
         state <= !learning && plane != '0 ? DOUBLE : DRAIN;
         plane <= plane - 1'b1;
       end
       DOUBLE: state <= SCAN;
-      DRAIN: if ((in_pipe & own) == '0) begin
+      DRAIN: if (count == DRAIN_STAGES) begin
         count <= '0;
-        if (!learning) state <= is_last ? CLASS : PASS;
+        if (!learning) state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
         else if ((pending & own) != '0) begin
           first <= 1'b0;
           state <= BEGIN;
@@ -117,7 +119,7 @@ module schedule #(
           state <= SETTLE;
         end
       end
-      PASS: if (count == width - 1'b1) begin
+      PASS: if (count == 12'(WIDTH - 1)) begin
         count <= '0;
         state <= PASSED;
       end
@@ -131,7 +133,7 @@ module schedule #(
         count <= '0;
         state <= SETTLE;
       end
-      SETTLE: if (count >= SETTLE_STAGES && settling == '0) begin
+      SETTLE: if (count == SETTLE_STAGES) begin
         learning <= 1'b1;
         first <= 1'b1;
         state <= (pending & own) != '0 ? BEGIN : FINISH;
@@ -160,13 +162,11 @@ module schedule #(
         end else if (changed) state <= DRAIN;
       end
       EDIT: if (count == EDIT_STAGES - 1'b1) state <= OPEN;
-      SEND: if (count >= SETTLE_STAGES && (sending & own) == '0
-          && (in_pipe & own) == '0) begin
+      SEND: if (count != '0 && (sending & own) == '0) begin
         count <= '0;
         changed <= 1'b0;
         events <= '0;
-        if (!is_last) state <= PASS;
-        else state <= ended ? CLASS : OPEN;
+        state <= DRAIN;
       end
       default: state <= IDLE;
     endcase

@@ -35,8 +35,10 @@ module board #(
   logic read_valid, ready, data_valid, sample_valid, sample_ready;
   logic result_valid;
   logic [7:0] resets;                      // the chip needs 8 clocks
-  always_ff @(posedge clock) resets <= {resets[6:0], reset || chip_reset};
-  assign again = reset || resets != '0;
+  always_ff @(posedge clock) begin
+    resets <= {resets[6:0], reset || chip_reset};
+    again <= resets != '0;
+  end
   assign load_ready = ready;
 
   uart_receiver #(.DIVIDER(DIVIDER)) receiver (
