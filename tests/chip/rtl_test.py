@@ -79,7 +79,7 @@ MUTATIONS = {
     ('(drive >>> (TICKS_LOG + FRACTION_BITS)) == 0', "1'b1"),
     ('(rounded >>> TICKS_LOG) != 0', "1'b0"),
     ('rounded < 0', "1'b0"),
-    ('(@first1@ ?', "1'b0"),
+    ('(@first2@ ?', "1'b0"),
     ("$signed(CURRENT_BITS'(1) << (ERROR_SHIFT - 1))", "CURRENT_BITS'(0)"),
   ),
   'hidden_rows': (

@@ -60,24 +60,23 @@ module hidden #(
     assign open[WIDTH * s +: OWN] = gates[OWN-1:0];
   end
 
-  // A current: 1 the sum before, 2 the new one.
+  // A current: 1 and 2 the sum before, as block RAM answers late, 3 the new one.
   logic signed [CURRENT_BITS-1:0] sums[2 ** ADDRESS_BITS];
-  logic signed [CURRENT_BITS-1:0] before1, current1, total2;
-  logic [ADDRESS_BITS-1:0] address1, address2;
-  logic valid1, valid2, first1;
+  logic signed [CURRENT_BITS-1:0] before1, before2, current1, current2, total3;
+  logic [ADDRESS_BITS-1:0] address1, address2, address3;
+  logic valid1, valid2, valid3, first1, first2;
   always_ff @(posedge clock) begin
-    valid1 <= current_valid && !reset;
-    first1 <= current_first;
-    address1 <= current_address;
-    current1 <= current;
+    {error_valid, valid3, valid2, valid1} <=
+      reset ? '0 : {valid3, valid2, valid1, current_valid};
+    {first2, first1} <= {first1, current_first};
+    {address3, address2, address1} <= {address2, address1, current_address};
+    {current2, current1} <= {current1, current};
     before1 <= sums[current_address];
-    valid2 <= valid1 && !reset;
-    address2 <= address1;
-    total2 <= (first1 ? '0 : before1) + current1;
-    if (valid2) sums[address2] <= total2;
-    error_valid <= valid2 && !reset;
-    error_address <= 10'(address2);
-    error <= ERROR_BITS'((total2
+    before2 <= before1;
+    total3 <= (first2 ? '0 : before2) + current2;
+    if (valid3) sums[address3] <= total3;
+    error_address <= 10'(address3);
+    error <= ERROR_BITS'((total3
       + $signed(CURRENT_BITS'(1) << (ERROR_SHIFT - 1))) >>> ERROR_SHIFT);
   end
 

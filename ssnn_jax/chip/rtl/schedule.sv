@@ -44,7 +44,7 @@ module schedule #(
   // are pending, of a drive to the rows of the layer above, and of a spike of an
   // input to read, change and write its count.
   localparam logic [11:0] DRAIN_STAGES = 12'd4;
-  localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 7);
+  localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 8);
   localparam logic [11:0] PASS_STAGES = 12'd6;
   localparam logic [11:0] EDIT_STAGES = 12'd4;
   localparam logic [3:0] MOST_EVENTS = 4'd7;   // between two passes

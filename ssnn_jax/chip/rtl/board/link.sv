@@ -76,7 +76,9 @@ module link #(
   assign each = letter == "P" ? 2'd2 : 2'd1;
   always_ff @(posedge clock) begin         // known long before they are used
     age <= list_number - number;
-    is_whole <= letter != "P" || length == 16'd3 * item;
+    is_whole <= letter != "P" || length == (item << 1) + item;
+    told <= reads ? length : '0;
+    is_payload <= count >= 16'd2 && count < told + 16'd2;
     case (letter)
       "Z", "I": can <= 1'b1;
       "L", "W", "R": can <= list_waiting == '0;
@@ -97,8 +99,6 @@ module link #(
   assign sends = out_valid && out_ready;
 
   // Answer: byte `count` of it.
-  assign told = reads ? length : '0;
-  assign is_payload = count >= 16'd2 && count < told + 16'd2;
   assign value = letter == "I" ? SIGNATURE : 32'($signed(weight_out_data));
   assign out_valid = state == REPLY
     && (letter != "R" || !is_payload || weight_out_valid)

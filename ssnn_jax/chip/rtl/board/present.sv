@@ -14,7 +14,7 @@ module present #(
   input  logic write,
   input  logic [LIST_LOG:0] place,  // list, entry
   input  logic [23:0] entry,
-  output logic [7:0] answered,      // of the place, a clock later
+  output logic [7:0] answered,      // of the place, 2 clocks later
   input  logic start,               // the next list
   input  logic [LIST_LOG:0] size,
   output logic free,                // a list can be filled
@@ -43,6 +43,7 @@ module present #(
   (* no_rw_check *) logic [7:0] answers[2 ** (LIST_LOG + 1)];
   logic [LIST_LOG:0] sizes[2];
   logic [23:0] current;
+  logic [7:0] own_answer;
   /* verilator lint_off UNUSEDSIGNAL */   // bits between
   logic [23:0] named;
   /* verilator lint_on UNUSEDSIGNAL */
@@ -64,8 +65,9 @@ module present #(
     if (write) entries[place] <= entry;
     current <= entries[{list, sent[LIST_LOG-1:0]}];
     named <= current;                      // block RAM answers late
+    answered <= own_answer;
     read_address <= 24'(36'(named[17:0]) * 36'(WORDS));
-    answered <= answers[place];
+    own_answer <= answers[place];
     if (finishes) answers[{finish_list, finished[LIST_LOG-1:0]}] <= answer;
 
     case (state)
