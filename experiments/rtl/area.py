@@ -16,8 +16,6 @@ import shutil
 import subprocess
 import tempfile
 
-from absl import flags
-
 from experiments import command
 from experiments.rtl import fpga
 from experiments.rtl import settings
@@ -72,7 +70,7 @@ def main() -> None:
   yosys, (run, _) = fpga.find_tools()['yosys'], settings.load()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    top = verilog.top(run.config, run.word, flags.FLAGS.slice_width)
+    top = verilog.top(run.config, run.word)
     (folder / f'{verilog.TOP}.sv').write_text(top)
     for source in verilog.sources():
       shutil.copy(source, folder)

@@ -148,9 +148,7 @@ def main() -> None:
   labels = np.concatenate([labels, np.full(len(recognized), -1)])
   rates = run.list_rates(-(-len(labels) // run.batch_size))
   rates = np.repeat(rates, run.batch_size, axis=0)[: len(labels)]
-  with cosimulation.simulate(
-    run.config, run.word, values['slice_width'], sources
-  ) as simulator:
+  with cosimulation.simulate(run.config, run.word, sources) as simulator:
     result = compare(
       simulator,
       run.state.params,

@@ -100,7 +100,7 @@ def check_step(name: str, is_failed: bool, path: pathlib.Path) -> None:
 
 
 def measure_clocks(
-  run: settings.Run, dataset: Any, width: int | None, num_samples: int
+  run: settings.Run, dataset: Any, num_samples: int
 ) -> float | None:
   """Returns the mean clocks of a sample, or None without verilator.
 
@@ -112,7 +112,7 @@ def measure_clocks(
   run = run.train(dataset.train)
   inputs, labels = (np.asarray(x[: num_samples + 1]) for x in dataset.train)
   rates = run.list_rates(1)[0]
-  with cosimulation.simulate(run.config, run.word, width) as simulator:
+  with cosimulation.simulate(run.config, run.word) as simulator:
     cosimulation.write_weights(simulator, run.weights)
     cosimulation.send(simulator, inputs, labels)
     clocks = [cosimulation.take(simulator, rates)[1] for _ in labels]
@@ -142,7 +142,6 @@ def throughput(
 def write_verilog(
   folder: pathlib.Path,
   run: settings.Run,
-  width: int | None,
   clock_mhz: float,
   baud_rate: int,
 ) -> list[str]:
@@ -150,7 +149,7 @@ def write_verilog(
   args = run.config, run.word
   board_top = verilog.board_top(*args, clock_mhz, baud_rate)
   (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
-  top = verilog.top(*args, width, has_events=False)
+  top = verilog.top(*args, has_events=False)
   (folder / f'{verilog.TOP}.sv').write_text(top)
   for path in (*verilog.sources(), *verilog.sources(verilog.BOARD)):
     if path.stem not in verilog.SIMULATED:
@@ -216,16 +215,16 @@ def main() -> None:
   """Builds the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
   clock_mhz = verilog.pll(values['clock_mhz'])[1]
-  width, tools = values['slice_width'], find_tools()
+  tools = find_tools()
   run, dataset = settings.load()
   config = run.config
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
-    args = run, width, clock_mhz, values['baud_rate']
+    args = run, clock_mhz, values['baud_rate']
     names = write_verilog(unfinished, *args)
     args = names, values['board'], values['routing_seed']
     built = build(unfinished, tools, *args)
-    clocks = measure_clocks(run, dataset, width, values['num_samples'])
+    clocks = measure_clocks(run, dataset, values['num_samples'])
     speeds = {}
     if clocks:
       speeds = throughput(config, clock_mhz, clocks, values['baud_rate'])

@@ -71,13 +71,6 @@ class Run(NamedTuple):
 def define() -> None:
   """Defines the flags of a chip and its run; defaults are those of the data."""
   config_lib.define_flags(_RUN.split(), {'dataset': None})
-  flags.DEFINE_integer(
-    'slice_width',
-    None,
-    'columns that share a multiplier; default: those of 36 bits of block RAM',
-    1,
-    18,
-  )
 
 
 def load() -> tuple[Run, datasets.Dataset]:

@@ -51,7 +51,6 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 def write(
   run: settings.Run,
   dataset: ssnn_jax.datasets.Dataset,
-  width: int | None,
   num_samples: int,
 ) -> dict[str, str]:
   """Returns the text of all files but the modules, by name.
@@ -76,7 +75,7 @@ def write(
     rates=', '.join(map(str, rates)),
   )
   texts = {
-    f'{verilog.TOP}.sv': verilog.top(config, run.word, width),
+    f'{verilog.TOP}.sv': verilog.top(config, run.word),
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
@@ -96,7 +95,7 @@ def main() -> None:
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
     run, dataset = settings.load()
-    texts = write(run, dataset, values['slice_width'], values['num_samples'])
+    texts = write(run, dataset, values['num_samples'])
     for source in verilog.sources():
       shutil.copy(source, unfinished)
     for name, text in texts.items():

@@ -66,7 +66,6 @@ def verilator_root() -> pathlib.Path:
 def simulate(
   config: NetworkConfig,
   word: int,
-  width: int | None = None,
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,
 ) -> Iterator[Simulator]:
@@ -77,13 +76,12 @@ def simulate(
   Args:
     config: the network.
     word: register of random bits after reset.
-    width: columns of a slice, as of `verilog.top`.
     sources: the modules; default: those of the library.
     optimize: takes longer, and makes ten times as many clocks per second.
   """
   texts = {
     'public.vlt': _PUBLIC,
-    f'{verilog.TOP}.sv': verilog.top(config, word, width),
+    f'{verilog.TOP}.sv': verilog.top(config, word),
   }
   paths = sources or verilog.sources()
   model = build(verilog.TOP, texts, paths, _DRIVER, {}, optimize)

@@ -97,17 +97,11 @@ def ports() -> str:
   return _ports_of(FOLDER / 'chip.sv')
 
 
-def top(
-  config: NetworkConfig,
-  word: int,
-  width: int | None = None,
-  has_events: bool = True,
-) -> str:
+def top(config: NetworkConfig, word: int, has_events: bool = True) -> str:
   """Returns the text of `chip_top`, `chip` with all parameters of a network.
 
-  After reset, its register of random bits has the word. The width is the
-  columns of a slice, which share a multiplier; the default fills block RAMs,
-  36 bits. Without `has_events` there is no open mode, as on the board.
+  After reset, its register of random bits has the word. Without `has_events`
+  there is no open mode, as on the board.
   """
   learning.check_config(config)
   values = {
@@ -115,7 +109,7 @@ def top(
     'SIZES': _constant(config.layer_sizes, 32),
     'TICKS_LOG': config.num_steps.bit_length() - 1,
     'WEIGHT_BITS': config.weight_bits,
-    'WIDTH': width or 36 // config.weight_bits,
+    'WIDTH': min(18, 72 // config.weight_bits),  # fills block RAMs
     'FRACTIONS': _constant(config.fractions, 32),
     'RATE_BITS': learning.RATE_BITS,
     'EXP_BITS': learning.EXP_BITS,

@@ -226,7 +226,7 @@ class LintTest(absltest.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     run, _ = make_run()
-    self.names = fpga.write_verilog(self.folder, run, None, 60, 3_000_000)
+    self.names = fpga.write_verilog(self.folder, run, 60, 3_000_000)
 
   @needs_verilator
   def test_verilator_has_no_warning(self):

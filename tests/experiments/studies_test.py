@@ -18,7 +18,6 @@ SWEPT = [
   for name in studies.STUDIES
   for dataset in studies.load(name).sweeps
 ]
-PENDING = {'chip'}  # whose pages keep older runs until the new ones are made
 # Sets of the same sweeps as another one, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
 
@@ -40,7 +39,7 @@ class StudyTest(parameterized.TestCase):
   def test_runs_are_those_of_the_sweeps(self, name, dataset):
     expected = find_settings(name, dataset)  # which are valid
     self.assertNotEmpty(expected)
-    if dataset in WITHOUT_RUNS or name in PENDING:
+    if dataset in WITHOUT_RUNS:
       return
     known = {*datasets.IMAGES, *datasets.RECORDINGS, 'emnist47', 'cifar10'}
     self.assertIn(dataset, known)
@@ -50,7 +49,7 @@ class StudyTest(parameterized.TestCase):
     found = {cells: list(group['seed'].dropna()) for cells, group in groups}
     self.assertEqual(found, expected)
 
-  @parameterized.parameters(*(studies.STUDIES.keys() - PENDING))
+  @parameterized.parameters(*studies.STUDIES)
   def test_csv_is_as_it_would_be_exported(self, name):
     study, text = studies.load(name), results.path(name).read_text()
     self.assertEqual(results.to_csv(results.read_csv(name), study), text)
@@ -58,7 +57,7 @@ class StudyTest(parameterized.TestCase):
     names = {'dataset', 'method', *study.columns, *study.metrics}
     self.assertContainsSubset(names, head)
 
-  @parameterized.parameters(*(studies.STUDIES.keys() - PENDING))
+  @parameterized.parameters(*studies.STUDIES)
   def test_page_has_the_table_of_its_csv(self, name):
     page, made = results.path(name, 'md').read_text(), results.page_table(name)
     begin, end = results.MARKS

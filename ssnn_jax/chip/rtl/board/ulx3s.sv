@@ -24,7 +24,9 @@ module ulx3s #(
 
   logic clock, feedback, locked, busy, dq_drive;
   logic [15:0] dq_out, dq_in;
-  logic [9:0] resets = '1;   // also if the PLL locks before the first clock
+  // Also if the PLL locks before the first clock.
+  logic [9:0] resets = '1;
+  logic reset = 1'b1;
 
   (* ICP_CURRENT = "12", LPF_RESISTOR = "8" *)
   (* MFG_ENABLE_FILTEROPAMP = "1", MFG_GMCREF_SEL = "2" *)
@@ -40,14 +42,17 @@ module ulx3s #(
     .CLKI(clk_25mhz), .CLKFB(feedback), .CLKOP(feedback), .CLKOS(clock),
     .LOCK(locked), .RST(1'b0), .STDBY(1'b0), .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1),
     .PHASESTEP(1'b1), .PHASELOADREG(1'b1), .PLLWAKESYNC(1'b0), .ENCLKOP(1'b0));
-  always_ff @(posedge clock) resets <= {resets[8:0], fire || !locked};
+  always_ff @(posedge clock) begin
+    resets <= {resets[8:0], fire || !locked};
+    reset <= resets[9:2] != '0;
+  end
 
   board #(
     .DIVIDER(DIVIDER), .MHZ(MHZ), .STORE_LOG(STORE_LOG), .LIST_LOG(LIST_LOG),
     .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
     .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
   ) own (
-    .clock, .reset(resets[9:2] != '0), .receive(ftdi_txd),
+    .clock, .reset, .receive(ftdi_txd),
     .transmit(ftdi_rxd), .busy,
     .command({sdram_rasn, sdram_casn, sdram_wen}), .bank(sdram_ba),
     .pins(sdram_a), .dq_out, .dq_drive, .dq_in);
