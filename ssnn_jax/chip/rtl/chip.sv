@@ -54,7 +54,7 @@ module chip #(
 
   localparam int COUNT_BITS = TICKS_LOG + 1;
   localparam int INPUTS = SIZES[31:0];
-  localparam int INPUT_GROUPS = INPUTS / 8 + 1;
+  localparam int INPUT_GROUPS = INPUTS / 32 + 1;
 
   // A current of a row of layer l is 2^shift(l) for an error of 1 of its neuron;
   // errors of the hidden neurons next to the classes have a gain of 4.
@@ -92,7 +92,7 @@ module chip #(
   logic complete, unused, start, open, in_valid, in_last, in_negative, in_ready;
   logic [15:0] in_row;
   logic idle, finish, opened, classify, learning, first, blank, bias, edit;
-  logic accessing, present, load, select, clear;
+  logic accessing, present, level, load, select, clear;
   logic [7:0] page_label, label;
   logic [9:0] slice;
   logic [11:0] count;
@@ -100,7 +100,7 @@ module chip #(
   logic [4:0] pick;
   logic [15:0] row;
   logic [WEIGHT_BITS-1:0] weight;
-  logic [LAYERS-1:0] begins, scans, doubles, passes, sends, scanning, pending;
+  logic [LAYERS-1:0] begins, levels, passes, sends, scanning, pending;
   logic [LAYERS-1:0] sending, accessed;
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
@@ -120,7 +120,7 @@ module chip #(
     .clock, .reset, .start, .sample_label(page_label), .open,
     .event_valid(in_valid), .event_ready(in_ready), .event_last(in_last),
     .event_label(in_row[7:0]), .idle, .finish, .opened, .label, .word,
-    .begins, .scans, .doubles, .passes, .sends, .classify, .learning, .first,
+    .begins, .levels, .passes, .sends, .classify, .learning, .first,
     .blank, .bias, .edit, .count, .scanning, .pending, .sending,
     .classified(g_layer[LAYERS-1].classified));
   assign answer = g_layer[LAYERS-1].class_;
@@ -137,7 +137,7 @@ module chip #(
     .clock, .reset, .idle, .row_valid, .row_ready, .row_write, .row_layer,
     .row_index, .weight_in_valid, .weight_in_ready, .weight_in_data,
     .weight_out_valid, .weight_out_ready, .weight_out_data, .active(accessing),
-    .layers(accessed), .row, .present, .load, .weight, .select, .pick, .slice,
+    .layers(accessed), .row, .present, .level, .load, .weight, .select, .pick, .slice,
     .clear, .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
@@ -150,32 +150,32 @@ module chip #(
     localparam int ROWS = SIZES[32 * l +: 32];     // without the bias
     localparam int NEURONS = SIZES[32 * (l + 1) +: 32];
     localparam int SLICES = (NEURONS + WIDTH - 1) / WIDTH;
-    localparam int GROUPS = ROWS / 8 + 1;
+    localparam int GROUPS = ROWS / 32 + 1;
     localparam int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1;
     localparam int CURRENT_BITS = current_bits(l);
     localparam int ABOVE = IS_LAST ? l : l + 1;
-    localparam int ABOVE_GROUPS = NEURONS / 8 + 1;
+    localparam int ABOVE_GROUPS = NEURONS / 32 + 1;
     localparam int ABOVE_ADDRESS =
-      ABOVE_GROUPS > 1 ? $clog2(ABOVE_GROUPS) + 3 : 4;
+      ABOVE_GROUPS > 1 ? $clog2(ABOVE_GROUPS) + 5 : 6;
     localparam int ABOVE_CURRENT = current_bits(ABOVE);
 
     logic issue, spike, spike_negative, take, classified;
     logic [15:0] spike_row;
     logic [GROUP_BITS-1:0] group;
-    logic [8*COUNT_BITS-1:0] counts;
-    logic [7:0] listed;
+    logic [32*COUNT_BITS-1:0] counts;
+    logic [31:0] listed;
     logic [SLICES*COUNT_BITS-1:0] counts_out;
     logic [SLICES-1:0] positive;
     logic [7:0] class_;
     logic current_valid, current_first, above_valid, above_first;
-    logic [GROUP_BITS+2:0] current_address;
+    logic [GROUP_BITS+4:0] current_address;
     logic [CURRENT_BITS-1:0] current;
     logic [ABOVE_ADDRESS-1:0] above_address;
     logic [ABOVE_CURRENT-1:0] above_current;
 
     layer #(
       .INPUTS(ROWS), .NEURONS(NEURONS), .IS_FIRST(l == 0), .IS_LAST(IS_LAST),
-      .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
+      .HAS_EVENTS(HAS_EVENTS),      .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
       .WEIGHT_BITS(WEIGHT_BITS), .FRACTION_BITS(FRACTIONS[32 * l +: 32]),
       .RATE_BITS(RATE_BITS), .ERROR_BITS(error_bits(l)),
       .CURRENT_BITS(CURRENT_BITS), .ABOVE_SHIFT(shift(ABOVE)),
@@ -183,7 +183,8 @@ module chip #(
       .EXPONENTIALS(EXPONENTIALS)
     ) own (
       .clock, .reset, .issue, .group, .counts, .listed, .spike, .spike_negative,
-      .spike_row, .begins(begins[l]), .scans(scans[l]), .doubles(doubles[l]),
+      .spike_row, .begins(begins[l]), 
+      .levels(levels[l] || level), .renew(HAS_EVENTS && opened && !accessing),
       .passes(passes[l]), .clear(finish || clear || reset),
       .classify, .learning, .first, .pass_pick(count[4:0]),
       .scanning(scanning[l]), .pending(pending[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
@@ -215,7 +216,7 @@ module chip #(
         .clock, .reset, .sample_valid, .sample_ready, .sample_data, .complete,
         .label(page_label), .done(finish && !opened), .open(!idle && opened),
         .blank, .edit,
-        .edit_row(edit_row[GROUP_BITS+2:0]), .edit_negative, .unused,
+        .edit_row(edit_row[GROUP_BITS+4:0]), .edit_negative, .unused,
         .group(blank ? GROUP_BITS'(count) : group), .counts);
       assign listed = '0;
       assign sending[0] = 1'b0;

@@ -43,6 +43,7 @@ module hidden #(
     logic signed [ROUNDED_BITS-1:0] rounded;
     logic [WIDTH-1:0] gates;
     logic gate4;
+    (* keep *) logic own_take;            // a slice may be far away
     assign drive = heads[DRIVE_BITS * s +: DRIVE_BITS];
     assign rounded = ROUNDED_BITS'((DRIVE_BITS+1)'(drive) + (DRIVE_BITS+1)'(
       $signed((DRIVE_BITS+1)'(1) << (FRACTION_BITS - 1))) >>> FRACTION_BITS);
@@ -54,7 +55,8 @@ module hidden #(
       positive[s] <= !drive[DRIVE_BITS-1] && drive != 0;
       // Rows with a drive of 0 or below are not listed, and have no error.
       gate4 <= (drive >>> (TICKS_LOG + FRACTION_BITS)) == 0;
-      if (take) gates <= WIDTH'({gate4, gates} >> 1);
+      own_take <= passes[3];
+      if (own_take) gates <= WIDTH'({gate4, gates} >> 1);
     end
     localparam int OWN = s == SLICES - 1 ? NEURONS - WIDTH * s : WIDTH;
     assign open[WIDTH * s +: OWN] = gates[OWN-1:0];

@@ -5,7 +5,7 @@ module hidden_rows #(
   parameter int NEURONS = 16, WIDTH = 3, TICKS_LOG = 3,
   parameter bit HAS_EVENTS = 1,            // the open mode
   // Derived; leave them.
-  parameter int GROUPS = NEURONS / 8 + 1,
+  parameter int GROUPS = NEURONS / 32 + 1,
   parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
   parameter int COUNT_BITS = TICKS_LOG + 1,
   parameter int SLICES = (NEURONS + WIDTH - 1) / WIDTH
@@ -21,18 +21,18 @@ module hidden_rows #(
   input  logic [SLICES-1:0] positive,
   input  logic issue,
   input  logic [GROUP_BITS-1:0] group,
-  output logic [8*COUNT_BITS-1:0] counts,
-  output logic [7:0] listed
+  output logic [32*COUNT_BITS-1:0] counts,
+  output logic [31:0] listed
 );
 
-  localparam int TURNING = GROUPS * 8;
+  localparam int TURNING = GROUPS * 32;
   localparam int LENGTH = SLICES * WIDTH > TURNING ? SLICES * WIDTH : TURNING;
   logic [LENGTH-1:0][COUNT_BITS-1:0] totals;
   logic [LENGTH-1:0] positives;                // positive drives
   logic [TURNING-1:0][COUNT_BITS-1:0] sent;
-  logic [7:0] differs, rises;                   // compared in one clock, sent in the next
-  logic [7:0][COUNT_BITS-1:0] targets;
-  logic [2:0] lowest;
+  logic [31:0] differs, rises;                   // compared in one clock, sent in the next
+  logic [31:0][COUNT_BITS-1:0] targets;
+  logic [4:0] lowest;
   logic [GROUP_BITS-1:0] sent_group, own_group;
   logic [GROUP_BITS-1:0] group1;
   logic turn, in_last, compared, acts, issue1;
@@ -42,11 +42,11 @@ module hidden_rows #(
   assign turn = issue1 || (acts && differs == '0);
   always_comb begin
     lowest = '0;
-    for (int k = 7; k >= 0; k--) begin
+    for (int k = 31; k >= 0; k--) begin
       targets[k] = totals[k];
-      if (in_last && k >= NEURONS % 8)
-        targets[k] = k == NEURONS % 8 ? COUNT_BITS'(2 ** TICKS_LOG) : '0;
-      if (differs[k]) lowest = 3'(k);
+      if (in_last && k >= NEURONS % 32)
+        targets[k] = k == NEURONS % 32 ? COUNT_BITS'(2 ** TICKS_LOG) : '0;
+      if (differs[k]) lowest = 5'(k);
     end
   end
 
@@ -62,19 +62,19 @@ module hidden_rows #(
               totals[WIDTH * s + (k + 1) % WIDTH]};
     end else if (turn)
       for (int k = 0; k < TURNING; k++) begin
-        positives[k] <= positives[(k + 8) % TURNING];
-        totals[k] <= totals[(k + 8) % TURNING];
-        sent[k] <= sent[(k + 8) % TURNING];
+        positives[k] <= positives[(k + 32) % TURNING];
+        totals[k] <= totals[(k + 32) % TURNING];
+        sent[k] <= sent[(k + 32) % TURNING];
       end
-    for (int k = 0; k < 8; k++) begin
+    for (int k = 0; k < 32; k++) begin
       differs[k] <= targets[k] != sent[k];
       rises[k] <= targets[k] > sent[k];
     end
     compared <= sending && !compared;
     spike <= acts && differs != '0;
-    spike_row <= 16'(sent_group) * 16'd8 + 16'(lowest);
+    spike_row <= 16'(sent_group) * 16'd32 + 16'(lowest);
     spike_negative <= acts && !rises[lowest];
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < 32; k++)
       if (acts && differs[k] && k == 32'(lowest))
         sent[k] <= sent[k] + (rises[k] ? COUNT_BITS'(1) : '1);
     if (send) begin
@@ -84,8 +84,8 @@ module hidden_rows #(
       sent_group <= sent_group + 1'b1;
       if (in_last) sending <= 1'b0;
     end
-    for (int k = 0; k < 8; k++) begin
-      listed[k] <= positives[k] && !(in_last && k >= NEURONS % 8);
+    for (int k = 0; k < 32; k++) begin
+      listed[k] <= positives[k] && !(in_last && k >= NEURONS % 32);
       counts[COUNT_BITS * k +: COUNT_BITS] <= targets[k];
     end
     if (restart) sent <= '0;

@@ -5,18 +5,18 @@
 module layer #(
   parameter int INPUTS = 64, NEURONS = 16,
   parameter bit IS_FIRST = 1,
-  parameter bit IS_LAST = 0,
+  parameter bit IS_LAST = 0, HAS_EVENTS = 1,
   parameter int WIDTH = 3, TICKS_LOG = 3, WEIGHT_BITS = 12,
   parameter int FRACTION_BITS = 8, RATE_BITS = 14, ERROR_BITS = 8,
   parameter int CURRENT_BITS = 20, ABOVE_SHIFT = 6, ABOVE_CURRENT = 20,
   parameter int EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
   // Derived; leave them.
-  parameter int COUNT_BITS = TICKS_LOG + 1, GROUPS = INPUTS / 8 + 1,
+  parameter int COUNT_BITS = TICKS_LOG + 1, GROUPS = INPUTS / 32 + 1,
   parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
-  parameter int ADDRESS_BITS = GROUP_BITS + 3,
-  parameter int ABOVE_GROUPS = NEURONS / 8 + 1,
-  parameter int ABOVE_ADDRESS = ABOVE_GROUPS > 1 ? $clog2(ABOVE_GROUPS) + 3 : 4,
+  parameter int ADDRESS_BITS = GROUP_BITS + 5,
+  parameter int ABOVE_GROUPS = NEURONS / 32 + 1,
+  parameter int ABOVE_ADDRESS = ABOVE_GROUPS > 1 ? $clog2(ABOVE_GROUPS) + 5 : 6,
   parameter int SLICES = (NEURONS + WIDTH - 1) / WIDTH
 ) (
   /* verilator lint_off UNUSEDSIGNAL */  // of hidden neurons, or of classes
@@ -24,12 +24,12 @@ module layer #(
   // Rows.
   output logic issue,
   output logic [GROUP_BITS-1:0] group,
-  input  logic [8*COUNT_BITS-1:0] counts,  // 2 clocks later
-  input  logic [7:0] listed,
+  input  logic [32*COUNT_BITS-1:0] counts,  // 2 clocks later
+  input  logic [31:0] listed,
   input  logic spike, spike_negative,
   input  logic [15:0] spike_row,
   // Schedule.
-  input  logic begins, scans, doubles, passes, clear, classify,
+  input  logic begins, levels, renew, passes, clear, classify,
   input  logic learning, first,
   input  logic [4:0] pass_pick,
   output logic scanning, pending,
@@ -66,7 +66,7 @@ module layer #(
   localparam int SENT_BITS = IS_FIRST && !IS_LAST ? WEIGHT_BITS
     : CURRENT_BITS > DRIVE_BITS ? CURRENT_BITS : DRIVE_BITS;
 
-  logic scan_valid, scan_negative, row_valid, row_negative, error_valid;
+  logic scan_valid, scan_level, row_valid, row_negative, error_valid;
   logic [ADDRESS_BITS-1:0] scan_address, row_address;
   logic [COUNT_BITS-1:0] row_count;
   logic [9:0] error_address;
@@ -77,16 +77,16 @@ module layer #(
   logic [4:0] class_pick;
   logic [7:0] class_slice;
 
-  scanner #(.GROUPS(GROUPS), .COUNT_BITS(COUNT_BITS)) scanner (
+  scanner #(.GROUPS(GROUPS), .TICKS_LOG(TICKS_LOG)) scanner (
     .clock, .reset, .start(begins), .all(learning), .issue, .group, .counts,
-    .listed, .scan(scans), .scanning, .row_valid(scan_valid),
-    .row_address(scan_address), .row_count, .row_negative(scan_negative));
+    .listed, .scanning, .row_valid(scan_valid), .row_level(scan_level),
+    .row_address(scan_address), .row_count);
 
   logic [15:0] single;
   assign single = accessed ? access_row : spike_row;
   assign row_valid = scan_valid || spike || present;
   assign row_address = scan_valid ? scan_address : ADDRESS_BITS'(single);
-  assign row_negative = scan_valid ? scan_negative : spike_negative;
+  assign row_negative = !scan_valid && spike_negative;
 `ifndef SYNTHESIS
   always @(posedge clock)
     if (spike || present) assert (single <= 16'(INPUTS) && !scan_valid);
@@ -96,10 +96,10 @@ module layer #(
     .COLUMNS(NEURONS), .WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS),
     .COUNT_BITS(COUNT_BITS), .WEIGHT_BITS(WEIGHT_BITS), .DRIVE_BITS(DRIVE_BITS),
     .ERROR_BITS(ERROR_BITS), .RATE_BITS(RATE_BITS), .HAS_CURRENTS(!IS_FIRST),
-    .SENT_BITS(SENT_BITS)
+    .HAS_EVENTS(HAS_EVENTS), .TICKS_LOG(TICKS_LOG), .SENT_BITS(SENT_BITS)
   ) synapses (
     .clock, .reset, .row_valid, .row_address, .row_count, .row_negative,
-    .learn(learning), .first, .double(doubles), .rate, .word, .clear,
+    .learn(learning), .first, .level(scan_level || levels), .renew, .rate, .word, .clear,
     .pick(accessed ? access_pick : IS_LAST ? class_pick : pass_pick), .heads,
     .slice(accessed ? access_slice : 10'(class_slice)), .select, .load,
     .weight_in, .error_valid, .error_address, .error, .open,

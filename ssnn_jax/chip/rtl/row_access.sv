@@ -26,6 +26,7 @@ module row_access #(
   output logic [LAYERS-1:0] layers,  // one of them
   output logic [15:0] row,
   output logic present,              // the row
+  output logic level,                // and then of the totals
   output logic load,                 // the weight
   output logic [WEIGHT_BITS-1:0] weight,
   output logic select,               // the column
@@ -37,7 +38,8 @@ module row_access #(
 
   // Clocks of a row through the synapses, and of a head that is sent as well.
   localparam logic [4:0] WRITE = 5'd9, READ = 5'd24;
-  typedef enum logic [2:0] {IDLE, START, FILL, ROW, WAIT, DRAIN, LAST} state_t;
+  typedef enum logic [2:0] {IDLE, START, FILL, ROW, LEVEL, WAIT, DRAIN, LAST}
+    state_t;
   state_t state;
   logic [15:0] left;                      // weights of the row
   logic [4:0] delay;
@@ -51,6 +53,7 @@ module row_access #(
   assign clear = state == START || state == LAST;
   assign select = state == ROW;
   assign present = state == ROW;
+  assign level = state == LEVEL;
   assign weight_in_ready = state == FILL && !row_valid;
   assign weight_out_valid = state == DRAIN;
   assign step = (state == DRAIN && weight_out_ready)
@@ -82,7 +85,8 @@ module row_access #(
         weight <= weight_in_data;
         state <= ROW;
       end
-      ROW: begin
+      ROW: state <= LEVEL;
+      LEVEL: begin
         delay <= writes ? WRITE : READ;
         state <= WAIT;
       end

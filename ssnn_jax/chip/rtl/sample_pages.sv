@@ -6,7 +6,7 @@
 module sample_pages #(
   parameter int INPUTS = 64, TICKS_LOG = 3,
   // Derived; leave them.
-  parameter int GROUPS = INPUTS / 8 + 1,
+  parameter int GROUPS = INPUTS / 32 + 1,
   parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
   parameter int COUNT_BITS = TICKS_LOG + 1
 ) (
@@ -20,27 +20,27 @@ module sample_pages #(
   input  logic open,
   input  logic blank,                         // the group
   input  logic edit,
-  input  logic [GROUP_BITS+2:0] edit_row,
+  input  logic [GROUP_BITS+4:0] edit_row,
   input  logic edit_negative,
   output logic unused,                        // no sample streams in
   input  logic [GROUP_BITS-1:0] group,
-  output logic [8*COUNT_BITS-1:0] counts  // of the group, 2 clocks later
+  output logic [32*COUNT_BITS-1:0] counts  // of the group, 2 clocks later
 );
 
   localparam int LANES = COUNT_BITS <= 4 ? 4 : 2;
   localparam int WORDS = (INPUTS + LANES - 1) / LANES;
-  localparam int PER_GROUP = 8 / LANES;
-  localparam int LANE_BITS = 3;
+  localparam int PER_GROUP = 32 / LANES;
+  localparam int LANE_BITS = 5;
   localparam int WORD_BITS = $clog2(PER_GROUP);
 
   logic filling, reading, take, is_label, flush, is_last;
   logic [1:0] full, edits;
   logic [15:0] position;                  // of a word
   logic [7:0] labels[2];
-  logic [8*COUNT_BITS-1:0] assembled, stored, edited;
+  logic [32*COUNT_BITS-1:0] assembled, stored, edited;
   logic [GROUP_BITS:0] flush_at;
   logic [GROUP_BITS-1:0] at;
-  (* no_rw_check *) logic [8*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
+  (* no_rw_check *) logic [32*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
   assign at = open && !blank && (edit || edits != '0)
     ? edit_row[LANE_BITS +: GROUP_BITS] : group;
   assign sample_ready = !full[filling] && !open;
@@ -55,12 +55,12 @@ module sample_pages #(
     flush <= take && !is_label && (position == 16'(WORDS - 1)
       || position % 16'(PER_GROUP) == 16'(PER_GROUP - 1));
     flush_at <= {filling, position[WORD_BITS +: GROUP_BITS]};
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < 32; k++)
       if (take && position % 16'(PER_GROUP) == 16'(k / LANES))
         assembled[COUNT_BITS * k +: COUNT_BITS] <=
           sample_data[16 / LANES * (k % LANES) +: COUNT_BITS];
     edits <= {edits[0], edit};
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < 32; k++)
       edited[COUNT_BITS * k +: COUNT_BITS] <=
         stored[COUNT_BITS * k +: COUNT_BITS]
         + (k != 32'(edit_row[LANE_BITS-1:0]) ? '0
@@ -70,10 +70,10 @@ module sample_pages #(
         flush ? assembled : blank ? '0 : edited;
     stored <= memory[{reading, at}];
     is_last <= group == GROUP_BITS'(GROUPS - 1);
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < 32; k++)
       counts[COUNT_BITS * k +: COUNT_BITS] <=
-        is_last && k >= INPUTS % 8
-        ? (k == INPUTS % 8 ? COUNT_BITS'(2 ** TICKS_LOG) : '0)
+        is_last && k >= INPUTS % 32
+        ? (k == INPUTS % 32 ? COUNT_BITS'(2 ** TICKS_LOG) : '0)
         : stored[COUNT_BITS * k +: COUNT_BITS];
 
     if (take) begin

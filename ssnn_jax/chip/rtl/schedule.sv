@@ -1,11 +1,10 @@
 // Order of the phases of a sample.
 //
-// Layer by layer, from the inputs up: rows are scanned, a plane of bits of
-// their counts after another, the highest first, with sums that double between
-// planes; then the neurons pass, and their counts are the rows above. Classes
-// pass last. Downwards: rows learn, once for each column of a slice that errs,
-// and their currents are the errors below. In the open mode the planes are
-// replaced by single spikes, and layers pass and send whenever some arrived.
+// Layer by layer, from the inputs up: rows are scanned, then the neurons pass,
+// and their counts are the rows above. Classes pass last. Downwards: rows learn,
+// once for each column of a slice that errs, and their currents are the errors
+// below. In the open mode scans are replaced by single spikes, whose totals are
+// the sums, and layers pass and send whenever some arrived.
 module schedule #(
   parameter int LAYERS = 2, TICKS_LOG = 3,
   parameter int WIDTH = 3, INPUT_GROUPS = 9,
@@ -25,7 +24,7 @@ module schedule #(
   output logic [31:0] word,  // random
   // Layers.
   output logic [LAYERS-1:0] begins,    // groups are asked for
-  output logic [LAYERS-1:0] scans, doubles,
+  output logic [LAYERS-1:0] levels,  // of single spikes
   output logic [LAYERS-1:0] passes,    // a neuron of each slice, `count`
   output logic [LAYERS-1:0] sends,     // single spikes
   output logic classify, learning,
@@ -43,31 +42,29 @@ module schedule #(
   // Clocks of the last row to its sums and memory, from there to the errors that
   // are pending, of a drive to the rows of the layer above, and of a spike of an
   // input to read, change and write its count.
-  localparam logic [11:0] DRAIN_STAGES = 12'd4;
+  localparam logic [11:0] DRAIN_STAGES = 12'd5;
   localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 8);
   localparam logic [11:0] PASS_STAGES = 12'd6;
   localparam logic [11:0] EDIT_STAGES = 12'd4;
   localparam logic [3:0] MOST_EVENTS = 4'd7;   // between two passes
 
   typedef enum logic [3:0] {
-    IDLE, BEGIN, SCAN, WAIT, DOUBLE, DRAIN, PASS, PASSED, CLASS, SETTLE, FINISH,
+    IDLE, BEGIN, WAIT, LEVEL, DRAIN, PASS, PASSED, CLASS, SETTLE, FINISH,
     BLANK, BIAS, OPEN, EDIT, SEND
   } state_t;
   state_t state;
   logic [1:0] layer;
-  logic [2:0] plane;
   logic [3:0] events;
   logic [31:0] stepped;
   logic [LAYERS-1:0] own;
-  logic is_last, changed, ended;
+  logic is_last, changed, ended, added;
   xorshift next (.word, .stepped);
 
   assign is_last = 32'(layer) == LAYERS - 1;
   assign idle = state == IDLE;
   assign finish = state == FINISH;
   assign begins = state == BEGIN ? own : '0;
-  assign scans = state == SCAN ? own : '0;
-  assign doubles = state == DOUBLE ? own : '0;
+  assign levels = state == LEVEL ? own : '0;
   assign passes = state == PASS ? own : '0;
   assign sends = state == SEND && count == '0 ? own : '0;
   assign classify = state == CLASS && count == '0;
@@ -86,6 +83,7 @@ module schedule #(
         learning <= 1'b0;
         count <= '0;
         ended <= 1'b0;
+        added <= 1'b0;
         if (start) begin
           label <= sample_label;
           opened <= 1'b0;
@@ -97,19 +95,23 @@ module schedule #(
         if (start || open) word <= stepped;
       end
       BEGIN: begin
-        plane <= 3'(TICKS_LOG);
-        state <= SCAN;
+        added <= 1'b1;                     // by the scan
+        state <= WAIT;
       end
-      SCAN: state <= WAIT;
       WAIT: if ((scanning & own) == '0) begin
         count <= '0;
-        state <= !learning && plane != '0 ? DOUBLE : DRAIN;
-        plane <= plane - 1'b1;
+        state <= DRAIN;
       end
-      DOUBLE: state <= SCAN;
+      LEVEL: begin
+        count <= '0;
+        added <= 1'b1;
+        state <= DRAIN;
+      end
       DRAIN: if (count == DRAIN_STAGES) begin
         count <= '0;
-        if (!learning) state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
+        added <= 1'b0;
+        if (!learning && !added) state <= LEVEL;
+        else if (!learning) state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
         else if ((pending & own) != '0) begin
           first <= 1'b0;
           state <= BEGIN;

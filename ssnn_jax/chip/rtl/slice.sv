@@ -1,7 +1,7 @@
 // Weights of a few columns, and all that is done with a row of them.
 //
-// A word of the memory is a row. Forward, rows are added to the sums of the
-// columns, or the sums are doubled. To learn, one column that errs is selected:
+// A word of the memory is a row. Forward, rows are added to a total of each
+// column, and totals to its sum. To learn, one column that errs is selected:
 // its weight times the error is a part of the current of the row, and the row
 // is written back with the new weight.
 //
@@ -13,16 +13,18 @@ module slice #(
   parameter int COLUMNS = 3,
   parameter int FIRST = 0,                  // column of the layer
   parameter int ADDRESS_BITS = 7, WEIGHT_BITS = 12, DRIVE_BITS = 22,
+  parameter int TICKS_LOG = 3,
   parameter int ERROR_BITS = 8,
   parameter int SCALED_BITS = 18,           // of rate times count
   parameter int ROUND_BITS = 12,            // of the fraction of a change
-  parameter bit HAS_CURRENTS = 1,
+  parameter bit HAS_CURRENTS = 1, HAS_EVENTS = 1,
   parameter int SENT_BITS = 22
 ) (
   input  logic clock,
   input  logic [ADDRESS_BITS-1:0] read_address,   // at stage 0
   input  logic [SCALED_BITS-1:0] scaled,          // at stage 1
-  input  logic add, negative, double, learn,      // at stage 2
+  input  logic add, negative, level, learn,       // at stage 2
+  input  logic renew,                             // the sums, by a level
   input  logic [15:0] random,
   input  logic write,                             // at stage 3
   input  logic [ADDRESS_BITS-1:0] write_address,
@@ -49,7 +51,7 @@ module slice #(
   logic [COLUMNS*WEIGHT_BITS-1:0] row2, row3, data4;
   logic [ADDRESS_BITS-1:0] own_read, own_write_address;
   logic [SCALED_BITS-1:0] own_scaled;
-  logic own_sum, own_negative, own_double, own_learn, own_write, own_load;
+  logic own_add, own_negative, own_level, own_renew, own_learn, own_write, own_load;
   logic own_clear, own_show;
   logic [4:0] own_pick;
   logic [15:0] column_mask;
@@ -76,9 +78,10 @@ module slice #(
   always_ff @(posedge clock) begin
     own_read <= read_address;
     own_scaled <= scaled;
-    own_sum <= add || double;
+    own_add <= add;
     own_negative <= negative;
-    own_double <= double;
+    own_level <= level;
+    own_renew <= renew;
     own_learn <= learn;
     own_write <= write;
     own_write_address <= write_address;
@@ -102,19 +105,25 @@ module slice #(
         : row3[WEIGHT_BITS * j +: WEIGHT_BITS];
   end
 
+  // A total has rows of either sign only in the open mode.
+  localparam int TOTAL_BITS = HAS_EVENTS ? DRIVE_BITS : DRIVE_BITS - TICKS_LOG;
   logic [COLUMNS*DRIVE_BITS-1:0] sums;
+  logic takes_back, renews;
+  assign takes_back = HAS_EVENTS && own_negative;
+  assign renews = HAS_EVENTS && own_renew;
   for (genvar j = 0; j < COLUMNS; j++) begin : g_sum
     logic signed [WEIGHT_BITS-1:0] term;
-    logic [DRIVE_BITS-1:0] sum, operand;
+    logic signed [TOTAL_BITS-1:0] total;
+    logic [DRIVE_BITS-1:0] sum;
     logic unused;
     assign term = row3[WEIGHT_BITS * j +: WEIGHT_BITS];
     assign sums[DRIVE_BITS * j +: DRIVE_BITS] = sum;
-    // A negative row is its complement and 1, which enters as a carry.
-    assign operand = own_double ? sum
-      : DRIVE_BITS'(term) ^ {DRIVE_BITS{own_negative}};
     always_ff @(posedge clock) begin
-      if (own_sum) {sum, unused} <= {sum, 1'b1} + {operand, own_negative};
-      if (own_clear) sum <= '0;
+      // A negative row is its complement and 1, which enters as a carry.
+      if (own_add) {total, unused} <= {total, 1'b1}
+        + {TOTAL_BITS'(term) ^ {TOTAL_BITS{takes_back}}, takes_back};
+      if (own_level) sum <= (renews ? '0 : sum) + DRIVE_BITS'(total);
+      if (own_clear) {total, sum} <= '0;
     end
   end
   always_ff @(posedge clock) begin

@@ -6,8 +6,8 @@
 module synapses #(
   parameter int COLUMNS = 16, WIDTH = 3, ADDRESS_BITS = 7, COUNT_BITS = 4,
   parameter int WEIGHT_BITS = 12, DRIVE_BITS = 22, ERROR_BITS = 8,
-  parameter int RATE_BITS = 14,
-  parameter bit HAS_CURRENTS = 1,
+  parameter int RATE_BITS = 14, TICKS_LOG = 3,
+  parameter bit HAS_CURRENTS = 1, HAS_EVENTS = 1,
   parameter int SENT_BITS = 22,
   // Derived; leave them.
   parameter int SLICES = (COLUMNS + WIDTH - 1) / WIDTH
@@ -16,7 +16,8 @@ module synapses #(
   input  logic [ADDRESS_BITS-1:0] row_address,
   input  logic [COUNT_BITS-1:0] row_count,
   input  logic row_negative, learn, first,     // pass of learning
-  input  logic double,                         // the sums
+  input  logic level,                          // of the totals is complete
+  input  logic renew,                          // the sums
   input  logic [RATE_BITS-1:0] rate,
   input  logic [15:0] word,
   input  logic clear,
@@ -45,7 +46,7 @@ module synapses #(
 
   logic [STAGES:1] valid, learns, firsts;
   logic [STAGES:1][ADDRESS_BITS-1:0] address;
-  logic [4:1] doubles;
+  logic [4:1] levels;
   logic [4:1] negatives;
   logic [COUNT_BITS-1:0] count1, count2;
   logic [SCALED_BITS-1:0] scaled3;
@@ -65,7 +66,7 @@ module synapses #(
     learns <= {learns[STAGES-1:1], learn};
     firsts <= {firsts[STAGES-1:1], first};
     address <= {address[STAGES-1:1], row_address};
-    doubles <= {doubles[3:1], double};
+    levels <= {levels[3:1], level};
     negatives <= {negatives[3:1], row_negative};
     own_rate <= rate;
     {count2, count1} <= {count1, row_count};
@@ -120,10 +121,11 @@ module synapses #(
         .COLUMNS(OWN), .FIRST(FIRST), .ADDRESS_BITS(ADDRESS_BITS),
         .WEIGHT_BITS(WEIGHT_BITS), .DRIVE_BITS(DRIVE_BITS),
         .ERROR_BITS(ERROR_BITS), .SCALED_BITS(SCALED_BITS),
-        .HAS_CURRENTS(HAS_CURRENTS), .SENT_BITS(SENT_BITS)
+        .HAS_CURRENTS(HAS_CURRENTS), .HAS_EVENTS(HAS_EVENTS),
+        .TICKS_LOG(TICKS_LOG), .SENT_BITS(SENT_BITS)
       ) own (
         .clock, .read_address(address[2]), .scaled(scaled3), .add(valid[4]),
-        .negative(negatives[4]), .random(random4), .double(doubles[4]),
+        .negative(negatives[4]), .random(random4), .level(levels[4]), .renew,
         .learn(learns[4]), .write(write5), .write_address(address[5]),
         .load(load && slice == 10'(s)), .weight_in, .clear(own_clear), .column,
         .error(own_error), .pick(own_pick), .show,
