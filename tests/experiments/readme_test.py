@@ -39,3 +39,15 @@ class ReadmeTest(absltest.TestCase):
       f'{spikes["median_silence"]:.0f} ticks',
       README,
     )
+
+  def test_chip(self):
+    study, runs = results.studies.load('chip'), results.read_csv('chip')
+    cells = 'layer_sizes == "784-256-10" and weight_bits == "12"'
+    rows = results.compare(runs, study).query(f'{cells} and num_steps == "8"')
+    rows = rows.set_index('metric')
+    difference = rows.loc['test_accuracy']
+    self.assertIn(
+      f'8 ticks differs from its ANN by {difference["text"]} points on '
+      f'Fashion-MNIST, {difference["verdict"]}',
+      README,
+    )

@@ -64,7 +64,13 @@ module scanner #(
   logic [GROUP_BITS-1:0] own_group;
   logic [31:0] mask, rest;
   logic [32*COUNT_BITS-1:0] values;
-  logic [4:0] lowest;
+  // Of the row that leaves: 1 which, and its group.
+  logic [31:0] lowest1;
+  logic [32*COUNT_BITS-1:0] values1;
+  logic [GROUP_BITS-1:0] own_group1;
+  logic [COUNT_BITS-1:0] count1;
+  logic [4:0] place1;
+  logic leaves1, ended1;
   queue #(.BITS(ENTRY_BITS)) groups (
     .clock, .reset, .in_valid(valid3 && (last3 || mask3 != '0)),
     .in_ready(fits), .in_data({last3, group3, mask3, counts3}),
@@ -75,15 +81,24 @@ module scanner #(
   assign take = scanning && rest == '0 && has_waiting;
   assign ends = scanning && rest == '0 && own_last;   // a level
   always_comb begin
-    lowest = '0;
-    for (int k = 31; k >= 0; k--) if (mask[k]) lowest = 5'(k);
+    place1 = '0;
+    count1 = '0;
+    for (int k = 0; k < 32; k++)
+      if (lowest1[k]) begin
+        place1 |= 5'(k);
+        count1 |= values1[COUNT_BITS * k +: COUNT_BITS];
+      end
   end
 
   always_ff @(posedge clock) begin
-    row_valid <= scanning && mask != '0;
-    row_address <= {own_group, lowest};
-    row_count <= values[COUNT_BITS * lowest +: COUNT_BITS];
-    {row_level, ended} <= {ended, ends};
+    leaves1 <= scanning && mask != '0;
+    lowest1 <= mask & ~rest;
+    values1 <= values;
+    own_group1 <= own_group;
+    row_valid <= leaves1;
+    row_address <= {own_group1, place1};
+    row_count <= count1;
+    {row_level, ended, ended1} <= {ended, ended1, ends};
     if (take) {own_last, own_group, mask, values} <= waiting;
     else if (scanning) begin
       mask <= rest;
@@ -98,8 +113,8 @@ module scanner #(
       left <= all ? COUNT_BITS'(1) : COUNT_BITS'(2 ** TICKS_LOG);
     end
     if (reset) begin
-      {row_valid, row_level, ended, mask, own_last, scanning} <= '0;
-      values <= '0;                       // of rows of the host
+      {leaves1, row_valid, row_level, ended, ended1, mask, own_last, scanning} <= '0;
+      row_count <= '0;                    // of rows of the host
     end
   end
 `ifndef SYNTHESIS

@@ -42,7 +42,7 @@ module schedule #(
   // Clocks of the last row to its sums and memory, from there to the errors that
   // are pending, of a drive to the rows of the layer above, and of a spike of an
   // input to read, change and write its count.
-  localparam logic [11:0] DRAIN_STAGES = 12'd5;
+  localparam logic [11:0] DRAIN_STAGES = 12'd6;
   localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 8);
   localparam logic [11:0] PASS_STAGES = 12'd6;
   localparam logic [11:0] EDIT_STAGES = 12'd4;
