@@ -6,7 +6,7 @@ module chip #(
   parameter int LAYERS = 2,
   parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
   parameter int TICKS_LOG = 3, WEIGHT_BITS = 12,
-  parameter int WIDTH = 3,                   // columns of a slice
+  parameter int WIDTH = 6,                   // columns of a slice
   parameter logic [32*LAYERS-1:0] FRACTIONS = {32'd8, 32'd8},
   parameter int RATE_BITS = 14, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
@@ -137,8 +137,8 @@ module chip #(
     .clock, .reset, .idle, .row_valid, .row_ready, .row_write, .row_layer,
     .row_index, .weight_in_valid, .weight_in_ready, .weight_in_data,
     .weight_out_valid, .weight_out_ready, .weight_out_data, .active(accessing),
-    .layers(accessed), .row, .present, .level, .load, .weight, .select, .pick, .slice,
-    .clear, .chosen);
+    .layers(accessed), .row, .present, .level, .load, .weight, .select,
+    .pick, .slice, .clear, .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
     if (SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
@@ -175,7 +175,7 @@ module chip #(
 
     layer #(
       .INPUTS(ROWS), .NEURONS(NEURONS), .IS_FIRST(l == 0), .IS_LAST(IS_LAST),
-      .HAS_EVENTS(HAS_EVENTS),      .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
+      .HAS_EVENTS(HAS_EVENTS), .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
       .WEIGHT_BITS(WEIGHT_BITS), .FRACTION_BITS(FRACTIONS[32 * l +: 32]),
       .RATE_BITS(RATE_BITS), .ERROR_BITS(error_bits(l)),
       .CURRENT_BITS(CURRENT_BITS), .ABOVE_SHIFT(shift(ABOVE)),
@@ -183,11 +183,12 @@ module chip #(
       .EXPONENTIALS(EXPONENTIALS)
     ) own (
       .clock, .reset, .issue, .group, .counts, .listed, .spike, .spike_negative,
-      .spike_row, .begins(begins[l]), 
-      .levels(levels[l] || level), .renew(HAS_EVENTS && opened && !accessing),
+      .spike_row, .begins(begins[l]), .levels(levels[l] || level),
+      .renew(opened),
       .passes(passes[l]), .clear(finish || clear || reset),
       .classify, .learning, .first, .pass_pick(count[4:0]),
-      .scanning(scanning[l]), .pending(pending[l]), .rate(rates[RATE_BITS * l +: RATE_BITS]),
+      .scanning(scanning[l]), .pending(pending[l]),
+      .rate(rates[RATE_BITS * l +: RATE_BITS]),
       .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
       .access_row(row), .present(present && accessed[l]),
       .load(load && accessed[l]), .select(select && accessed[l]),

@@ -30,11 +30,10 @@ module hidden_rows #(
   logic [LENGTH-1:0][COUNT_BITS-1:0] totals;
   logic [LENGTH-1:0] positives;                // positive drives
   logic [TURNING-1:0][COUNT_BITS-1:0] sent;
-  logic [31:0] differs, rises;                   // compared in one clock, sent in the next
+  logic [31:0] differs, rises;        // compared in one clock, sent in the next
   logic [31:0][COUNT_BITS-1:0] targets;
   logic [4:0] lowest;
-  logic [GROUP_BITS-1:0] sent_group, own_group;
-  logic [GROUP_BITS-1:0] group1;
+  logic [GROUP_BITS-1:0] sent_group, own_group, group1;
   logic turn, in_last, compared, acts, issue1;
   assign own_group = HAS_EVENTS && sending ? sent_group : group1;
   assign in_last = own_group == GROUP_BITS'(GROUPS - 1);

@@ -99,7 +99,8 @@ module layer #(
     .HAS_EVENTS(HAS_EVENTS), .TICKS_LOG(TICKS_LOG), .SENT_BITS(SENT_BITS)
   ) synapses (
     .clock, .reset, .row_valid, .row_address, .row_count, .row_negative,
-    .learn(learning), .first, .level(scan_level || levels), .renew, .rate, .word, .clear,
+    .learn(learning), .first, .level(scan_level || levels), .renew, .rate,
+    .word, .clear,
     .pick(accessed ? access_pick : IS_LAST ? class_pick : pass_pick), .heads,
     .slice(accessed ? access_slice : 10'(class_slice)), .select, .load,
     .weight_in, .error_valid, .error_address, .error, .open,

@@ -113,7 +113,8 @@ module scanner #(
       left <= all ? COUNT_BITS'(1) : COUNT_BITS'(2 ** TICKS_LOG);
     end
     if (reset) begin
-      {leaves1, row_valid, row_level, ended, ended1, mask, own_last, scanning} <= '0;
+      {leaves1, row_valid, row_level, ended, ended1} <= '0;
+      {mask, own_last, scanning} <= '0;
       row_count <= '0;                    // of rows of the host
     end
   end

@@ -24,7 +24,7 @@ module schedule #(
   output logic [31:0] word,  // random
   // Layers.
   output logic [LAYERS-1:0] begins,    // groups are asked for
-  output logic [LAYERS-1:0] levels,  // of single spikes
+  output logic [LAYERS-1:0] levels,    // of single spikes
   output logic [LAYERS-1:0] passes,    // a neuron of each slice, `count`
   output logic [LAYERS-1:0] sends,     // single spikes
   output logic classify, learning,
@@ -111,7 +111,8 @@ module schedule #(
         count <= '0;
         added <= 1'b0;
         if (!learning && !added) state <= LEVEL;
-        else if (!learning) state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
+        else if (!learning)
+          state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
         else if ((pending & own) != '0) begin
           first <= 1'b0;
           state <= BEGIN;

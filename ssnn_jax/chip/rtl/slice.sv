@@ -6,8 +6,8 @@
 // is written back with the new weight.
 //
 // Stages of a row: 1 address, 2 row, 3 weight of the selected column and its
-// change, 4 sums, current and new row, 5 memory. The registers
-// of what drives all slices are a slice's own, as it may be far away.
+// change, 4 totals, sums, current and new row, 5 memory. The registers of what
+// drives all slices are a slice's own, as it may be far away.
 (* keep_hierarchy *)
 module slice #(
   parameter int COLUMNS = 3,
@@ -51,8 +51,8 @@ module slice #(
   logic [COLUMNS*WEIGHT_BITS-1:0] row2, row3, data4;
   logic [ADDRESS_BITS-1:0] own_read, own_write_address;
   logic [SCALED_BITS-1:0] own_scaled;
-  logic own_add, own_negative, own_level, own_renew, own_learn, own_write, own_load;
-  logic own_clear, own_show;
+  logic own_add, own_negative, own_level, own_renew, own_learn, own_write;
+  logic own_load, own_clear, own_show;
   logic [4:0] own_pick;
   logic [15:0] column_mask;
   logic [COLUMNS-1:0] is_selected;
@@ -105,7 +105,8 @@ module slice #(
         : row3[WEIGHT_BITS * j +: WEIGHT_BITS];
   end
 
-  // A total has rows of either sign only in the open mode.
+  // Only in the open mode a row is taken back, and totals are the sums. A slice
+  // has to know it, as synthesis keeps its inputs.
   localparam int TOTAL_BITS = HAS_EVENTS ? DRIVE_BITS : DRIVE_BITS - TICKS_LOG;
   logic [COLUMNS*DRIVE_BITS-1:0] sums;
   logic takes_back, renews;

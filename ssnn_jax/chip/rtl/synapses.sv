@@ -46,8 +46,7 @@ module synapses #(
 
   logic [STAGES:1] valid, learns, firsts;
   logic [STAGES:1][ADDRESS_BITS-1:0] address;
-  logic [4:1] levels;
-  logic [4:1] negatives;
+  logic [4:1] levels, negatives;
   logic [COUNT_BITS-1:0] count1, count2;
   logic [SCALED_BITS-1:0] scaled3;
   logic [RATE_BITS-1:0] own_rate;

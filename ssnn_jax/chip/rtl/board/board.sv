@@ -57,8 +57,8 @@ module board #(
     .entry(list_entry), .answered(list_answer), .start(list_start),
     .size(list_size), .free(list_free), .number(list_number),
     .waiting(list_waiting), .started(list_started), .read_valid,
-    .read_ready(ready && !load_valid), .read_address, .data_valid, .data, .sample_valid, .sample_ready,
-    .sample_data, .result_valid, .answer, .rates);
+    .read_ready(ready && !load_valid), .read_address, .data_valid, .data,
+    .sample_valid, .sample_ready, .sample_data, .result_valid, .answer, .rates);
   if (STORE_LOG == 0) begin : g_memory
     sdram #(.MHZ(MHZ)) memory (
       .clock, .reset, .valid(load_valid || read_valid), .ready,

@@ -40,7 +40,8 @@ module ulx3s #(
     .DPHASE_SOURCE("DISABLED")
   ) pll (
     .CLKI(clk_25mhz), .CLKFB(feedback), .CLKOP(feedback), .CLKOS(clock),
-    .LOCK(locked), .RST(1'b0), .STDBY(1'b0), .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1),
+    .LOCK(locked), .RST(1'b0), .STDBY(1'b0), .PHASESEL0(1'b0),
+    .PHASESEL1(1'b0), .PHASEDIR(1'b1),
     .PHASESTEP(1'b1), .PHASELOADREG(1'b1), .PLLWAKESYNC(1'b0), .ENCLKOP(1'b0));
   always_ff @(posedge clock) begin
     resets <= {resets[8:0], fire || !locked};
@@ -52,8 +53,7 @@ module ulx3s #(
     .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
     .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
   ) own (
-    .clock, .reset, .receive(ftdi_txd),
-    .transmit(ftdi_rxd), .busy,
+    .clock, .reset, .receive(ftdi_txd), .transmit(ftdi_rxd), .busy,
     .command({sdram_rasn, sdram_casn, sdram_wen}), .bank(sdram_ba),
     .pins(sdram_a), .dq_out, .dq_drive, .dq_in);
 
