@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -283,7 +284,11 @@ class FpgaTest(parameterized.TestCase):
     }
     routed = json.dumps({'fmax': fmax})
     log = UTILISATION.replace('80/', '40/').replace('30154', '20154')
-    report = self.build(f"cat <<'end'\n{log}end\necho '{routed}' > routed.json")
+    netlist = json.dumps({'modules': {verilog.BOARD_TOP: {'cells': {}}}})
+    report = self.build(
+      f"cat <<'end'\n{log}end\necho '{routed}' > routed.json\n"
+      f"echo '{netlist}' > netlist.json"
+    )
     self.assertEqual(
       {name: report[name] for name in ('luts', 'block_rams', 'max_mhz')},
       {'luts': 20154, 'block_rams': 40, 'max_mhz': 71.5},
@@ -300,6 +305,36 @@ class FpgaTest(parameterized.TestCase):
   def test_failing_tool_is_refused_with_its_message(self, script, expected):
     with self.assertRaisesRegex(ssnn_jax.UserError, expected):
       self.build(script)
+
+  def test_block_rams_of_a_slice_are_side_by_side(self):
+    slices = ((0, 0, 4), (0, 1, 3), (1, 0, 2), (1, 1, 2))  # of memories
+    names = [
+      f'g_layer[{layer}].own.g_slice[{k}].own.memory.0.{n}'
+      for layer, k, number in slices
+      for n in range(number)
+    ]
+    cells = {
+      name: {'type': 'DP16KD', 'attributes': {}}
+      for name in (*names, 'pages.memory.0.0')
+    }
+    path = self.folder / 'netlist.json'
+    modules = {verilog.BOARD_TOP: {'cells': cells}}
+    path.write_text(json.dumps({'modules': modules}))
+    fpga.place_memories(path, fpga.BOARDS['ulx3s_25f'])
+    modules = json.loads(path.read_text())['modules']
+    cells = modules[verilog.BOARD_TOP]['cells']
+    self.assertEqual(cells.pop('pages.memory.0.0')['attributes'], {})
+    found = [x['attributes']['BEL'] for x in cells.values()]
+    self.assertLen(set(found), len(found))
+    for layer, k, _ in slices:
+      own = [
+        re.fullmatch(r'X(\d+)/Y(\d+)/EBR(\d)', x['attributes']['BEL'])
+        for name, x in cells.items()
+        if f'layer[{layer}].own.g_slice[{k}]' in name
+      ]
+      starts = {(int(x[1]) - 2 * int(x[3]), int(x[2])) for x in own}
+      self.assertLen(starts, 1)  # of one four
+      self.assertIn(starts.pop()[1], (25, 37))
 
   def test_new_folder_is_complete(self):
     folder = self.folder / 'new'

@@ -60,7 +60,7 @@ module slice #(
   logic signed [WEIGHT_BITS-1:0] chosen2, weight3;
   logic signed [PRODUCT_BITS-1:0] product3;
   logic signed [MOVED_BITS-1:0] moved;
-  logic [WEIGHT_BITS-1:0] settled;
+  logic [WEIGHT_BITS-1:0] settled, own_weight;
   logic fits;
 
   always_comb begin
@@ -72,7 +72,7 @@ module slice #(
   assign moved = MOVED_BITS'((DIFFERENCE_BITS'($signed({weight3, ~fraction3}))
     - DIFFERENCE_BITS'(product3)) >>> ROUND_BITS);
   assign fits = moved == MOVED_BITS'($signed(moved[WEIGHT_BITS-1:0]));
-  assign settled = own_load ? weight_in : fits ? moved[WEIGHT_BITS-1:0]
+  assign settled = own_load ? own_weight : fits ? moved[WEIGHT_BITS-1:0]
     : LARGEST ^ {WEIGHT_BITS{moved[MOVED_BITS-1]}};
 
   always_ff @(posedge clock) begin
@@ -86,6 +86,7 @@ module slice #(
     own_write <= write;
     own_write_address <= write_address;
     own_load <= load;
+    own_weight <= weight_in;
     own_clear <= clear;
     own_pick <= pick;
     own_show <= show;

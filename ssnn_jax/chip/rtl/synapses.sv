@@ -51,7 +51,7 @@ module synapses #(
   logic [SCALED_BITS-1:0] scaled3;
   logic [RATE_BITS-1:0] own_rate;
   logic [15:0] scattered3, random4;
-  logic write5, own_next, own_clear;
+  logic write5, own_next, own_clear, own_select, own_load;
   logic [4:0] own_pick;
   logic [9:0] own_slice;
   logic [SLICES-1:0] waits;
@@ -72,11 +72,13 @@ module synapses #(
     scaled3 <= SCALED_BITS'(own_rate) * SCALED_BITS'(count2);
     scattered3 <= 16'(address[2]) * 16'h9E37;
     random4 <= (scattered3 + 16'h9E37) ^ word;
-    write5 <= valid[4] && (learns[4] || load);
+    write5 <= valid[4] && (learns[4] || own_load);
     own_next <= next;
     own_clear <= clear;
     own_pick <= pick;
     own_slice <= slice;
+    own_select <= select;
+    own_load <= load;
     pending <= some_wait != '0;
     for (int k = 0; k < (SLICES + 15) / 16; k++)
       some_wait[k] <= 16'(waits >> 16 * k) != '0;
@@ -110,9 +112,9 @@ module synapses #(
           end
           if (own_next && lowest == 5'(j)) err[j] <= 1'b0;
         end
-        if (own_next || select) begin
-          column <= select ? pick : lowest;
-          own_error <= select ? '0 : lowest_value;
+        if (own_next || own_select) begin
+          column <= own_select ? own_pick : lowest;
+          own_error <= own_select ? '0 : lowest_value;
         end
         if (reset) err <= '0;
       end
@@ -126,7 +128,7 @@ module synapses #(
         .clock, .read_address(address[2]), .scaled(scaled3), .add(valid[4]),
         .negative(negatives[4]), .random(random4), .level(levels[4]), .renew,
         .learn(learns[4]), .write(write5), .write_address(address[5]),
-        .load(load && slice == 10'(s)), .weight_in, .clear(own_clear), .column,
+        .load(own_load && own_slice == 10'(s)), .weight_in, .clear(own_clear), .column,
         .error(own_error), .pick(own_pick), .show,
         .head(heads[DRIVE_BITS * s +: DRIVE_BITS]),
         .sent(terms[SENT_BITS * s +: SENT_BITS]));
