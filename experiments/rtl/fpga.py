@@ -185,26 +185,29 @@ def place_memories(path: pathlib.Path, board: Board) -> None:
   """Puts the block RAMs of each slice of weights side by side, in a netlist.
 
   Scattered by the placer, wires of 784-256-10 are 1.6 times as long, and it
-  does not reach 60 MHz. Slices of the first layer are the farthest from the
-  middle, where the rest of the chip is.
+  does not reach 60 MHz. Slices follow each other to and fro; the middle is
+  left to the rest of the chip.
   """
   netlist = json.loads(path.read_text())
-  slices = collections.defaultdict(list)
+  layers = collections.defaultdict(list)
   for name, cell in netlist['modules'][verilog.BOARD_TOP]['cells'].items():
     found = re.search(r'g_layer\[(\d+)\].*g_slice\[(\d+)\].*memory', name)
     if found and cell['type'] == 'DP16KD':
-      slices[tuple(map(int, found.groups()))].append(cell)
+      layer, number = map(int, found.groups())
+      layers[layer].append((number, name, cell))
   x, y = map(np.mean, (board.columns, board.rows))
   fours = sorted(
     itertools.product(board.columns, board.rows),
     key=lambda at: abs(at[0] - x) + abs(at[1] - y),
   )[_OTHERS:]
-  sites = [f'X{x + 2 * k}/Y{y}/EBR{k}' for x, y in fours for k in range(4)]
-  for _, cells in sorted(slices.items(), reverse=True):
-    if len(sites) % 4 < len(cells):
-      del sites[: len(sites) % 4]
-    for cell in cells[: len(sites)]:  # others where there is room
-      cell['attributes']['BEL'] = sites.pop(0)
+  for layer in sorted(layers, reverse=True):
+    number = -(-len(layers[layer]) // 4)
+    own, fours = fours[:number], fours[number:]
+    rows = board.rows  # to and fro
+    own = sorted(own, key=lambda at: (at[1], at[0] * (-1) ** rows.index(at[1])))
+    sites = (f'X{x + 2 * k}/Y{y}/EBR{k}' for x, y in own for k in range(4))
+    for (*_, cell), site in zip(sorted(layers[layer]), sites):
+      cell['attributes']['BEL'] = site  # others where there is room
   path.write_text(json.dumps(netlist))
 
 
