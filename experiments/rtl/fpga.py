@@ -193,8 +193,8 @@ def place_memories(path: pathlib.Path, board: Board) -> None:
   for name, cell in netlist['modules'][verilog.BOARD_TOP]['cells'].items():
     found = re.search(r'g_layer\[(\d+)\].*g_slice\[(\d+)\].*memory', name)
     if found and cell['type'] == 'DP16KD':
-      layer, number = map(int, found.groups())
-      layers[layer].append((number, name, cell))
+      layer, own = map(int, found.groups())
+      layers[layer].append((own, name, cell))
   x, y = map(np.mean, (board.columns, board.rows))
   fours = sorted(
     itertools.product(board.columns, board.rows),
@@ -225,10 +225,10 @@ def build(
     f'synth_ecp5 -nowidelut -top {verilog.BOARD_TOP}; '
     'setattr -mod -unset keep_hierarchy; flatten; write_json netlist.json'
   )
-  # Without its search for faster wires, the router makes detours.
+  # router2 does not know delays, and makes detours.
   place = (
     f'{BOARDS[board].device} --package CABGA381 --speed 6 --seed {seed} '
-    '--timing-allow-fail --router router2 --tmg-ripup --json netlist.json '
+    '--timing-allow-fail --router router1 --json netlist.json '
     f'--lpf {verilog.CONSTRAINTS.name} --textcfg routed.config '
     '--report routed.json'
   )

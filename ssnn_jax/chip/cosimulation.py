@@ -185,23 +185,32 @@ def write_weights(
   `stall` is the probability that a stream stalls in a clock, from now on.
   """
   simulator.model.chip_stall(simulator.chip, round(stall * (1 << 16)))
-  _access(simulator, 1, [np.array(layer, np.int16) for layer in weights])
+  for layer, own in enumerate(weights):
+    for row, values in enumerate(np.array(own, np.int16)):
+      _access(simulator, 1, layer, row, values)
 
 
 def read_weights(simulator: Simulator) -> Weights:
   """Returns all weights, int16, through the ports: 5 clocks for each."""
   weights = tuple(np.empty(shape, np.int16) for shape in _shapes(simulator))
-  _access(simulator, 0, weights)
+  for layer, own in enumerate(weights):
+    for row, values in enumerate(own):
+      read_row(simulator, layer, row, values)
   return weights
 
 
-def _access(simulator, is_write, weights):
+def read_row(
+  simulator: Simulator, layer: int, row: int, values: np.ndarray
+) -> None:
+  """Fills int16 values with the first weights of a row."""
+  _access(simulator, 0, layer, row, values)
+
+
+def _access(simulator, is_write, layer, row, values):
   bits = simulator.config.weight_bits
-  for layer, own in enumerate(weights):
-    for row, values in enumerate(own):
-      args = is_write, layer, row, len(values), bits, _pointer(values)
-      if simulator.model.chip_row(simulator.chip, *args) < 0:
-        raise TimeoutError(f'no access to row {row} of layer {layer}')
+  args = is_write, layer, row, len(values), bits, _pointer(values)
+  if simulator.model.chip_row(simulator.chip, *args) < 0:
+    raise TimeoutError(f'no access to row {row} of layer {layer}')
 
 
 def _shapes(simulator):

@@ -45,11 +45,13 @@ module chip #(
   if (LAYERS < 2 || LAYERS > 4 || TICKS_LOG < 1 || TICKS_LOG > 7
       || WEIGHT_BITS < 2 || WEIGHT_BITS > 16 || WIDTH < 1 || WIDTH > 18
       || SIZES[31:0] < 1 || SIZES[31:0] > 16383 || SIZES[32*LAYERS +: 32] > 240
-      || FRACTIONS[32*(LAYERS-1) +: 32] + TICKS_LOG < 5 || SEED == 0)
+      || FRACTIONS[32*(LAYERS-1) +: 32] + TICKS_LOG < 5 || RATE_BITS < 1
+      || RATE_BITS > 16 || EXP_BITS < 1 || EXP_BITS > 16 || SEED == 0)
   begin : g_wrong
     $error("expected 2 to 4 LAYERS, TICKS_LOG of 1 to 7, WEIGHT_BITS of 2 to ",
       "16, WIDTH of 1 to 18, up to 16,383 inputs and 240 classes, TICKS_LOG and ",
-      "the last of FRACTIONS that add up to 5, and a SEED");
+      "the last of FRACTIONS whose sum is 5 or more, RATE_BITS and EXP_BITS ",
+      "of 1 to 16, and a SEED");
   end
 
   localparam int COUNT_BITS = TICKS_LOG + 1;
@@ -92,7 +94,7 @@ module chip #(
   logic complete, unused, start, open, in_valid, in_last, in_negative, in_ready;
   logic [15:0] in_row;
   logic idle, finish, opened, classify, learning, first, blank, bias, edit;
-  logic accessing, present, level, load, select, clear;
+  logic accessing, present, level, load, clear;
   logic [7:0] page_label, label;
   logic [9:0] slice;
   logic [11:0] count;
@@ -128,7 +130,10 @@ module chip #(
     result_valid <= !reset && (finish || (result_valid && !result_ready));
 `ifndef SYNTHESIS
   always @(posedge clock)
-    if (!reset) assert (idle || !present);  // no row is accessed while it learns
+    if (!reset) begin
+      assert (idle || !present);            // no row is accessed while it learns
+      assert (!in_ready || !in_valid || in_last || in_row < 16'(INPUTS));
+    end
 `endif
 
   row_access #(
@@ -137,8 +142,8 @@ module chip #(
     .clock, .reset, .idle, .row_valid, .row_ready, .row_write, .row_layer,
     .row_index, .weight_in_valid, .weight_in_ready, .weight_in_data,
     .weight_out_valid, .weight_out_ready, .weight_out_data, .active(accessing),
-    .layers(accessed), .row, .present, .level, .load, .weight, .select,
-    .pick, .slice, .clear, .chosen);
+    .layers(accessed), .row, .present, .level, .load, .weight, .pick,
+    .slice, .clear, .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
     if (SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
@@ -191,7 +196,7 @@ module chip #(
       .rate(rates[RATE_BITS * l +: RATE_BITS]),
       .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
       .access_row(row), .present(present && accessed[l]),
-      .load(load && accessed[l]), .select(select && accessed[l]),
+      .load(load && accessed[l]),
       .access_pick(pick), .access_slice(slice), .weight_in(weight),
       .chosen(chosen[WEIGHT_BITS * l +: WEIGHT_BITS]), .take, .counts_out,
       .positive, .above_valid, .above_first, .above_address,

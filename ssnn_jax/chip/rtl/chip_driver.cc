@@ -160,7 +160,7 @@ int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
     if (done == columns) {
       top.row_valid = top.weight_in_valid = top.weight_out_ready = 0;
       top.eval();
-      if (!top.busy) return clocks;
+      if (!write || !top.busy) return clocks;
     }
   }
   return -1;

@@ -62,6 +62,9 @@ module hidden #(
     assign open[WIDTH * s +: OWN] = gates[OWN-1:0];
   end
 
+  // Wide enough for the half that rounds.
+  localparam int SUM_BITS =
+    CURRENT_BITS > ERROR_SHIFT ? CURRENT_BITS : ERROR_SHIFT + 1;
   // A current: 1 and 2 the sum before, as block RAM answers late, 3 the new one.
   logic signed [CURRENT_BITS-1:0] sums[2 ** ADDRESS_BITS];
   logic signed [CURRENT_BITS-1:0] before1, before2, current1, current2, total3;
@@ -78,8 +81,8 @@ module hidden #(
     total3 <= (first2 ? '0 : before2) + current2;
     if (valid3) sums[address3] <= total3;
     error_address <= 10'(address3);
-    error <= ERROR_BITS'((total3
-      + $signed(CURRENT_BITS'(1) << (ERROR_SHIFT - 1))) >>> ERROR_SHIFT);
+    error <= ERROR_BITS'((SUM_BITS'(total3)
+      + $signed(SUM_BITS'(1) << (ERROR_SHIFT - 1))) >>> ERROR_SHIFT);
   end
 
 endmodule

@@ -50,7 +50,7 @@ module hidden_rows #(
   end
 
   always_ff @(posedge clock) begin
-    issue1 <= issue && !reset;
+    issue1 <= issue;
     group1 <= group;
     if (take) begin
       for (int s = 0; s < SLICES; s++)

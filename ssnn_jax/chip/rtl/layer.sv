@@ -38,7 +38,7 @@ module layer #(
   // Access of the host.
   input  logic accessed,
   input  logic [15:0] access_row,
-  input  logic present, load, select,
+  input  logic present, load,
   input  logic [4:0] access_pick,
   input  logic [9:0] access_slice,
   input  logic [WEIGHT_BITS-1:0] weight_in,
@@ -63,7 +63,7 @@ module layer #(
 
   localparam int DRIVE_BITS = WEIGHT_BITS + TICKS_LOG + $clog2(INPUTS + 1);
   // A first layer sends weights to the host.
-  localparam int SENT_BITS = IS_FIRST && !IS_LAST ? WEIGHT_BITS
+  localparam int SENT_BITS = IS_FIRST ? WEIGHT_BITS
     : CURRENT_BITS > DRIVE_BITS ? CURRENT_BITS : DRIVE_BITS;
 
   logic scan_valid, scan_level, row_valid, row_negative, error_valid;
@@ -102,7 +102,8 @@ module layer #(
     .learn(learning), .first, .level(scan_level || levels), .renew, .rate,
     .word, .clear,
     .pick(accessed ? access_pick : IS_LAST ? class_pick : pass_pick), .heads,
-    .slice(accessed ? access_slice : 10'(class_slice)), .select, .load,
+    .slice(accessed ? access_slice : 10'(class_slice)),
+    .select(present), .load,
     .weight_in, .error_valid, .error_address, .error, .open,
     .next(begins && learning), .pending, .current_valid, .current_first,
     .current_address, .sent);

@@ -25,11 +25,10 @@ module row_access #(
   output logic active,
   output logic [LAYERS-1:0] layers,  // one of them
   output logic [15:0] row,
-  output logic present,              // the row
+  output logic present,              // the row, and select the column
   output logic level,                // and then of the totals
   output logic load,                 // the weight
   output logic [WEIGHT_BITS-1:0] weight,
-  output logic select,               // the column
   output logic [4:0] pick,           // of the slice
   output logic [9:0] slice,
   output logic clear,
@@ -46,17 +45,17 @@ module row_access #(
   logic [WEIGHT_BITS-1:0] own;
   logic writes, step, is_last;
 
-  // A new request ends the writing of a row that is not complete.
-  assign row_ready = idle && (state == IDLE || state == FILL);
+  // A new request ends that of a row that is not complete.
+  assign row_ready =
+    idle && (state == IDLE || state == FILL || state == DRAIN);
   assign active = state != IDLE;
   assign load = active && writes;
   assign clear = state == START || state == LAST;
-  assign select = state == ROW;
   assign present = state == ROW;
   assign level = state == LEVEL;
   assign weight_in_ready = state == FILL && !row_valid;
-  assign weight_out_valid = state == DRAIN;
-  assign step = (state == DRAIN && weight_out_ready)
+  assign weight_out_valid = state == DRAIN && !row_valid;
+  assign step = (weight_out_valid && weight_out_ready)
     || (state == WAIT && delay == '0 && writes);
   always_comb begin
     own = '0;
@@ -76,7 +75,7 @@ module row_access #(
         slice <= '0;
         state <= layers == '0 ? IDLE : writes ? FILL : ROW;
       end
-      IDLE, FILL: if (row_valid && idle) begin
+      IDLE, FILL, DRAIN: if (row_valid && row_ready) begin
         writes <= row_write;
         for (int l = 0; l < LAYERS; l++) layers[l] <= row_layer == 2'(l);
         row <= row_index;
@@ -91,7 +90,6 @@ module row_access #(
         state <= WAIT;
       end
       WAIT: if (delay == '0 && !writes) state <= DRAIN;
-      DRAIN: ;
       default: state <= IDLE;
     endcase
     if (step) begin

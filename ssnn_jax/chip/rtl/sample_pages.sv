@@ -22,7 +22,7 @@ module sample_pages #(
   input  logic edit,
   input  logic [GROUP_BITS+4:0] edit_row,
   input  logic edit_negative,
-  output logic unused,                        // no sample streams in
+  output logic unused,                        // no sample waits or streams in
   input  logic [GROUP_BITS-1:0] group,
   output logic [32*COUNT_BITS-1:0] counts  // of the group, 2 clocks later
 );
@@ -30,7 +30,7 @@ module sample_pages #(
   localparam int LANES = COUNT_BITS <= 4 ? 4 : 2;
   localparam int WORDS = (INPUTS + LANES - 1) / LANES;
   localparam int PER_GROUP = 32 / LANES;
-  localparam int LANE_BITS = 5;
+  localparam int ROW_BITS = 5;             // of a row in its group
   localparam int WORD_BITS = $clog2(PER_GROUP);
 
   logic filling, reading, take, is_label, flush, is_last;
@@ -42,7 +42,7 @@ module sample_pages #(
   logic [GROUP_BITS-1:0] at;
   (* no_rw_check *) logic [32*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
   assign at = open && !blank && (edit || edits != '0)
-    ? edit_row[LANE_BITS +: GROUP_BITS] : group;
+    ? edit_row[ROW_BITS +: GROUP_BITS] : group;
   assign sample_ready = !full[filling] && !open;
   assign unused = full == '0 && position == '0 && !flush;
   assign take = sample_valid && sample_ready;
@@ -63,7 +63,7 @@ module sample_pages #(
     for (int k = 0; k < 32; k++)
       edited[COUNT_BITS * k +: COUNT_BITS] <=
         stored[COUNT_BITS * k +: COUNT_BITS]
-        + (k != 32'(edit_row[LANE_BITS-1:0]) ? '0
+        + (k != 32'(edit_row[ROW_BITS-1:0]) ? '0
           : edit_negative ? '1 : COUNT_BITS'(1));
     if (flush || blank || edits[1])
       memory[flush ? flush_at : {reading, at}] <=

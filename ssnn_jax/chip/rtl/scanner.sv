@@ -21,15 +21,15 @@ module scanner #(
   output logic [COUNT_BITS-1:0] row_count
 );
 
-  localparam int ENTRY_BITS = 33 + GROUP_BITS + 32 * COUNT_BITS;
+  localparam int ENTRY_BITS = 34 + GROUP_BITS + 32 * COUNT_BITS;
   logic active, is_all, last;
   logic [COUNT_BITS-1:0] level;
   logic [4:0] num_waiting;
-  assign issue = active && num_waiting < 5'd11;   // and 5 are on their way
+  assign issue = active && num_waiting < 5'd11;   // and 4 are on their way
   assign last = group == GROUP_BITS'(GROUPS - 1);
 
   // Of the group: 2 its counts, 3 its rows that leave.
-  logic valid1, last1, valid2, last2, valid3, last3;
+  logic valid1, last1, valid2, last2, valid3, last3, final3;
   logic [COUNT_BITS-1:0] level1, level2;
   logic [GROUP_BITS-1:0] group1, group2, group3;
   logic [31:0] mask3;
@@ -50,6 +50,7 @@ module scanner #(
     {valid1, last1, group1, level1} <= {issue, last, group, level};
     {valid2, last2, group2, level2} <= {valid1, last1, group1, level1};
     {valid3, last3, group3} <= {valid2, last2, group2};
+    final3 <= last2 && level2 == COUNT_BITS'(1);
     counts3 <= counts;
     for (int k = 0; k < 32; k++)
       mask3[k] <= is_all
@@ -58,11 +59,10 @@ module scanner #(
     if (reset) {active, valid1, valid2, valid3} <= '0;
   end
 
-  logic has_waiting, take, fits, own_last, ends, ended;
-  logic [COUNT_BITS-1:0] left;                    // levels
+  logic has_waiting, take, fits, own_last, own_final, is_only, ends, ended;
   logic [ENTRY_BITS-1:0] waiting;
   logic [GROUP_BITS-1:0] own_group;
-  logic [31:0] mask, rest;
+  logic [31:0] mask, rest, next, next_rest;   // rest: without the lowest row
   logic [32*COUNT_BITS-1:0] values;
   // Of the row that leaves: 1 which, and its group.
   logic [31:0] lowest1;
@@ -73,13 +73,14 @@ module scanner #(
   logic leaves1, ended1;
   queue #(.BITS(ENTRY_BITS)) groups (
     .clock, .reset, .in_valid(valid3 && (last3 || mask3 != '0)),
-    .in_ready(fits), .in_data({last3, group3, mask3, counts3}),
+    .in_ready(fits), .in_data({mask3, final3, last3, group3, counts3}),
     .out_valid(has_waiting), .out_ready(take), .out_data(waiting),
     .count(num_waiting));
 
-  assign rest = mask & (mask - 1'b1);     // without the lowest bit
-  assign take = scanning && rest == '0 && has_waiting;
-  assign ends = scanning && rest == '0 && own_last;   // a level
+  assign take = scanning && is_only && has_waiting;
+  assign ends = scanning && is_only && own_last;   // a level
+  assign next = take ? waiting[ENTRY_BITS-1 -: 32] : rest;
+  assign next_rest = next & (next - 1'b1);
   always_comb begin
     place1 = '0;
     count1 = '0;
@@ -99,22 +100,17 @@ module scanner #(
     row_address <= {own_group1, place1};
     row_count <= count1;
     {row_level, ended, ended1} <= {ended, ended1, ends};
-    if (take) {own_last, own_group, mask, values} <= waiting;
-    else if (scanning) begin
-      mask <= rest;
-      if (rest == '0) own_last <= 1'b0;
-    end
-    if (ends) begin
-      left <= left - 1'b1;
-      if (left == COUNT_BITS'(1)) scanning <= 1'b0;
-    end
-    if (start) begin
-      scanning <= 1'b1;
-      left <= all ? COUNT_BITS'(1) : COUNT_BITS'(2 ** TICKS_LOG);
-    end
+    mask <= next;
+    rest <= next_rest;
+    is_only <= next_rest == '0;
+    if (take) {own_final, own_last, own_group, values} <= waiting[ENTRY_BITS-33:0];
+    else if (is_only) own_last <= 1'b0;
+    if (ends && own_final) scanning <= 1'b0;
+    if (start) scanning <= 1'b1;
     if (reset) begin
       {leaves1, row_valid, row_level, ended, ended1} <= '0;
-      {mask, own_last, scanning} <= '0;
+      {mask, rest, own_last, scanning} <= '0;
+      is_only <= 1'b1;
       row_count <= '0;                    // of rows of the host
     end
   end

@@ -57,7 +57,7 @@ module schedule #(
   logic [3:0] events;
   logic [31:0] stepped;
   logic [LAYERS-1:0] own;
-  logic is_last, changed, ended, added;
+  logic is_last, changed, ended;
   xorshift next (.word, .stepped);
 
   assign is_last = 32'(layer) == LAYERS - 1;
@@ -83,7 +83,6 @@ module schedule #(
         learning <= 1'b0;
         count <= '0;
         ended <= 1'b0;
-        added <= 1'b0;
         if (start) begin
           label <= sample_label;
           opened <= 1'b0;
@@ -94,24 +93,18 @@ module schedule #(
         end
         if (start || open) word <= stepped;
       end
-      BEGIN: begin
-        added <= 1'b1;                     // by the scan
-        state <= WAIT;
-      end
+      BEGIN: state <= WAIT;
       WAIT: if ((scanning & own) == '0) begin
         count <= '0;
         state <= DRAIN;
       end
       LEVEL: begin
         count <= '0;
-        added <= 1'b1;
         state <= DRAIN;
       end
       DRAIN: if (count == DRAIN_STAGES) begin
         count <= '0;
-        added <= 1'b0;
-        if (!learning && !added) state <= LEVEL;
-        else if (!learning)
+        if (!learning)
           state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
         else if ((pending & own) != '0) begin
           first <= 1'b0;
@@ -161,15 +154,15 @@ module schedule #(
             changed <= 1'b1;
             events <= events + 1'b1;
           end
-          state <= event_last ? DRAIN : EDIT;
-        end else if (changed) state <= DRAIN;
+          state <= event_last ? LEVEL : EDIT;
+        end else if (changed) state <= LEVEL;
       end
       EDIT: if (count == EDIT_STAGES - 1'b1) state <= OPEN;
       SEND: if (count != '0 && (sending & own) == '0) begin
         count <= '0;
         changed <= 1'b0;
         events <= '0;
-        state <= DRAIN;
+        state <= LEVEL;
       end
       default: state <= IDLE;
     endcase

@@ -46,7 +46,7 @@ module slice #(
   localparam int MOVED_BITS = DIFFERENCE_BITS - ROUND_BITS;
   localparam logic [WEIGHT_BITS-1:0] LARGEST = {1'b0, {(WEIGHT_BITS-1){1'b1}}};
 
-  // No row is read and written in one clock.
+  // No row that is used is read and written in one clock.
   (* no_rw_check *) logic [COLUMNS*WEIGHT_BITS-1:0] memory[2 ** ADDRESS_BITS];
   logic [COLUMNS*WEIGHT_BITS-1:0] row2, row3, data4;
   logic [ADDRESS_BITS-1:0] own_read, own_write_address;

@@ -128,7 +128,7 @@ module synapses #(
         .clock, .read_address(address[2]), .scaled(scaled3), .add(valid[4]),
         .negative(negatives[4]), .random(random4), .level(levels[4]), .renew,
         .learn(learns[4]), .write(write5), .write_address(address[5]),
-        .load(own_load && own_slice == 10'(s)), .weight_in, .clear(own_clear), .column,
+        .load(own_load && show), .weight_in, .clear(own_clear), .column,
         .error(own_error), .pick(own_pick), .show,
         .head(heads[DRIVE_BITS * s +: DRIVE_BITS]),
         .sent(terms[SENT_BITS * s +: SENT_BITS]));

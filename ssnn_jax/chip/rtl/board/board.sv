@@ -29,7 +29,7 @@ module board #(
   logic [1:0] row_layer, list_waiting, list_started;
   logic [15:0] row_index, load_data, data, sample_data;
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;
-  logic load_valid, load_ready, list_write, list_start, list_free;
+  logic load_valid, load_ready, list_write, list_start;
   logic [23:0] load_address, read_address, list_entry;
   logic [LIST_LOG:0] list_place, list_size;
   logic read_valid, ready, data_valid, sample_valid, sample_ready;
@@ -55,7 +55,7 @@ module board #(
   ) present (
     .clock, .reset(again), .write(list_write), .place(list_place),
     .entry(list_entry), .answered(list_answer), .start(list_start),
-    .size(list_size), .free(list_free), .number(list_number),
+    .size(list_size), .number(list_number),
     .waiting(list_waiting), .started(list_started), .read_valid,
     .read_ready(ready && !load_valid), .read_address, .data_valid, .data,
     .sample_valid, .sample_ready, .sample_data, .result_valid, .answer, .rates);

@@ -50,7 +50,6 @@ module link #(
   input  logic [7:0] list_answer,
   output logic list_start,
   output logic [LIST_LOG:0] list_size,
-  input  logic list_free,
   input  logic [7:0] list_number,
   input  logic [1:0] list_waiting,
   input  logic [1:0] list_started
@@ -64,7 +63,7 @@ module link #(
   logic [1:0] phase;                       // byte of a number of the payload
   logic [15:0] item;                       // number of it
   logic reads, can, again, refused, sends, is_payload, lost;
-  logic is_right, is_whole;
+  logic is_right;
   logic [7:0] age;                         // lists since that of the number
   logic [1:0] each;                        // bytes of a number, less 1
   logic [31:0] value;
@@ -76,13 +75,12 @@ module link #(
   assign each = letter == "P" ? 2'd2 : 2'd1;
   always_ff @(posedge clock) begin         // known long before they are used
     age <= list_number - number;
-    is_whole <= letter != "P" || length == (item << 1) + item;
     told <= reads ? length : '0;
     is_payload <= count >= 16'd2 && count < told + 16'd2;
     case (letter)
       "Z", "I": can <= 1'b1;
       "L", "W", "R": can <= list_waiting == '0;
-      "P": can <= (again || (age == '0 && list_free))
+      "P": can <= (again || (age == '0 && !list_waiting[1]))
         && length != '0 && length <= 16'(3 * 2 ** LIST_LOG);
       "A": can <= age != '0 && age <= 8'(list_started);
       default: can <= 1'b0;
@@ -91,7 +89,7 @@ module link #(
   assign row_write = letter == "W";
   assign row_layer = place[17:16];
   assign row_index = place[15:0];
-  assign list_place = {number[0], LIST_LOG'(letter == "P" ? item - 16'(list_write)
+  assign list_place = {number[0], LIST_LOG'(letter == "P" ? item - 1'b1
     : count - 16'd2)};
   assign list_entry = {in_data, middle, low};
   assign weight_in_data = WEIGHT_BITS'({in_data, low});
@@ -104,7 +102,8 @@ module link #(
     && (letter != "R" || !is_payload || weight_out_valid)
     && (letter != "A" || refused || list_waiting == '0
       || (list_waiting == 2'd1 && age == 8'd2));
-  assign is_right = next == '0 && !lost && is_whole;
+  assign is_right = next == '0 && !lost
+    && (letter != "P" || phase == 2'd1);  // an entry has 3 bytes
   assign out_data = count == '0 ? (refused ? "N" : letter)
     : count == 16'd1 ? number
     : !is_payload ? (count[0] == told[0] ? out_sum[15:8] : low)
@@ -156,6 +155,7 @@ module link #(
           if (phase == 2'd0) low <= in_data;
           if (phase == 2'd1) middle <= in_data;
           if (count < length && phase == each) begin
+            if (load_valid && !load_ready) lost <= 1'b1;
             item <= item + 1'b1;
             weight_in_valid <= letter == "W";
             load_valid <= letter == "L";
@@ -200,6 +200,7 @@ module link #(
       state <= HEADER;
       count <= '0;
       sum <= '1;
+      silent <= '0;
       row_valid <= 1'b0;
       load_valid <= 1'b0;
     end

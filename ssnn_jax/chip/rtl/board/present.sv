@@ -3,7 +3,7 @@
 // An entry of a list is the number of a sample, 18 bits, and bit 18 keeps the
 // chip from learning; or, with bit 23, a rate and at bit 16 its layer, which
 // waits until the samples before have been learned. One list is filled while
-// the other is presented. Answers replace the entries.
+// the other is presented. An answer has the place of its entry.
 module present #(
   parameter int WORDS = 17,                // of a sample, with its label
   parameter int LIST_LOG = 9,              // entries of a list
@@ -17,7 +17,6 @@ module present #(
   output logic [7:0] answered,      // of the place, 2 clocks later
   input  logic start,               // the next list
   input  logic [LIST_LOG:0] size,
-  output logic free,                // a list can be filled
   output logic [7:0] number,        // of lists started
   output logic [1:0] waiting,       // lists that are not finished
   output logic [1:0] started,       // lists, 2 or more
@@ -51,7 +50,6 @@ module present #(
   logic list, finish_list, sends, sends_last, finishes, finishes_last, sets;
   logic [1:0] unsent, unanswered;          // lists, samples
   logic [15:0] left;
-  assign free = !waiting[1];
   assign read_valid = state == READ && sample_ready;
   assign sample_valid = data_valid && state == STREAM;
   assign sample_data = data | (named[18] && left == 16'd1 ? 16'hFF : '0);
@@ -111,6 +109,7 @@ module present #(
       waiting <= '0;
       started <= '0;
       unanswered <= '0;
+      rates <= '0;
     end
   end
 
