@@ -273,20 +273,21 @@ def send_spikes(
   simulator.model.chip_open(simulator.chip, *pointers, *args)
 
 
-def take(
-  simulator: Simulator, rates: Sequence[int], max_clocks: int = 1_000_000
-) -> tuple[int, int]:
+def take(simulator: Simulator, rates: Sequence[int]) -> tuple[int, int]:
   """Runs the chip until it has presented the next sample.
 
   Args:
     simulator: the chip.
     rates: `[L]` integer rates.
-    max_clocks: clocks after which a chip without an answer is a `TimeoutError`.
 
   Returns:
     The answer, and the clocks since the answer before.
+
+  Raises:
+    TimeoutError: after 100 clocks for each spike that all neurons could send.
   """
-  answer = np.zeros(1, np.uint8)
+  config, answer = simulator.config, np.zeros(1, np.uint8)
+  max_clocks = 100 * config.num_steps * sum(config.layer_sizes)
   clocks = _advance(simulator, max_clocks, rates, answer)
   if clocks < 0:
     raise TimeoutError(f'no answer within {max_clocks} clocks')

@@ -219,7 +219,7 @@ def find_held(simulator, network):
       if num_clocks == 40:
         cosimulation.read_row(simulator, 0, 3, np.empty(1, np.int16))  # a part
         read = cosimulation.read_weights(simulator)
-      answer, _ = cosimulation.take(simulator, rates[n], 100_000)
+      answer, _ = cosimulation.take(simulator, rates[n])
     except TimeoutError as error:
       return str(error)
     expected = verilog.integer_weights(network, params)
@@ -272,8 +272,8 @@ class EqualTest(parameterized.TestCase):
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
-    network = CASES['three hidden layers']
-    params, rates, inputs, labels = make(network)
+    network = CASES['one hidden layer']
+    params, rates, inputs, labels = make(network, 6)
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'top.sv').write_text(verilog.top(network, WORD))
     before = verilog.integer_weights(network, params)

@@ -138,7 +138,7 @@ int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
   top.row_layer = layer;
   top.row_index = row;
   top.result_ready = top.sample_valid = 0;
-  for (int64_t clocks = 1; clocks < 1'000'000; ++clocks) {
+  for (int64_t clocks = 1; clocks < 200'000; ++clocks) {
     top.row_valid = requests;
     if (!top.weight_in_valid)
       top.weight_in_valid = write && done < columns && !chip->stalls();
