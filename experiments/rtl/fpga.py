@@ -193,8 +193,7 @@ def place_memories(path: pathlib.Path, board: Board) -> None:
   for name, cell in netlist['modules'][verilog.BOARD_TOP]['cells'].items():
     found = re.search(r'g_layer\[(\d+)\].*g_slice\[(\d+)\].*memory', name)
     if found and cell['type'] == 'DP16KD':
-      layer, own = map(int, found.groups())
-      layers[layer].append((own, name, cell))
+      layers[int(found[1])].append((int(found[2]), name, cell))
   x, y = map(np.mean, (board.columns, board.rows))
   fours = sorted(
     itertools.product(board.columns, board.rows),

@@ -51,3 +51,13 @@ class ReadmeTest(absltest.TestCase):
       f'Fashion-MNIST, {difference["verdict"]}',
       README,
     )
+    board = runs.query(f'{cells} and num_steps == "8" and seed != seed')
+    (board,) = board.to_dict('records')
+    speeds = 'samples', 'memory_samples', 'line_samples'
+    core, memory, line = (board[f'{name}_per_second'] for name in speeds)
+    self.assertIn(
+      f'at {board["clock_mhz"]:.0f} MHz, where the core learns {core:,.0f} '
+      f'images a second, {memory:,.0f} from the SDRAM of the board, and '
+      f'{line:,.0f} over its serial line',
+      README,
+    )
