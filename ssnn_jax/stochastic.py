@@ -316,7 +316,7 @@ def draw_settled(
 
   Devices are pulsed by their coincidences, as in the stochastic update of an
   RPU (T. Gokmen and Y. Vlasov, Frontiers in Neuroscience 10, 333, 2016), whose
-  expected number is G X E / T as long as G |E| is at most T.
+  expected number is G X E / T as long as E is from -T / G to T / G.
 
   Args:
     config: a network of bipolar neurons, of ceiling 1 or less.
