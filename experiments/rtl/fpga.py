@@ -184,9 +184,8 @@ def write_verilog(
 def place_memories(path: pathlib.Path, board: Board) -> None:
   """Puts the block RAMs of each slice of weights side by side, in a netlist.
 
-  Scattered by the placer, wires of 784-256-10 are 1.6 times as long, and it
-  does not reach 60 MHz. Slices follow each other to and fro; the middle is
-  left to the rest of the chip.
+  The placer scatters them, and wires become too long for the clock. Slices
+  follow each other to and fro; the middle is left to the rest of the chip.
   """
   netlist = json.loads(path.read_text())
   layers = collections.defaultdict(list)
@@ -218,7 +217,7 @@ def build(
   seed: int,
 ) -> dict[str, Any]:
   """Runs the tools on the Verilog of a folder; returns what they report."""
-  # Wide tables take 61,000 LUTs instead of 52,000 in 784-256-10.
+  # Wide tables take more LUTs.
   synthesis = (
     f'read_verilog -sv {" ".join(names)}; '
     f'synth_ecp5 -nowidelut -top {verilog.BOARD_TOP}; '

@@ -272,7 +272,7 @@ class EqualTest(parameterized.TestCase):
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
-    network = CASES['one hidden layer']
+    network = CASES['three hidden layers']
     params, rates, inputs, labels = make(network, 6)
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'top.sv').write_text(verilog.top(network, WORD))

@@ -77,6 +77,7 @@ module scanner #(
     .out_valid(has_waiting), .out_ready(take), .out_data(waiting),
     .count(num_waiting));
 
+  // `rest` and `is_only` are registers: all bits of the queue wait for `take`.
   assign take = scanning && is_only && has_waiting;
   assign ends = scanning && is_only && own_last;   // a level
   assign next = take ? waiting[ENTRY_BITS-1 -: 32] : rest;
