@@ -88,7 +88,8 @@ VALUES = (
   ({'images': GOOD * np.nan}, r'\[nan, nan\]; expected rates'),
   ({'images': 255 * GOOD}, 'divide grey values'),
   ({'images': np.int32(300 * GOOD)}, r'\[0, 300\]; expected grey values'),
-  ({'images': np.int32(GOOD > 0.5)}, 'bool instead of 0 and 1'),
+  ({'images': np.uint8(GOOD > 0.5)}, 'bool instead of 0 and 1'),
+  ({'images': 2 * GOOD - 1}, r'no negative ones: \(x - low\) / \(high - low\)'),
   ({'images': np.ma.masked_greater(GOOD, 0.5)}, 'masked'),
   ({'images': GOOD[:0], 'labels': LABELS[:0]}, 'one sample or more'),
   ({'labels': LABELS + 1}, 'classes from 0 to 2'),
@@ -105,12 +106,17 @@ _IMAGES = np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
 _LABELS = np.array([0, 1, 2, 0, 1, 2])
 ARRAYS = [  # argument of from_arrays, value, words
   ('x_train', np.zeros((6, 1, 8, 8)), 'transpose.0, 2, 3, 1'),
-  ('x_train', np.full((6, 3, 2), np.nan), r'values in \[nan, nan\]'),
+  (
+    'x_train',
+    np.full((6, 3, 2), np.nan),
+    r'values of x_train lie within \[nan, nan\]',
+  ),
   ('x_train', (_IMAGES > 5).astype(np.uint8), 'bool instead of 0 and 1'),
   ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
   ('x_test', _IMAGES.transpose(0, 2, 1), r'inputs uint8\(2, 3\)'),
   ('y_train', _LABELS[:5], 'y_train: .*each of the 6 inputs'),
   ('y_train', _LABELS / 1, 'labels are float64'),
+  ('y_train', _LABELS.astype(str), 'labels are <U21'),
   ('y_train', _LABELS + 1, 'labels from 1 to 3; count classes from 0'),
   ('y_train', _LABELS * 2**32, 'labels from 0 to 8589934592; count'),
   ('y_train', _LABELS * 3, '3 different labels from 0 to 6; count'),
@@ -125,7 +131,7 @@ _LOST = _LOST._replace(params=jax.tree.map(lambda w: w * np.nan, _LOST.params))
 _INPUTS = np.random.default_rng(0).random((12, 6), np.float32)
 _CLASSES = np.arange(12) % 3
 FITS = [  # training data, options, words
-  ((_INPUTS - 1, _CLASSES), {}, 'images lie within'),
+  ((_INPUTS - 1, _CLASSES), {}, 'values of images lie within'),
   ((_INPUTS, _CLASSES + 1), {}, 'labels .*classes from 0 to 2'),
   (None, {'evaluate': (_INPUTS, _CLASSES - 1)}, 'labels lie within'),
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),

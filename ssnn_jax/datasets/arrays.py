@@ -82,6 +82,9 @@ def load_npz(path: str) -> Dataset:
   with checks.explain(path, remedy):
     with np.load(pathlib.Path(path).expanduser()) as file:
       arrays = {name: file[name] for name in names if name in file}
+    missing = [name for name in names[:4] if name not in arrays]
+    if missing:
+      raise types.UserError(f'{", ".join(missing)} are missing; {remedy}.')
     return from_arrays(**arrays, name=path)
 
 
@@ -145,7 +148,7 @@ def check_labels(
   an error if more than half of them would have no training sample.
   """
   labels = [as_classes(np.asarray(array)) for array in labels]
-  if class_names is None:
+  if class_names is None and np.issubdtype(labels[0].dtype, np.integer):
     classes = np.unique(labels[0])
     if classes[0] != 0 or classes[-1] >= 2 * len(classes):
       raise types.UserError(
@@ -154,7 +157,7 @@ def check_labels(
         'of them with class_names.'
       )
     class_names = range(int(classes[-1]) + 1)
-  names = tuple(map(str, class_names))
+  names = () if class_names is None else tuple(map(str, class_names))
   for part, array, size in zip(PARTS, labels, sizes):
     try:
       checks.check_labels(array, size, len(names))
@@ -179,17 +182,10 @@ def _check_inputs(name, inputs):
     inputs = inputs[:, None]
   elif inputs.ndim == 4 and shape[-1] == 1:
     inputs = inputs[..., 0]
+  encoding.check_values(name, inputs)
   if dtype == np.bool_:
     return inputs.astype(np.float32)
-  is_integer = np.issubdtype(dtype, np.integer)
-  is_number = is_integer or np.issubdtype(dtype, np.floating)
-  if not is_number or not encoding.is_within(inputs, 255 if is_integer else 1):
-    raise types.UserError(
-      f'{name} has the dtype {dtype} and values in [{inputs.min()}, '
-      f'{inputs.max()}]; expected float rates in [0, 1] (divide grey values by '
-      '255), integer values from 0 to 255, or bool instead of 0 and 1.'
-    )
-  if is_integer:
+  if np.issubdtype(dtype, np.integer):
     return inputs.astype(np.uint8, copy=False)
   return np.clip(inputs.astype(np.float32, copy=False), 0, 1)  # of rounding
 

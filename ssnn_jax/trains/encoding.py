@@ -58,34 +58,46 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
       '[B, I]: add a leading axis for a single image.'
     )
   images = images.reshape(images.shape[0], -1)
-  if images.dtype == jnp.uint8:
-    return jnp.asarray(images, jnp.float32) / 255.0
+  check_values('images', images)
   if images.dtype == bool:
     return jnp.asarray(images, jnp.float32)
-  is_grey = jnp.issubdtype(images.dtype, jnp.integer)
-  if not is_grey and not jnp.issubdtype(images.dtype, jnp.floating):
-    raise types.UserError(
-      f'images have dtype {images.dtype}; expected grey values from 0 to 255 '
-      'of an integer dtype, or float rates within [0, 1].'
-    )
-  white = 255.0 if is_grey else 1.0
-  is_traced = isinstance(images, jax.core.Tracer)
-  if not is_traced and not is_within(np.asarray(images), white):
-    expected = 'grey values from 0 to 255, or bool instead of 0 and 1'
-    if white == 1.0:
-      expected = 'rates within [0, 1], without NaN: divide grey values by 255'
-    raise types.UserError(
-      f'images lie within [{images.min():.7g}, {images.max():.7g}]; expected '
-      f'{expected}.'
-    )
+  white = 255.0 if jnp.issubdtype(images.dtype, jnp.integer) else 1.0
   return jnp.clip(jnp.asarray(images, jnp.float32) / white, 0.0, 1.0)
 
 
-def is_within(values: np.ndarray, largest: float) -> bool:
-  """Returns whether values are 0 to `largest`, up to errors of rounding.
+def check_values(name: str, images: jax.Array | np.ndarray) -> None:
+  """Refuses images that are not grey values, rates or bool; sees no tracer.
 
   Integers 0 and 1 are no grey values up to 255, which would be almost black.
   """
-  low, high = values.min(), values.max()
-  is_binary = largest == 255 and high == 1
-  return low >= -_ROUNDING and high <= largest + _ROUNDING and not is_binary
+  is_grey = jnp.issubdtype(images.dtype, jnp.integer)
+  if images.dtype == bool:
+    return
+  if not is_grey and not jnp.issubdtype(images.dtype, jnp.floating):
+    raise types.UserError(
+      f'{name} have dtype {images.dtype}; expected grey values from 0 to 255 '
+      'of an integer dtype, or float rates within [0, 1].'
+    )
+  if isinstance(images, jax.core.Tracer):
+    return
+  low, high = np.min(images), np.max(images)
+  white = 255 if is_grey else 1
+  is_within = low >= -_ROUNDING and high <= white + _ROUNDING
+  if is_within and not (is_grey and high == 1):
+    return
+  if is_within:
+    remedy = 'grey values from 0 to 255, or bool instead of 0 and 1'
+  elif is_grey and low >= 0:
+    remedy = 'grey values from 0 to 255: scale larger ones to rates'
+  elif low >= 0 and high <= 255:
+    remedy = 'rates within [0, 1]: divide grey values by 255'
+  elif np.isfinite([low, high]).all():
+    remedy = (
+      'rates within [0, 1], as spikes have no negative ones: (x - low) / '
+      '(high - low), with the range of the training samples'
+    )
+  else:
+    remedy = 'rates within [0, 1], without NaN'
+  raise types.UserError(
+    f'values of {name} lie within [{low:.7g}, {high:.7g}]; expected {remedy}.'
+  )
