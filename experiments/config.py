@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from absl import flags
 import jax
+import numpy as np
 
 from experiments.baselines import bp_stdp
 from experiments.baselines import integrate_and_fire
@@ -39,6 +40,7 @@ NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 ANN, CHIP = 'bp', 'chip'
+ADAM_RATE = 0.001
 IDEAL = 'ideal'
 DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
@@ -280,7 +282,8 @@ class ExperimentConfig:
   )
   learning_rate: float = _flag(
     1.0,
-    'initial learning rate; default: 1 (own files: 0.5), 0.5 or 0.1',
+    'initial learning rate; default: 1 (own files: at most 0.5, less the '
+    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam',
     low=2.0**-126,
     by_dataset=True,
   )
@@ -358,6 +361,11 @@ class ExperimentConfig:
       check('optimizer', self.optimizer == 'sgd', expected)
     if self.method == CHIP:
       check('weight_decay', not self.weight_decay, '0, as of the chip')
+      expected = 'none, as the chip has dense layers, of --layer_sizes'
+      check('layers', self.layers is None, expected)
+      check(
+        'neuron', self.neuron == NEURONS[0], f'{NEURONS[0]}, as of the chip'
+      )
 
   def _read_device(self):
     """Adds the values of the file of a device, unless the record has them."""
@@ -471,16 +479,31 @@ def _write(value):
 # Defaults and records.
 
 
-def default(dataset: str) -> ExperimentConfig:
-  """Returns the default configuration of a data set."""
+def default(dataset: str, optimizer: str = 'sgd') -> ExperimentConfig:
+  """Returns the default configuration of a data set and an optimizer."""
   values = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
   if catalog.is_recorded(dataset):
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif arrays.is_npz_path(dataset):
-    values = {'learning_rate': 0.5}
+    values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
   elif dataset == 'digits':
     values = {}
-  return ExperimentConfig(dataset, **values)
+  if optimizer == 'adam':
+    values |= {'learning_rate': ADAM_RATE}
+  return ExperimentConfig(dataset, optimizer=optimizer, **values)
+
+
+def _find_rate(dataset):
+  """Returns a learning rate that silences no hidden neurons of own images.
+
+  Steps grow with the squares of the inputs, x. On dark and bright versions of
+  three data sets, rates of 10 to 80 / mean(|x|^2) train, and 160 / mean(|x|^2)
+  silences most neurons.
+  """
+  images = dataset.train.inputs
+  white = 255.0 if images.dtype == np.uint8 else 1.0
+  squares = [np.sum((x / white) ** 2) for x in images[:10_000]]
+  return min(0.5, float(f'{30 / max(np.mean(squares), 1e-9):.1g}'))
 
 
 def to_json(config: ExperimentConfig) -> dict[str, Any]:

@@ -14,6 +14,7 @@ folder of a run provides the flags that are not given:
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import difflib
 import functools
 import itertools
 import json
@@ -35,6 +36,7 @@ from experiments import studies
 from experiments import train
 from experiments.config import ANN
 import ssnn_jax
+from ssnn_jax import training
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
@@ -95,7 +97,9 @@ def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
     if name == 'seed':
       raise ssnn_jax.UserError('--grid: seed is set by --seed and --num_seeds.')
     if name not in config_lib.FIELDS:
-      raise ssnn_jax.UserError(f"--grid: '{name}' is no field; see --help.")
+      close = difflib.get_close_matches(name, config_lib.FIELDS, 1)
+      remedy = f'did you mean {close[0]}?' if close else 'see --help.'
+      raise ssnn_jax.UserError(f"--grid: '{name}' is no field; {remedy}")
     values = [_parse_value(name, value.strip()) for value in listed.split(',')]
     grid[name] = tuple(dict.fromkeys(values))
   return grid
@@ -129,6 +133,13 @@ def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
     name = given.get('dataset', 'digits')
     name = pathlib.Path(name).stem if arrays.is_npz_path(name) else name
     sweeps = studies.load(FLAGS.study).find_sweeps(name)
+  for sweep in sweeps:
+    optimizers = set(sweep.grid.get('optimizer', ()))
+    if len(optimizers) > 1 and 'learning_rate' not in sweep.grid | given:
+      raise ssnn_jax.UserError(
+        '--grid: optimizers need learning rates of their own; write a --grid '
+        'for each, with its learning_rate.'
+      )
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
       remedy = 'leave it out'
@@ -273,7 +284,9 @@ def _interruptible(workdir):
 def _make_base(study, dataset, given):
   """Returns the configuration that the sweeps of a study, or a grid, vary."""
   values = {'diagnostics': True, **study.base} if study else {}
-  return dataclasses.replace(config_lib.default(dataset), **values | given)
+  values |= given
+  default = config_lib.default(dataset, values.get('optimizer', 'sgd'))
+  return dataclasses.replace(default, **values)
 
 
 def _run_sweep(given):
@@ -355,7 +368,9 @@ def _repeat(given):
 
 def make_task(given: dict[str, Any]) -> train.Task:
   """Makes the task of one setting, with --resume from its record."""
-  base = config_lib.default(given.get('dataset', 'digits'))
+  base = config_lib.default(
+    given.get('dataset', 'digits'), given.get('optimizer', 'sgd')
+  )
   num_seeds = FLAGS.num_seeds or 1
   if FLAGS.resume:
     folder = command.folder(FLAGS.workdir or '')
@@ -396,6 +411,15 @@ def _describe(task):
   )
 
 
+def _explain(task, dataset):
+  """Explains a run whose hidden neurons are silent; '' of any other."""
+  config, params = ssnn_jax.load(task.folder)
+  accuracy = train.read_lines(task.folder, 'epoch')[-1]['train_accuracy']
+  reason = training.explain_chance(config, params, dataset.train, accuracy)
+  rate = f'{task.config.learning_rate / 5:.1g}'
+  return reason and f'{reason[:-1]}: --learning_rate={rate}.\n'
+
+
 def _run_one(given):
   """Trains one setting, and describes its result."""
   task, options = make_task(given), _options()
@@ -406,6 +430,7 @@ def _run_one(given):
     print(train.describe_missing(dataset), end='', flush=True)
     with _interruptible(task.folder):
       train.train(task, dataset, options)
+    print(_explain(task, dataset), end='')
   print(_describe(task))
 
 

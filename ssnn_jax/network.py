@@ -216,6 +216,8 @@ def from_forward(
       params = _average_gradient(axis_name, params)
     return forward(config, params, key, batch)
 
+  for function in (infer, loss):  # errors of Python name it
+    function.__qualname__ = f'Network.{function.__name__}'
   return types.Network(
     init=jax.jit(functools.partial(init, config)),
     infer=infer,

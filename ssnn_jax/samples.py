@@ -81,6 +81,7 @@ def prepare(
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
+  checks.check_type('params', params, tuple, 'the parameters, as of init')
   field = 'layer_sizes asks' if config.layers is None else 'layers ask'
   expected = [wiring.weights_shape for wiring in config.wirings]
   for part in types.LayerParams._fields:

@@ -83,6 +83,7 @@ SHAPES = (
   ({'labels': np.float32([0, 2])}, 'float32'),
   ({'labels': np.array([1])}, 'each of the 2 inputs'),
   ({'params': jax.tree.map(lambda x: x[..., :1], GOOD_PARAMS)}, '^params have'),
+  ({'params': KEY}, 'params is of type .*; expected the parameters'),
 )
 VALUES = (
   ({'images': GOOD * np.nan}, r'\[nan, nan\]; expected rates'),
@@ -137,6 +138,9 @@ FITS = [  # training data, options, words
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
   (None, {'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
+  (None, {'num_epochs': 1.5}, 'num_epochs is 1.5; expected 1 or more'),
+  (((_INPUTS, _CLASSES),) * 2, {}, 'dataset is no pair of arrays; pass a'),
+  (None, {'network': _CONFIG}, 'network is of type NetworkConfig; expected ss'),
   (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
 ]
 _BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
@@ -256,6 +260,9 @@ CALLS = [  # function of a folder, words
   *_rows(_fit, FITS),
   *_rows(lambda own: training.compare(_CONFIG, (_INPUTS, _CLASSES), **own), [
     ({'seeds': (1, 1)}, 'seeds are'),
+    ({'seeds': 5}, r'seeds is of type int; expected seeds, as range\(5\)'),
+    ({'margin': -1}, 'margin is -1; expected points above 0'),
+    ({'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
     ({'evaluate': False}, 'no samples to evaluate on'),
   ]),
   (
@@ -278,6 +285,10 @@ CALLS = [  # function of a folder, words
   (lambda f: _save(f / 'run'), 'is the folder of a run'),
   (lambda f: _save(f, lambda w: w[1:]), 'params have the shapes .*biases_0'),
   (lambda f: _save(f, lambda w: w.astype('bfloat16')), 'are bfloat16'),
+  (
+    lambda f: ssnn_jax.save(f, GOOD_PARAMS, CONFIG),
+    'config is of type tuple; expected arguments folder, config, params',
+  ),
   (lambda f: _save(f, sampler=SOBOL), 'config has a .* of your own'),
   # Devices and export.
   *_rows(lambda own: DeviceConfig(**own), DEVICES),
@@ -392,6 +403,9 @@ COMMANDS = [  # flags of experiments.run, words
   ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
   ('--gain=x', '--gain is x; expected numbers separated by commas'),
   ('--gain=', '--gain is ; expected numbers separated by commas'),
+  ('--grid=num_step=1', "'num_step' is no field; did you mean num_steps?"),
+  ('--grid=optimizer=sgd,adam', 'optimizers need learning rates of their own'),
+  ('--method=chip --layers=64,10', '--layers is 64,10; expected none, as the'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=gain=1;num_steps=1;gain=2', '--grid: gain is repeated'),
   ('--resume', 'holds no run that can be continued'),

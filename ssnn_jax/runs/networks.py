@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import layers
 from ssnn_jax import network
 from ssnn_jax import types
@@ -50,6 +51,9 @@ def save(
     UserError: if the configuration has functions or layers of your own, the
       parameters are not those of the network, or a run is in the folder.
   """
+  expected = 'arguments folder, config, params'
+  checks.check_type('folder', folder, str | os.PathLike, expected)
+  checks.check_type('config', config, NetworkConfig, expected)
   folder = pathlib.Path(folder).expanduser()
   arrays = {name: np.asarray(x) for name, x in _name(params).items()}
   _check(arrays, _name(_init_shapes(config)))

@@ -5,8 +5,10 @@ samples, optimizer and evaluation samples, so that their difference has no
 variance of these.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+import functools
 from typing import NamedTuple
 import warnings
 
@@ -18,16 +20,26 @@ import optax
 import tqdm
 
 from ssnn_jax import checks
+from ssnn_jax import observe
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
 from ssnn_jax.training import loop
+from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
 from ssnn_jax.training import statistics
 
 Arrays = Sequence[npt.ArrayLike]  # inputs and labels
+_NOTHING_TO_EVALUATE = (
+  'there are no samples to evaluate on; pass a Dataset, or arrays as '
+  'evaluate=(inputs, labels).'
+)
+_NUM_OBSERVED = 256  # training samples whose hidden neurons are observed
+# Hidden neurons that are silent or saturated, whatever the sample, explain an
+# accuracy up to this factor of chance, if they are at least this fraction.
+_MOST_BY_CHANCE, _STUCK = 1.2, 0.9
 
 
 class History(NamedTuple):
@@ -43,11 +55,13 @@ class FitResult(NamedTuple):
 
   state: state_lib.TrainState  #: after the last epoch
   history: History
+  #: [C, C] evaluated samples by class (row) and prediction; None: not asked for
+  confusion: np.ndarray | None = None
 
 
 def fit(
   network: types.Network,
-  optimizer: state_lib.Optimizer,
+  optimizer: state_lib.Optimizer | optax.Schedule | float,
   dataset: arrays.Dataset | Arrays,
   *,
   num_epochs: int,
@@ -55,6 +69,8 @@ def fit(
   seed: int = 0,
   state: state_lib.TrainState | None = None,
   evaluate: bool | Arrays = True,
+  confusion: bool = False,
+  callback: Callable[[dict[str, float]], None] | None = None,
   progress: bool = True,
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
@@ -63,7 +79,9 @@ def fit(
 
   Args:
     network: the network to train.
-    optimizer: an optax transformation, or the devices that store the weights.
+    optimizer: an optax transformation; the devices that store the weights; or
+      the learning rate of gradient descent, a number that falls linearly to 0,
+      or an optax schedule by the number of updates.
     dataset: a dataset, whose training split is used, or a pair of arrays:
       inputs as for `Network`, and `[N]` or `[N, 1]` labels, integers or bool.
     num_epochs: number of epochs to train.
@@ -75,15 +93,24 @@ def fit(
       schedule go on. `init_state` with `params` starts the schedule again.
     evaluate: whether to evaluate after each epoch on the validation split, or
       on the test split if there is none; or a pair of arrays to evaluate on.
+    confusion: whether the result has the confusion matrix of these samples.
+    callback: called after each epoch with its number and metrics, for a logger,
+      as `wandb.log` or `mlflow.log_metrics`.
     progress: whether to show a progress bar.
 
   Raises:
     UserError: if there is no epoch, the data do not fit the network, or
       parameters of the state are not finite. A loss that is not finite is a
-      UserWarning.
+      UserWarning, as is an accuracy at chance of hidden neurons that are silent
+      or saturated.
   """
-  if num_epochs < 1:
-    raise types.UserError(f'num_epochs is {num_epochs}; expected 1 or more.')
+  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(config)')
+  _check_count('num_epochs', num_epochs)
+  train, held_out = _find_splits(dataset, evaluate)
+  before = 0 if state is None else int(state.epoch)
+  total = before + num_epochs
+  num_updates = total * (np.shape(train[1])[0] // batch_size)
+  optimizer = _as_optimizer(optimizer, num_updates)
   if state is None:
     state = state_lib.init_state(network, optimizer, seed)
   params = jax.device_get(state.params)
@@ -91,9 +118,10 @@ def fit(
     raise types.UserError(
       'state has parameters that are NaN or infinite; start from finite ones.'
     )
-  train, held_out = _load_splits(network, state.params, dataset, evaluate)
+  train, held_out = _load_splits(network, state.params, train, held_out)
+  if confusion and held_out is None:
+    raise types.UserError(_NOTHING_TO_EVALUATE)
   programs = loop.make_programs(network, optimizer, batch_size)
-  total = int(state.epoch) + num_epochs
   # The axis of one seed; a copy, which the loop may delete.
   state = _add_axis(state)
   epochs, rows = loop.run(programs, state, train, held_out, total), []
@@ -111,9 +139,69 @@ def fit(
           stacklevel=2,
         )
       shown = rows[-1]._asdict().items()
-      bar.set_postfix({k: float(v) for k, v in shown if v is not None})
+      metrics = {name: float(x) for name, x in shown if x is not None}
+      bar.set_postfix(metrics)
+      if callback is not None:
+        callback({'epoch': epoch.number} | metrics)
   state = _first(epoch.state)
-  return FitResult(state, jax.tree.map(lambda *values: np.stack(values), *rows))
+  history = jax.tree.map(lambda *values: np.stack(values), *rows)
+  reason = explain_chance(
+    network.config, state.params, train, history.train_accuracy[-1]
+  )
+  if reason:
+    warnings.warn(reason, stacklevel=2)
+  counts = None
+  if confusion:
+    inputs, labels = held_out
+    predicted = prediction.predict(network, state.params, inputs, seed=seed)
+    counts = predicted.confusion(labels)
+  return FitResult(state, history, counts)
+
+
+def _as_optimizer(optimizer, num_updates):
+  """Returns the optimizer of a learning rate or schedule, always the same."""
+  if checks.is_real(optimizer):
+    return _descend(float(optimizer), optax.linear_schedule, num_updates)
+  return _descend(1.0, optimizer) if callable(optimizer) else optimizer
+
+
+@functools.lru_cache  # programs are cached by their optimizers
+def _descend(learning_rate, schedule, *num_updates):
+  if num_updates:
+    schedule = schedule(1.0, 0.0, *num_updates)
+  return state_lib.make_optimizer(learning_rate, schedule)
+
+
+def explain_chance(
+  config: NetworkConfig | None,
+  params: types.Params,
+  split: loop.Split,
+  accuracy: float,
+) -> str:
+  """Explains an accuracy at chance by its hidden neurons; '' if it is above.
+
+  Args:
+    config: the network; nothing is explained of None.
+    params: its parameters.
+    split: inputs and labels of training samples.
+    accuracy: accuracy on them.
+  """
+  inputs, labels = (np.asarray(array[:_NUM_OBSERVED]) for array in split)
+  chance = np.max(np.bincount(labels)) / len(labels)
+  if config is None or accuracy > _MOST_BY_CHANCE * chance:
+    return ''
+  measure = jax.jit(observe.make_observe(config))
+  activity = measure(params, jax.random.key(0), inputs, labels)
+  of_layers = zip(activity.silent_fractions, activity.saturated_fractions)
+  _, *stuck = (tuple(map(float, fractions)) for fractions in of_layers)
+  silent, saturated = max(stuck, key=sum, default=(0.0, 0.0))
+  if silent + saturated < _STUCK:
+    return ''
+  return (
+    f'accuracy is at chance, as {silent:.0%} of the neurons of a hidden layer '
+    f'are silent and {saturated:.0%} saturated: train again, with a learning '
+    'rate that is several times smaller.'
+  )
 
 
 # One program each, of all leaves.
@@ -156,7 +244,7 @@ def compare(
   *,
   num_epochs: int = 20,
   batch_size: int = 32,
-  optimizer: optax.GradientTransformation | None = None,
+  optimizer: optax.GradientTransformation | optax.Schedule | float = 0.5,
   margin: float | None = None,
   evaluate: bool | Arrays = True,
   progress: bool = True,
@@ -164,29 +252,30 @@ def compare(
   """Trains `ssnn(config)` and `ann(config)` with the same seeds.
 
   The different seeds, two or more for an interval and five for a verdict, are
-  trained together, in one program, and evaluated after the last epoch. The
-  optimizer of both networks is by default gradient descent with a learning rate
-  of 0.5 that falls linearly to 0. Choose the equivalence margin, in percentage
-  points, before you see results. Other arguments are those of `fit`.
+  trained together, in one program, and evaluated after the last epoch. Choose
+  the equivalence margin, in percentage points, before you see results. Other
+  arguments are those of `fit`.
 
   Raises:
-    UserError: if seeds are equal, or the data do not fit the network.
+    UserError: if seeds are equal, the margin is not above 0, or the data do not
+      fit the network.
   """
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+  checks.check_type('seeds', seeds, Iterable, 'seeds, as range(5)')
   seeds = tuple(seeds)
   if len({*seeds}) < len(seeds):
     raise types.UserError(f'seeds are {seeds}; expected different ones.')
+  if margin is not None and not checks.is_positive(margin):
+    raise types.UserError(f'margin is {margin}; expected points above 0.')
+  _check_count('num_epochs', num_epochs)
   networks = ssnn(config), ann(config)
   params = jax.eval_shape(networks[0].init, jax.random.key(0))
-  train, held_out = _load_splits(networks[0], params, dataset, evaluate)
+  splits = _find_splits(dataset, evaluate)
+  train, held_out = _load_splits(networks[0], params, *splits)
   if held_out is None:
-    raise types.UserError(
-      'there are no samples to evaluate on; pass a Dataset, or arrays as '
-      'evaluate=(inputs, labels).'
-    )
-  if optimizer is None:
-    num_updates = num_epochs * (len(train[1]) // batch_size)
-    schedule = optax.linear_schedule(1.0, 0.0, num_updates)
-    optimizer = state_lib.make_optimizer(0.5, schedule)
+    raise types.UserError(_NOTHING_TO_EVALUATE)
+  num_updates = num_epochs * (len(train[1]) // batch_size)
+  optimizer = _as_optimizer(optimizer, num_updates)
   accuracies = []
   with tqdm.tqdm(
     total=2 * num_epochs, unit='epoch', disable=not progress
@@ -201,16 +290,29 @@ def compare(
   return Comparison(seeds, *accuracies, len(held_out[1]), margin)
 
 
-def _load_splits(network, params, dataset, evaluate):
-  """Checks the data of `fit`, and puts them on the device.
+def _check_count(name, value):
+  if not checks.is_count(value):
+    raise types.UserError(f'{name} is {value}; expected 1 or more.')
 
-  Returns inputs and int32 labels to train on, and those to evaluate on or None.
-  """
+
+def _find_splits(dataset, evaluate):
+  """Returns inputs and labels to train on, and those to evaluate on or None."""
   train, held_out = dataset, None if isinstance(evaluate, bool) else evaluate
   if isinstance(dataset, arrays.Dataset):
     train = dataset.train
     if evaluate is True:
       held_out = dataset.validation or dataset.test
+  for split in (train, held_out or train):
+    if len(split) != 2 or any(isinstance(own, tuple) for own in split):
+      raise types.UserError(
+        'dataset is no pair of arrays; pass a Dataset, or inputs and labels to '
+        'train on, and those of the test as evaluate=(inputs, labels).'
+      )
+  return train, held_out
+
+
+def _load_splits(network, params, *splits):
+  """Checks the data of `fit`, and puts them on the device, labels as int32."""
 
   def load(split):
     inputs, labels = (
@@ -218,12 +320,8 @@ def _load_splits(network, params, dataset, evaluate):
       for array in split
     )
     labels = arrays.as_classes(labels)
-    # The checks of `infer` see the values of a constant: here the smallest and
-    # the largest over all samples. Nothing is computed.
-    extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
-    infer = lambda params, key: network.infer(params, key, extremes)
-    inference = jax.eval_shape(infer, params, jax.random.key(0))
-    checks.check_labels(labels, len(inputs), inference.potential.shape[-1])
+    num_classes = prediction.check_inputs(network, params, inputs)
+    checks.check_labels(labels, len(inputs), num_classes)
     return jax.device_put((inputs, labels.astype(np.int32)))
 
-  return load(train), held_out and load(held_out)
+  return [split and load(split) for split in splits]

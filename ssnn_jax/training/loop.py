@@ -27,11 +27,11 @@ import optax
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import metrics
+from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
 from ssnn_jax.training.state import Stream
 
 AXIS = 'batch'  # of the devices of a mesh
-_EVAL_BATCH_SIZE = 256
 
 Split = tuple[jax.Array, jax.Array]  # inputs and labels
 
@@ -127,7 +127,7 @@ def make_programs(
 
   def evaluate(state, split):
     network = make_network(state.key)
-    evaluate = make_evaluate(network, ann, _EVAL_BATCH_SIZE, axis_name)
+    evaluate = make_evaluate(network, ann, prediction.BATCH_SIZE, axis_name)
     key = jax.random.fold_in(state.key, Stream.EVALUATE)
     return evaluate(state.params, key, *split)
 

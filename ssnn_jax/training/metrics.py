@@ -1,4 +1,4 @@
-"""Metrics: predicted class and accuracy."""
+"""Metrics: predicted class, probabilities of the classes, and accuracy."""
 
 from typing import NamedTuple
 
@@ -40,3 +40,17 @@ def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
   best = jnp.argmax(jnp.where(counts == most, potential, -jnp.inf), axis=-1)
   is_finite = jnp.all(jnp.isfinite(potential), axis=-1)
   return jnp.where(is_finite, best, -1)
+
+
+def probabilities(
+  inference: types.Inference, readout: str = 'winner'
+) -> jax.Array:
+  """Estimates the probabilities of the classes, `[B, C]`.
+
+  They are the softmax of settled potentials, or, with the readout `winner`, the
+  share of the ticks that each class has won.
+  """
+  if readout == 'potential':
+    return jax.nn.softmax(inference.potential)
+  counts = inference.winner_counts
+  return counts / jnp.maximum(jnp.sum(counts, axis=-1, keepdims=True), 1)

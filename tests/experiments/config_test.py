@@ -68,6 +68,19 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(network.input_gain, 64 / 8 if is_recorded else 1.0)
     self.assertEqual(config.batch_size == 16, is_recorded)
 
+  def test_rates_fall_with_the_brightness_of_own_images(self):
+    labels = np.arange(4)
+    for values, expected in ((0.01, 0.5), (1.0, 0.03), (255, 0.03)):
+      path = f'{self.create_tempdir().full_path}/own.npz'
+      dtype = np.uint8 if values == 255 else float
+      images = np.full((4, 25, 40), values, dtype)  # 30 / 1000
+      arrays = {f'x_{part}': images for part in ('train', 'test')}
+      arrays |= {f'y_{part}': labels for part in ('train', 'test')}
+      np.savez(path, **arrays)
+      self.assertEqual(config_lib.default(path).learning_rate, expected)
+    config = config_lib.default('mnist', 'adam')
+    self.assertEqual((config.optimizer, config.learning_rate), ('adam', 0.001))
+
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
       layer_sizes='64, 20,30,10', gain='0.5,2', rates='forward'

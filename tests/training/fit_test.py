@@ -102,6 +102,38 @@ class FitTest(parameterized.TestCase):
       fit(network=network, evaluate=False, seed=seed)
       self.assertEqual(num_traces, 1)
 
+  def test_number_is_a_rate_that_falls_to_0(self):
+    schedule = optax.linear_schedule(0.5, 0.0, 8)  # 2 epochs of 4 batches
+    expected = fit(optimizer=optax.sgd(schedule)).state.params
+    for optimizer in (0.5, schedule):
+      assert_same(fit(optimizer=optimizer).state.params, expected)
+
+  def test_callback_has_the_metrics_of_each_epoch(self):
+    rows = []
+    history = fit(callback=rows.append).history
+    self.assertEqual([row.pop('epoch') for row in rows], [1, 2])
+    for row, values in zip(rows, zip(*history)):
+      self.assertEqual(row, dict(zip(history._fields, values)))
+
+  def test_confusion_counts_classes_and_predictions(self):
+    result = fit(confusion=True, seed=3)
+    self.assertEqual(result.confusion.sum(axis=1).tolist(), [3, 2, 3])
+    accuracy = np.trace(result.confusion) / 8
+    self.assertEqual(accuracy, result.history.eval_accuracy[-1])
+    self.assertIsNone(fit().confusion)
+
+  @parameterized.parameters(False, True)
+  def test_explains_chance_by_silent_neurons(self, is_silent):
+    layers = ssnn_jax.ssnn(CONFIG).init(jax.random.key(0))
+    if is_silent:
+      layers = (layers[0]._replace(biases=np.full(5, -9.0)), layers[1])
+    state = training.init_state(NETWORK, OPTIMIZER, 0, params=layers)
+    explained = training.explain_chance(CONFIG, state.params, TRAIN, 0.34)
+    words = '100% of the neurons of a hidden layer are silent and 0% satur'
+    self.assertEqual(words in explained, is_silent)
+    above = training.explain_chance(CONFIG, state.params, TRAIN, 0.5)
+    self.assertEqual(above, '')
+
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
       fit(optimizer=optax.sgd(np.inf), num_epochs=1)

@@ -1,0 +1,86 @@
+"""Predictions: the classes of samples, and how likely they are."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import numpy.typing as npt
+
+from ssnn_jax import types
+from ssnn_jax.training import metrics
+from ssnn_jax.training.state import Stream
+
+BATCH_SIZE = 256  # of predictions and evaluations
+
+
+class Prediction(NamedTuple):
+  """Classes of N samples, and how likely each class is."""
+
+  classes: np.ndarray  #: [N] int32
+  probabilities: np.ndarray  #: [N, C] as of `metrics.probabilities`
+
+  def confusion(self, labels: npt.ArrayLike) -> np.ndarray:
+    """Counts samples by their class (row) and prediction (column), `[C, C]`."""
+    size = self.probabilities.shape[-1]
+    counts = np.zeros((size, size), np.int64)
+    np.add.at(counts, (np.ravel(labels), self.classes), 1)
+    return counts
+
+
+def predict(
+  network: types.Network,
+  params: types.Params,
+  inputs: npt.ArrayLike,
+  *,
+  seed: int = 0,
+) -> Prediction:
+  """Predicts the classes of samples by the readout of a network.
+
+  Args:
+    network: the network.
+    params: its parameters, as of `init`, `fit` and `ssnn_jax.load`.
+    inputs: `[N, ...]` images or spike trains, as for `Network`.
+    seed: seed of what is random: the accuracy is that which `fit` evaluates
+      with this seed.
+
+  Raises:
+    UserError: if the inputs do not fit the network, or potentials are NaN or
+      infinite.
+
+  Example:
+    >>> network = ssnn_jax.ann(ssnn_jax.NetworkConfig((2, 3)))
+    >>> params = (ssnn_jax.LayerParams(np.eye(2, 3), np.zeros(3)),)
+    >>> found = ssnn_jax.training.predict(network, params, [[0.2, 0.9]])
+    >>> found.classes, found.probabilities.round(2)
+    (array([1]), array([[0.26, 0.53, 0.21]], dtype=float32))
+  """
+  key = jax.random.fold_in(jax.random.key(seed), Stream.EVALUATE)
+  inputs, infer = np.asarray(inputs), jax.jit(network.infer)
+  check_inputs(network, params, inputs)
+  size, found = len(inputs), []
+  for index, start in enumerate(range(0, size, BATCH_SIZE)):
+    # All batches have one size, and compile once.
+    numbers = np.minimum(np.arange(start, start + BATCH_SIZE), size - 1)
+    batch_key = jax.random.fold_in(key, index)
+    found.append(infer(params, batch_key, inputs[numbers[:size]]))
+  found = jax.tree.map(lambda *own: np.concatenate(own)[:size], *found)
+  classes = np.asarray(metrics.predict(found, network.readout))
+  if np.any(classes < 0):
+    raise types.UserError(
+      f'potentials of sample {np.argmin(classes)} are NaN or infinite; pass '
+      'params that are finite.'
+    )
+  probabilities = metrics.probabilities(found, network.readout)
+  return Prediction(classes, np.asarray(probabilities))
+
+
+def check_inputs(
+  network: types.Network, params: types.Params, inputs: jax.Array | np.ndarray
+) -> int:
+  """Refuses samples `[N, ...]` that do not fit a network; returns C."""
+  # The checks of `infer` see the values of a constant: here the smallest and
+  # the largest over all samples. Nothing is computed.
+  extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
+  infer = lambda params, key: network.infer(params, key, extremes)
+  inference = jax.eval_shape(infer, params, jax.random.key(0))
+  return inference.potential.shape[-1]

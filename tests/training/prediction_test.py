@@ -1,0 +1,40 @@
+"""Tests of predictions: those of `infer`, in batches."""
+
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import training
+
+INPUTS = np.random.default_rng(0).random((300, 6), np.float32)
+
+
+class PredictionTest(parameterized.TestCase):
+  @parameterized.parameters('bipolar', 'stochastic')
+  def test_equals_inference_of_batches(self, neuron):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, neuron=neuron)
+    network = ssnn_jax.ssnn(config)
+    params = network.init(jax.random.key(0))
+    found = training.predict(network, params, INPUTS, seed=2)
+    key = jax.random.fold_in(jax.random.key(2), training.Stream.EVALUATE)
+    padded = np.concatenate([INPUTS, np.repeat(INPUTS[-1:], 212, axis=0)])
+    for index in range(2):
+      samples = slice(256 * index, 256 * (index + 1))
+      inference = jax.jit(network.infer)(
+        params, jax.random.fold_in(key, index), padded[samples]
+      )
+      classes = training.metrics.predict(inference, network.readout)
+      mine = found.classes[samples]
+      np.testing.assert_array_equal(mine, classes[: len(mine)])
+      expected = jax.nn.softmax(inference.potential)
+      if neuron == 'stochastic':
+        expected = inference.winner_counts / 8
+      np.testing.assert_array_equal(
+        found.probabilities[samples], expected[: len(mine)]
+      )
+
+  def test_confusion_has_classes_as_rows(self):
+    found = training.Prediction(np.array([0, 2, 2]), np.zeros((3, 3)))
+    counts = found.confusion([[0], [1], [2]])
+    self.assertEqual(counts.tolist(), [[1, 0, 0], [0, 0, 1], [0, 0, 1]])
