@@ -15,6 +15,9 @@ help:
 	@echo 'make clean      remove the environment and what was built'
 
 venv: $(VENV)/installed
+ifeq ($(origin PYTHON),command line)
+	@echo "$(VENV) has $$($(RUN) --version); for another one, make clean first"
+endif
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	@test -e $(RUN) || $(PYTHON) -m venv $(VENV)

