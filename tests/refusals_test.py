@@ -40,6 +40,10 @@ SOBOL = ssnn_jax.trains.SAMPLERS['sobol']
 CONV, DENSE = layers.Conv(2, 2), layers.Dense(3)
 FIRST, STOCHASTIC = layers.Conv(2, 1, channel_axis=0), dict(neuron='stochastic')
 LAYERS = dict(layer_sizes=None, layers=(CONV, DENSE), input_shape=(3, 3))
+# Nodes of NIR.
+AFFINE = nir.nir.Affine(np.ones((3, 3)), np.ones(3))
+FLATTEN = nir.nir.Flatten((3, 1, 1), start_dim=1)
+LEAKY = nir.nir.LIF(*np.ones((4, 3)))
 # Fields of NetworkConfig, and words of the sentence.
 FIELDS = (
   (dict(layer_sizes=(5,)), 'layer_sizes is .*at least two layer_sizes'),
@@ -210,6 +214,24 @@ def _to_graph(layer, shape, **options):
   return nir.to_graph(config, network_util.make_params(config))
 
 
+def _conv(**options):
+  options = {'dilation': 1, 'groups': 1, 'padding': 0} | options
+  kernels = np.ones((4, 1, 2, 2))
+  return nir.nir.Conv2d((3, 3), kernels, stride=1, bias=np.ones(4), **options)
+
+
+def _fire(*shape, r=1.0, v_threshold=1.0, v_reset=0.0):
+  values = (np.full(shape, value) for value in (r, v_threshold, v_reset))
+  return nir.nir.IF(*values)
+
+
+def _from_graph(*nodes, edges=(), unconnected=()):
+  graph = nir.nir.NIRGraph.from_list(*nodes, type_check=False)
+  graph.edges.extend(edges)
+  graph.nodes.update(unconnected)
+  return nir.from_graph(graph)
+
+
 def _learn(changes, compile_loss=lambda loss: loss):
   good = {'params': GOOD_PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
   loss = compile_loss(ssnn_jax.ssnn(CONFIG).loss)
@@ -290,7 +312,7 @@ CALLS = [  # function of a folder, words
     'config is of type tuple; expected arguments folder, config, params',
   ),
   (lambda f: _save(f, sampler=SOBOL), 'config has a .* of your own'),
-  # Devices and export.
+  # Devices and exchange.
   *_rows(lambda own: DeviceConfig(**own), DEVICES),
   *_rows(hardware.parse_params, [
     ('dw_mn=0.01', 'dw_mn .* did you mean dw_min'),
@@ -309,6 +331,26 @@ CALLS = [  # function of a folder, words
     (layers.Conv(3, (3, 2)), (6, 5), '^kernel is.*; export'),
   ]),
   (lambda _: _to_graph(DENSE, (6,), ceiling=2.0), '^ceiling is 2.0.*; export'),
+  *_rows(_from_graph, [
+    (AFFINE, LEAKY, r'^node lif \(LIF\) is none of .* IF .*; build'),
+    (AFFINE, AFFINE, r'^node affine_1 \(Affine\) .*; insert IF'),
+    (_fire(3), AFFINE, r'^node if \(IF\) .*; insert an affine'),
+    (AFFINE, _fire(3, v_threshold=0.0), r'^node if \(IF\) .*; choose'),
+    (AFFINE, _fire(3, v_reset=0.5), r'^node if \(IF\) has a v_reset'),
+    (_conv(), _fire(4, 2, 2, r=[1, 2]), r'^node if \(IF\) has a feature'),
+    (_conv(groups=2), r'^node conv2d \(Conv2d\) has groups or dilation'),
+    (_conv(dilation=2), r'^node conv2d \(Conv2d\) has groups or dilation'),
+    (_conv(padding='same'), r"^node conv2d .* padding 'same'.*; choose"),
+    (FLATTEN, AFFINE, r'^node flatten \(Flatten\) .*; flatten all'),
+  ]),
+  (
+    lambda _: _from_graph(AFFINE, edges=[('affine', 'affine')]),
+    r'^node affine \(Affine\) has several .*; remove',
+  ),
+  (
+    lambda _: _from_graph(AFFINE, unconnected={'own': _fire(3)}),
+    r'^node own \(IF\) is not connected .*; remove',
+  ),
   (
     lambda _: studies.load('convolution').find_sweeps('digits'),
     'choose one of mnist',

@@ -1,6 +1,6 @@
-"""Hardware: synaptic devices, counts of events and memory, export to NIR.
+"""Hardware: synaptic devices, counts of events and memory, exchange in NIR.
 
-The export, `nir`, requires the package nir and is imported by itself.
+The exchange, `nir`, requires the package nir and is imported by itself.
 """
 
 from ssnn_jax.hardware import counts as counts

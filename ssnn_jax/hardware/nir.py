@@ -1,25 +1,36 @@
-"""Export to NIR, the graph format of spiking libraries and chips.
+"""Exchange of networks in NIR, the graph format of spiking libraries and chips.
 
-A trained network becomes a chain: the input; convolutions, each with its
-integrate-and-fire neurons; flatten; affine layers, all but the last with such
-neurons; the output. The predicted class is the largest output, summed over the
-presentation. An input is a constant current, the grey value of a pixel in each
-tick, or spikes. A tick is one second and r = 1, so that a membrane gains in one
-tick the input of this tick.
+A network is a chain: the input; convolutions, each with its integrate-and-fire
+neurons; flatten; affine layers, all but the last with such neurons; the output.
+The predicted class is the largest output, summed over the presentation. An
+input is a constant current, the grey value of a pixel in each tick, or spikes.
+A tick is one second and r = 1, so that a membrane gains in one tick the input
+of this tick.
 
 The input of a convolution is `[C, H, W]`, also if our network has inputs
 `[H, W]` or `[H, W, C]`, and the weights after flatten have rows in this order.
 
-The reader must reset neurons by subtraction, as the metadata of the graph say,
-and a neuron must fire at most once per tick. Under a constant drive u, its rate
-over T ticks is then within 1 / T of clip(u, 0, 1), the rate of our neurons; for
-long presentations, both networks approach the ANN of the same weights.
+The reader of a graph must reset neurons by subtraction, as the metadata say,
+and a neuron must fire at most once per tick. With a constant drive u, and a
+potential v_0 before the first tick, 0 <= v_0 < 1, it sends in T ticks
+
+  floor(clip(T u + v_0, 0, T))
+
+spikes: with v_0 = 1/2 the count of our neurons, with v_0 = 0, as simulators
+start, at most one less. So the first hidden layer has our counts, with the
+rates of `spiking.encode` as constant currents and v_0 = 1/2. (A drive halfway
+between two counts is decided by whether neurons fire at the threshold or above
+it.) Neurons of deeper layers receive spikes that come unevenly, and cannot take
+back their own; in long presentations, all approach T clip(u, 0, 1).
 """
 
+import collections
 import dataclasses
 import io
 import itertools
+import math
 import os
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +40,7 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
+from ssnn_jax.runs import networks
 
 try:
   import h5py
@@ -101,8 +113,8 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
         )
     else:
       if len(wiring.input_shape) == 3:  # neurons of a convolution, flattened
-        order = np.arange(wiring.num_inputs).reshape(wiring.input_shape)
-        weights = weights[np.moveaxis(order, -1, 0).reshape(-1)]
+        image = weights.reshape(*wiring.input_shape, -1)
+        weights = np.moveaxis(image, 2, 0).reshape(weights.shape)
       nodes[f'{name}_affine'] = nir.Affine(weights.T.copy(), biases)
     if index < len(params):
       ones = np.ones(shape, np.float32)
@@ -114,6 +126,134 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   edges = list(itertools.pairwise(nodes))
   metadata = {'reset': 'subtract', 'dt': 1.0}
   return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
+
+
+def read(path: str | os.PathLike) -> nir.NIRGraph:
+  """Reads a graph from a file, for `from_graph`."""
+  return nir.read(os.fspath(path))
+
+
+def from_graph(graph: nir.NIRGraph, **fields: Any) -> networks.SavedNetwork:
+  """Builds the network of a graph, which another library may have made.
+
+  Neurons are taken to reset by subtraction, and r / v_threshold is multiplied
+  into their weights and biases. Neurons of the last layer are left out, as the
+  class is the largest potential. Images of a convolution are `[C, H, W]`.
+
+  Args:
+    graph: a chain as above; affine layers may lack biases, as `nir.Linear`.
+    fields: others of `NetworkConfig`, as `num_steps`, which a graph lacks.
+
+  Returns:
+    The configuration, for `ssnn`, and the parameters, float32.
+
+  Raises:
+    UserError: if the graph has what no layer of this library represents.
+  """
+  (_, node), *chain = _follow(graph)
+  input_shape = shape = tuple(map(int, node.input_type['input']))
+  layers, params, has_neurons = [], [], True
+  for name, node in chain:
+    if isinstance(node, nir.Affine | nir.Linear | nir.Conv2d):
+      if not has_neurons:
+        raise _refuse(name, node, 'follows weights without neurons; insert IF')
+      has_neurons = False
+      weights = np.moveaxis(np.asarray(node.weight, float), 0, -1)
+      num_columns = weights.shape[-1]
+      if isinstance(node, nir.Conv2d):
+        layer = _as_conv(name, node, channel_axis=-1 if layers else 0)
+        weights = np.moveaxis(weights, 0, 2).reshape(-1, num_columns)
+      else:
+        layer = Dense(num_columns)
+        if layers and len(shape) == 3:  # neurons of a convolution, flattened
+          image = weights.reshape(*_channels_first(shape), -1)
+          weights = np.moveaxis(image, 0, 2).reshape(weights.shape)
+      biases = getattr(node, 'bias', None)
+      biases = np.zeros(num_columns) if biases is None else np.asarray(biases)
+      params.append(types.LayerParams(weights, biases))
+      shape = layer.connect(shape).output_shape
+      layers.append(layer)
+    elif isinstance(node, nir.IF):
+      if has_neurons:
+        raise _refuse(name, node, 'follows no weights; insert an affine layer')
+      has_neurons = True
+      scale = _find_scale(name, node, num_columns)
+      params[-1] = types.LayerParams(*(array * scale for array in params[-1]))
+    elif isinstance(node, nir.Flatten):
+      if np.size(node.output_type['output']) != 1:
+        raise _refuse(name, node, 'leaves several axes; flatten all of them')
+    elif not isinstance(node, nir.Output):
+      raise _refuse(
+        name,
+        node,
+        'is none of Conv2d, Affine, Linear, IF and Flatten; build the network '
+        'of these, with strides instead of pooling',
+      )
+  if any(isinstance(layer, Conv) for layer in layers):
+    config = NetworkConfig(
+      layers=tuple(layers), input_shape=input_shape, **fields
+    )
+  else:  # the inputs are flat, of whatever shape they were
+    sizes = math.prod(input_shape), *(layer.units for layer in layers)
+    config = NetworkConfig(sizes, **fields)
+  params = tuple(types.LayerParams(*map(np.float32, own)) for own in params)
+  samples.check_params(config, params)
+  return networks.SavedNetwork(config, params)
+
+
+def _follow(graph):
+  """Lists the names and nodes of a chain, from the input on."""
+  for names in zip(*graph.edges, strict=True):  # sources, then targets
+    for name, number in collections.Counter(names).items():
+      if number > 1:
+        problem = 'has several inputs or outputs; remove branches and loops'
+        raise _refuse(name, graph.nodes[name], problem)
+  after, nodes = dict(graph.edges), dict(graph.nodes)
+  name = next(name for name in nodes if isinstance(nodes[name], nir.Input))
+  chain = []
+  while name in nodes:
+    chain.append((name, nodes.pop(name)))
+    name = after.get(name)
+  for name, node in nodes.items():
+    raise _refuse(name, node, 'is not connected to the input; remove the node')
+  return chain
+
+
+def _as_conv(name, node, channel_axis):
+  """Returns the layer of a convolution."""
+  features, _, *kernel = np.shape(node.weight)
+  if node.groups != 1 or np.any(np.asarray(node.dilation) != 1):
+    raise _refuse(name, node, 'has groups or dilation; choose 1 for both')
+  stride, padding = np.broadcast_to(node.stride, 2).tolist(), node.padding
+  if isinstance(padding, str):  # 'valid' or 'same'
+    margins = [(padding == 'same') * (size - 1) for size in kernel]
+    if max(margins) > 0 and max(stride) > 1 or any(n % 2 for n in margins):
+      problem = "has padding 'same' of uneven sides; choose numbers"
+      raise _refuse(name, node, problem)
+    padding = [margin // 2 for margin in margins]
+  padding = np.broadcast_to(padding, 2).tolist()
+  return Conv(features, kernel, stride, padding, channel_axis)
+
+
+def _find_scale(name, node, num_features):
+  """Returns r / v_threshold of each feature of neurons."""
+  r, threshold, reset = (
+    np.asarray(getattr(node, field, 0), float)  # nir 1.0.4 has no v_reset
+    for field in ('r', 'v_threshold', 'v_reset')
+  )
+  if np.any(threshold <= 0) or np.any(reset):
+    problem = 'has a v_reset, or no v_threshold above 0; choose 0 and 1'
+    raise _refuse(name, node, problem)
+  scale = (r / threshold).reshape(num_features, -1)
+  if np.any(scale != scale[:, :1]):
+    problem = 'has a feature with several r / v_threshold; choose one'
+    raise _refuse(name, node, problem)
+  return scale[:, 0]
+
+
+def _refuse(name, node, problem):
+  """Returns an error that names a node, its type and the problem."""
+  return types.UserError(f'node {name} ({type(node).__name__}) {problem}.')
 
 
 def _channels_first(shape):

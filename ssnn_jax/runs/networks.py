@@ -32,7 +32,7 @@ _KINDS = {
 
 
 class SavedNetwork(NamedTuple):
-  """A network from a folder."""
+  """A network from a folder, or from a graph of NIR."""
 
   config: NetworkConfig
   params: types.Params  #: of NumPy arrays
