@@ -596,7 +596,7 @@ STUDIES['settling'] = Study(
   metrics=(
     *('median_silence', 'late_silence', 'forward_spikes', 'forward_kept'),
     *('error_spikes', 'error_kept', 'forward_events', 'error_events'),
-    'coincidences',
+    *('coincidences', 'calibration_error'),
   ),
   shown={'tick': ('',)},
 )

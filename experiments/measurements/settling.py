@@ -40,6 +40,7 @@ class Trained(NamedTuple):
   network: ssnn_jax.NetworkConfig
   params: ssnn_jax.Params
   batches: list[tuple[np.ndarray, np.ndarray]]  #: inputs and labels
+  calibration_error: float  #: of all samples of the evaluation split
 
 
 def train_network(
@@ -51,8 +52,9 @@ def train_network(
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
   )
+  spiking = ssnn_jax.ssnn(network)
   fitted = training.fit(
-    ssnn_jax.ssnn(network),
+    spiking,
     optimizer,
     dataset,
     num_epochs=config.num_epochs,
@@ -67,8 +69,11 @@ def train_network(
     tuple(array[first : first + size] for array in split)
     for first in range(0, most * size, size)
   ]
+  params = fitted.state.params
+  predicted = training.predict(spiking, params, split.inputs, seed=config.seed)
+  error = round(predicted.calibration_error(split.labels), 5)
   described = lines.describe(config, network)
-  return Trained(described, network, fitted.state.params, batches)
+  return Trained(described, network, params, batches, error)
 
 
 def make_wires(text: str, sizes: tuple[int, ...]) -> realtime.Wires:
@@ -147,9 +152,10 @@ def measure(
   trained: Trained, texts: list[str], by_layer: bool = False
 ) -> Iterator[dict[str, Any]]:
   """Yields the lines of a network, for wires of `make_wires`."""
-  described, network, params, batches = trained
+  described, network, params, batches, error = trained
+  known = {'calibration_error': error}
   if network.neuron == 'stochastic':
-    yield described | _count_drawn(network, params, batches)
+    yield described | known | _count_drawn(network, params, batches)
     return
   for text in texts:
     wires = make_wires(text, network.layer_sizes)
@@ -161,9 +167,10 @@ def measure(
     counted = _count(network, plays, layers)
     if 'delay' in text:  # changes are counted as if spikes arrived at once
       del counted['coincidences']
-    yield line | counted
     if text:
+      yield line | counted
       continue
+    yield line | known | counted
     yield from (line | tick for tick in _answer(plays, batches))
     for layer in layers[1:] if by_layer else ():
       own = range(layer, layer + 1)

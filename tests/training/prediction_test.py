@@ -34,6 +34,13 @@ class PredictionTest(parameterized.TestCase):
         found.probabilities[samples], expected[: len(mine)]
       )
 
+  def test_calibration_error_compares_confidence_and_accuracy(self):
+    # 2 of 4 samples of confidence 0.75 are right, and 1 of 1 of 0.6.
+    sure = np.array([[0.75, 0.25]] * 4 + [[0.4, 0.6]])
+    found = training.Prediction(sure.argmax(axis=1), sure)
+    error = found.calibration_error([0, 0, 1, 1, 1])
+    self.assertAlmostEqual(error, (4 * 0.25 + 0.4) / 5)
+
   def test_confusion_has_classes_as_rows(self):
     found = training.Prediction(np.array([0, 2, 2]), np.zeros((3, 3)))
     counts = found.confusion([[0], [1], [2]])
