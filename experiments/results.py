@@ -102,7 +102,9 @@ _WORDS = {
     'fashion_mnist': 'Fashion-MNIST',
     'emnist47': 'EMNIST, 47 classes',
     'n_mnist': 'N-MNIST',
+    'synthetic_events/mnist': 'simulated events',
     'cifar10': 'CIFAR-10',
+    'random': 'random images',
   },
   'rates': {'': 'spikes'},
   'neuron': {},
@@ -110,14 +112,53 @@ _WORDS = {
     '': 'dense',
     studies.RESIDUAL: 'residual',
     studies.DENSE: 'one hidden layer',
+    studies.SMALL_CONV: 'small convolution',
+    studies.RESIDUAL_CONV: 'residual convolution',
     studies.LARGE_CONV: 'large convolution',
   },
+}
+# Values, and names of values, in figures; a usual value needs no word.
+_IN_FIGURES = {
+  '0.0': '',
+  'ssnn': 'spikes',
+  'bp': 'clipped ANN',
+  'rpu': 'RPU',
+  'bp_stdp': 'BP-STDP',
+  'adam': 'Adam',
+  'sgd': 'SGD',
+  'learn': 'learning step',
+  'regular': 'regular trains',
+  'sobol': 'Sobol trains',
+  'bernoulli': 'Bernoulli trains',
+  'inputs': 'exact inputs',
+  'forward': 'exact forward pass',
+  'backward': 'exact backward pass',
+  'update': 'exact update',
+  'forward+backward+update': 'exact passes and update',
+  'softmax': '',
+  'exact': 'exact softmax',
+  'race': 'race of spikes',
+  'custom': '',
+  'gokmen_vlasov': 'Gokmen and Vlasov',
+  'reram': 'ReRAM',
+  'ecram': 'ECRAM',
+  'ecram_mo': 'metal-oxide ECRAM',
+  'dw_min': 'step',
+  'dw_min_dtod': 'device-to-device variation',
+  'dw_min_std': 'cycle-to-cycle variation',
+  'up_down': 'asymmetry',
+  'up_down_dtod': 'device-to-device asymmetry',
+  'corrupt_devices_prob': 'stuck devices',
+  'delay': 'delays up to',
+  'loss': 'lost spikes',
+  'stuck': 'stuck synapses',
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
 _TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points
+_MOST_CURVES = 6  # of a panel
 
 
 # Runs.
@@ -481,18 +522,22 @@ def _heading(name):
 
 
 def _word(name, value):
-  if name == 'layer_sizes':  # hidden layers of one size are counted
+  if name in ('layers', 'layer_sizes'):  # hidden layers of one size are counted
     count = lambda found: f'{1 + found[2].count("-")}×{found[1]}'
     value = re.sub(r'(?<=-)(\d+)((?:-\1)+)(?=-)', count, value)
   return _WORDS.get(name, {}).get(value, value)
 
 
+def _assign(name, value):
+  """Writes a number or word with the name of its field, such as 'T = 8'."""
+  sign = '= ' if name == 'num_steps' else ''
+  return f'{_heading(name)} {sign}{value}'.strip()
+
+
 def _column(study, value):
   """Returns the heading of a column of numbers."""
-  if study.across in _WORDS:
-    return _word(study.across, value)
-  sign = '= ' if study.across == 'num_steps' else ''
-  return f'{_heading(study.across)} {sign}{value}'.strip()
+  is_word = study.across in _WORDS
+  return (_word if is_word else _assign)(study.across, value)
 
 
 def _join_verdicts(group, study):
@@ -521,36 +566,55 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
 
   The rows of the table are curves over its columns if these are numbers and
   there are few rows, or else lines of points. Data sets, or the values of the
-  first field of the curves of one data set, have their own panels.
+  first field of the curves of one data set, have their own panels, and so have
+  the columns if each row has a number in one of them.
   """
   shown = compared[compared['metric'] == study.metrics[0]]
-  names, panel = _distinguishing(shown, study), 'dataset'
-  is_curves = study.across not in _WORDS
-  if is_curves and shown['dataset'].nunique() == 1 and len(names) > 1:
-    panel, *names = names
-  labels = [_label(row, names) for row in shown.to_dict('records')]
-  title = '' if panel == study.across else shown[panel]
-  shown = shown.assign(label=labels, title=title)
-  parts = list(shown.groupby('title', sort=False))
-  sizes = [part['label'].nunique() for _, part in parts]
-  is_curves &= max(sizes) <= len(_MARKERS)
+  names, across = _distinguishing(shown, study), study.across
+  panels = ['metric' if across == 'dataset' else 'dataset']
+  rows = shown.groupby(['dataset', *names], sort=False).ngroup()
+  has_one_set = shown['dataset'].nunique() == 1 and len(names) > 1
+  of_curves = names[:1] if has_one_set else panels
+  num_curves = rows.groupby([shown[x] for x in of_curves]).nunique().max()
+  is_curves = across not in _WORDS and not rows.is_unique
+  is_curves &= num_curves <= _MOST_CURVES
+  if is_curves:
+    panels = of_curves
+  elif rows.is_unique:
+    panels.append(across)
+  titled = ['dataset', *(panels if is_curves else names)]
+  titled += [across] * (across != 'metric')
+  parts = []
+  for _, part in shown.groupby(panels, sort=False):
+    shared = [x for x in dict.fromkeys(titled) if part[x].nunique() == 1]
+    own = [x for x in names if x not in shared]
+    labels = [_label(row, own) for row in part.to_dict('records')]
+    title = _label(part.iloc[0], shared)
+    parts.append((title, part.assign(label=labels)))
   num_columns = min(2, len(parts)) if is_curves else 1
   num_lines = math.ceil(len(parts) / num_columns)
   width = 3.7 * num_columns + 0.8 if is_curves else 7.2
-  heights = [2.6 if is_curves else 0.9 + 0.19 * size for size in sizes]
-  heights = heights[:num_lines]
-  size, looks = (width, sum(heights) + 0.4), {}
+  is_divided = is_curves or across in panels
+  columns = [] if is_divided else sorted(shown[across].unique(), key=_order)
+  looks = {_column(study, x): number for number, x in enumerate(columns)}
+  line = 0.15 + 0.05 * max(1, len(columns))
+  heights = [
+    2.6 if is_curves else 0.9 + line * part['label'].nunique()
+    for _, part in parts[:num_lines]
+  ]
+  size = width, sum(heights) + 0.4
   fig = figure.Figure(figsize=size, layout='constrained')
   grid = fig.subplots(
     num_lines, num_columns, squeeze=False, height_ratios=heights
   )
   for axes in grid.flat[len(parts) :]:
     axes.remove()
-  for axes, (name, part) in zip(grid.flat, parts):
-    axes.set_title(_word(panel, name) if len(parts) > 1 else '', fontsize=10)
+  for axes, (title, part) in zip(grid.flat, parts):
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     _draw_panel(axes, part, study, is_curves, looks)
-  _add_legend(fig)
+  _add_legend(fig, looks)
   return fig
 
 
@@ -562,9 +626,8 @@ def draw_ticks(runs: pd.DataFrame) -> figure.Figure:
   fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
   axes, fields = fig.subplots(), ['dataset', 'layers', 'num_steps']
   played = runs[runs['tick'] != '']
-  for number, (cells, own) in enumerate(played.groupby(fields, sort=False)):
-    dataset, layers, num_steps = cells
-    name = f'{_word("dataset", dataset)}, {layers}, T = {num_steps}'
+  for number, (_, own) in enumerate(played.groupby(fields, sort=False)):
+    name = _label(own.iloc[0], fields)
     look = {'color': _COLORS[number], 'marker': _MARKERS[number]}
     half, last = (own['silent'].searchsorted(x) for x in (0.5, 0.95))
     ticks = own['tick'].astype(int).to_numpy()[: last + 1]
@@ -588,13 +651,27 @@ def draw_ticks(runs: pd.DataFrame) -> figure.Figure:
 
 def _label(row, names):
   """Names a row by the values of fields, and their names if numbers."""
-  words = []
-  for name in names:
-    value = _word(name, row[name])
-    is_named = value[:1].isdecimal() and name not in ('layer_sizes', 'layers')
-    if value not in ('', '0.0'):
-      words.append(f'{_heading(name)} {value}' if is_named else value)
-  return ', '.join(words) or row['method']
+  words = [_describe(name, row[name]) for name in names]
+  return ', '.join(filter(None, words)) or _describe('method', row['method'])
+
+
+def _describe(name, value):
+  """Describes the value of a field in a figure."""
+  word = _IN_FIGURES.get(value, _word(name, value))
+  if name in ('layers', 'layer_sizes'):
+    hidden = re.fullmatch(r'\d+-(.+)-\d+', word)
+    return f'{hidden[1]} hidden neurons' if hidden else word
+  if word[:1].isdecimal():
+    return _assign(name, _shorten(word))
+  named = re.findall(r'(\w+)=([^,]+)', word)
+  words = [f'{_IN_FIGURES.get(x, x)} {_shorten(y)}' for x, y in named]
+  return ', '.join(words) or word.replace('_', ' ')
+
+
+def _shorten(number):
+  """Writes a number without zeros that say nothing."""
+  is_number = re.fullmatch(r'\d[\d.]*(e-?\d+)?', number)
+  return f'{float(number):g}' if is_number else number
 
 
 def _draw_panel(axes, rows, study, is_curves, looks):
@@ -602,6 +679,8 @@ def _draw_panel(axes, rows, study, is_curves, looks):
   value_label = _scale(axes, rows, study, is_curves)
   labels = list(rows['label'].unique())
   series = rows.groupby('label' if is_curves else study.across, sort=False)
+  if not is_curves:
+    series = sorted(series, key=lambda named: _order(named[0]))
   for index, (name, own) in enumerate(series):
     shift = (index + 0.5) / len(series) - 0.5
     widths = own['half_width'].fillna(0)
@@ -611,7 +690,7 @@ def _draw_panel(axes, rows, study, is_curves, looks):
       drawn = {'x': places * 2 ** (0.5 * shift), 'y': own['value']}
       drawn |= {'yerr': widths, 'linestyle': '-'}
     else:
-      name = _column(study, name) if len(series) > 1 else ''
+      name = _column(study, name) if len(looks) > 1 else ''
       places = own['label'].map(labels.index)
       drawn = {'x': own['value'], 'y': places + 0.6 * shift}
       drawn |= {'xerr': widths, 'linestyle': 'none'}
@@ -632,7 +711,7 @@ def _draw_panel(axes, rows, study, is_curves, looks):
     xlim = ticks[0] / 1.5, ticks[-1] * 1.5
     axes.set(xlim=xlim, xlabel=_heading(study.across), ylabel=value_label)
   else:
-    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_yticks(range(len(labels)), labels)
     axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=value_label)
   axes.minorticks_off()
 
@@ -642,21 +721,18 @@ def _scale(axes, rows, study, is_curves):
 
   Differences beyond the margin have a logarithmic scale.
   """
-  axis, draw_line, set_scale = axes.xaxis, axes.axvline, axes.set_xscale
+  axis, draw_line, draw_band = axes.xaxis, axes.axvline, axes.axvspan
+  set_scale = axes.set_yscale if is_curves else axes.set_xscale
   if is_curves:
-    axis, draw_line, set_scale = axes.yaxis, axes.axhline, axes.set_yscale
+    axis, draw_line, draw_band = axes.yaxis, axes.axhline, axes.axhspan
   values, label = rows['value'], METRICS[study.metrics[0]]
   if rows['baseline'].notna().any():
     base = _baseline_name(study)
     label = f'accuracy minus {base} (points)'
     margin = rows['margin'].iloc[0]
-    unit = 'point' if margin == 1 else 'points'
-    if margin != study.margin:
-      unit += ', digits'
     draw_line(0, color='black', linewidth=1, label=base)
-    for place, name in ((-margin, ''), (margin, f'± {margin:g} {unit}')):
-      draw_line(place, color='black', linewidth=0.8, linestyle=':', label=name)
-    ticks = [x for x in _TICKS if x > margin / 4]
+    draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')
+    ticks = {margin, *(x for x in _TICKS if x > margin / 4)}
     set_scale('symlog', linthresh=margin)
     axis.set_major_locator(
       ticker.FixedLocator([*(-x for x in ticks), 0, *ticks])
@@ -668,12 +744,13 @@ def _scale(axes, rows, study, is_curves):
   return label
 
 
-def _add_legend(fig):
-  """Adds one legend of all panels below them."""
+def _add_legend(fig, looks):
+  """Adds one legend of all panels below them, in the order of the looks."""
   entries = {}
   for axes in fig.axes:
     entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
   entries.pop('', None)
+  entries = dict(sorted(entries.items(), key=lambda x: looks.get(x[0], -1)))
   if entries:
     width, height = fig.get_size_inches()
     columns = max(1, min(4, int(14 * width / (max(map(len, entries)) + 6))))

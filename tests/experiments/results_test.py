@@ -149,7 +149,7 @@ class TableTest(parameterized.TestCase):
       fig.draw_without_rendering()
       (axes,) = fig.axes
       labels = [text.get_text() for text in fig.legends[0].get_texts()]
-      self.assertContainsSubset(['ANN', '± 1 point'], labels)
+      self.assertContainsSubset(['ANN', 'margin'], labels)
       drawn = [x for bar in axes.containers for x in bar[0].get_data()[side]]
       self.assertSequenceAlmostEqual(drawn, [-2.0, 0.5])
       (bars,) = axes.containers[0][2]  # of the intervals
@@ -158,6 +158,21 @@ class TableTest(parameterized.TestCase):
       np.testing.assert_allclose(
         np.ptp(ends, axis=1), 2 * compared['half_width']
       )
+
+  def test_figures_have_words_and_panels_of_rows_with_one_t(self):
+    runs = pd.concat(
+      [
+        make_runs([0.5] * 5, num_steps, layer_sizes=f'64-{hidden}-10')
+        for num_steps, hidden in (('4', 16), ('16', '16-16'), ('16', 32))
+      ]
+    )
+    study = dataclasses.replace(STUDY, columns=('layer_sizes', 'num_steps'))
+    fig = results.draw(results.compare(runs, study), study)
+    titles = [axes.get_title() for axes in fig.axes]
+    hidden = 'digits, 16 hidden neurons, T = 4'
+    self.assertEqual(titles, [hidden, 'digits, T = 16'])
+    labels = [x.get_text() for x in fig.axes[1].get_yticklabels()]
+    self.assertEqual(labels, ['2×16 hidden neurons', '32 hidden neurons'])
 
 
 class RunsTest(FolderTestCase):
