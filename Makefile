@@ -9,7 +9,7 @@ help:
 	@echo 'make venv       create $(VENV) with the project and its tools'
 	@echo 'make demo       reproduce the main result on the digits data'
 	@echo 'make test       lint, then test'
-	@echo 'make docs       build the site, build/docs/docs/index.html'
+	@echo 'make docs       build the site, build/docs/index.html'
 	@echo 'make notebooks  run the notebooks in colab/ again'
 	@echo 'make format     format the code'
 	@echo 'make clean      remove the environment and what was built'
@@ -40,7 +40,7 @@ test: lint
 docs: venv
 	@rm -rf docs/api  # pages of modules that went
 	@$(RUN) -m sphinx -b html -c docs -W --keep-going -q . build/docs
-	@echo build/docs/docs/index.html
+	@echo build/docs/index.html
 
 notebooks: venv
 	@$(RUN) -m colab.notebooks

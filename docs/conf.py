@@ -17,7 +17,9 @@ extensions = [
 ]
 
 # The source folder is the repository, so that links work on GitHub, too.
-root_doc = 'docs/index'
+FOLDER = pathlib.Path(__file__).parent
+root_doc = 'README'
+html_extra_path = ['index.html']  # leads to it
 include_patterns = [
   '*.md',
   'docs/**',
@@ -25,18 +27,19 @@ include_patterns = [
   'colab/*.ipynb',
 ]
 exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
+exclude_patterns += ['docs/navigation.md', 'docs/api.rst']
 
 html_theme = 'furo'
 html_title = f'{project} {version}'
 html_show_sourcelink = False
 html_static_path = html_css_files = ['site.css']
-html_search_scorer = str(pathlib.Path(__file__).with_name('search_order.js'))
+html_search_scorer = str(FOLDER / 'search_order.js')
 
 nb_execution_mode = 'off'  # they hold their outputs
 myst_heading_anchors = 4  # as on GitHub
 smartquotes = False
 default_role = 'py:obj'  # names in single backticks
-autosummary_generate = True
+autosummary_generate = ['docs/api.rst']
 autodoc_default_options = {
   'members': True,
   'member-order': 'bysource',
@@ -44,3 +47,13 @@ autodoc_default_options = {
 }
 autodoc_preserve_defaults = True
 napoleon_custom_sections = [('Attributes', 'params_style')]
+
+
+def setup(app):
+  """Appends the navigation to the README, where GitHub would show its text."""
+
+  def navigate(_, name, source):
+    if name == root_doc:
+      source[0] += (FOLDER / 'navigation.md').read_text()
+
+  app.connect('source-read', navigate)

@@ -106,7 +106,7 @@ _WORDS = {
     'cifar10': 'CIFAR-10',
     'random': 'random images',
   },
-  'rates': {'': 'spikes'},
+  'rates': {'': 'spikes', 'forward+backward+update': 'all'},
   'neuron': {},
   'layers': {
     '': 'dense',
