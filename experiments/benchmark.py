@@ -1,12 +1,16 @@
-"""Step times of spiking networks and backpropagation, as JSON lines.
+"""Step times of spiking networks and backpropagation.
 
   python -m experiments.benchmark --grid='num_steps=64,256;batch_size=1,128'
 
-The flags of `experiments.run` describe the settings, by default those that it
-trains. All settings of a network and batch size are timed alternately in one
-process, so that fluctuations of the machine affect all settings; `ratio_to_bp`
-is the median over rounds of the ratio within a round. `--dataset=random` has
-random images and labels of the size of MNIST, the worst case for spikes.
+The flags of `experiments.run` describe the settings, by default the network
+that it trains and its ANN. Their times are printed as a table at the end, or
+with `--json` as lines, which `experiments.results --study=benchmark` exports.
+
+All settings of a network and batch size are timed alternately in one process,
+so that fluctuations of the machine affect all settings; a time in steps of
+backpropagation is the median over rounds of the ratio within a round.
+`--dataset=random` has random images and labels of the size of MNIST, the worst
+case for spikes.
 
   learn  a training step: spikes, what the synapses collect, and SGD; for
          backpropagation `jax.grad` and SGD
@@ -25,10 +29,12 @@ from absl import flags
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import tqdm
 
 from experiments import command
 from experiments import config as config_lib
+from experiments import results
 from experiments import train
 from experiments.measurements import lines
 import ssnn_jax
@@ -41,6 +47,26 @@ FLAGS = flags.FLAGS
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
+# Columns of the table, of which some always stay, and words in it.
+_HEADINGS = {
+  'name': 'step',
+  'dataset': 'data set',
+  'layers': 'layers',
+  'method': 'network',
+  'neuron': 'neuron',
+  'gain': 'gain',
+  'sampler': 'trains',
+  'num_steps': 'T',
+  'batch_size': 'batch size',
+  'num_seeds': 'seeds',
+  'device': 'device',
+  'median_ms': 'time of a step, ms',
+  'ratio_to_bp': 'in steps of BP',
+  'peak_mib': 'memory, MiB',
+}
+_KEPT = 'method', 'num_steps', 'median_ms', 'ratio_to_bp', 'peak_mib'
+_WORDS = {'learn': 'learning', 'infer': 'inference'}
+_WORDS |= {'bp': 'ANN, by BP', 'ssnn': 'spikes'}
 
 
 # Compiled steps.
@@ -186,8 +212,29 @@ def _measure():
     yield from _compare(name, configs)
 
 
+def _to_table(measured):
+  """Writes lines as a table, below what all networks share."""
+  frame = pd.DataFrame(measured, dtype=object)[[*_HEADINGS]]
+  frame = frame.fillna('').replace(_WORDS)
+  values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
+  shared = [x for x in values if len(values[x]) == 1]
+  caption = ', '.join(f'{_HEADINGS[x]} {values[x].pop()}' for x in shared)
+  write = lambda cell: f'{cell:.3g}' if isinstance(cell, float) else str(cell)
+  frame = frame.drop(columns=shared).rename(columns=_HEADINGS).map(write)
+  return f'{caption}:\n\n{results.write_table(frame)}'
+
+
+def main() -> None:
+  """Prints times."""
+  if FLAGS.json:
+    lines.write(__spec__.name, _measure())
+  else:
+    print(_to_table(_measure()))
+
+
 if __name__ == '__main__':
   flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
-  command.launch(lambda: lines.write(__spec__.name, _measure()))
+  flags.DEFINE_boolean('json', False, 'print JSON lines instead of a table.')
+  command.launch(main)

@@ -513,7 +513,7 @@ STUDIES['device_tolerance'] = Study(
 
 # Measurements.
 
-_TIME = 'python -m experiments.benchmark --dataset'
+_TIME = 'python -m experiments.benchmark --json --dataset'
 _CONV_LAYERS = f'--layers={SMALL_CONV}'
 STUDIES['benchmark'] = Study(
   question='How many steps of backpropagation does one step with spikes cost?',

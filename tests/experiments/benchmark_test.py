@@ -7,12 +7,17 @@ from absl.testing import parameterized
 from tests.testing import commands
 
 
-def measure(words):
-  """Returns the lines of the command for few, small samples."""
+def run(words):
+  """Returns what the command prints for few, small samples."""
   words += ' --rounds=1 --num_images=8 --batch_size=2'
   done = commands.run('benchmark', *words.split())
   assert done.returncode == 0, done.stderr
-  header, *lines = map(json.loads, done.stdout.splitlines())
+  return done.stdout
+
+
+def measure(words):
+  """Returns the lines of the command."""
+  header, *lines = map(json.loads, run(f'--json {words}').splitlines())
   assert header['event'] == 'header'
   assert 'experiments.benchmark' in header['command']
   return lines
@@ -39,6 +44,22 @@ class BenchmarkTest(parameterized.TestCase):
       for name in ('median_ms', 'peak_mib'):
         self.assertGreater(line[name], 0)
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
+
+  def test_table_has_what_differs_and_times(self):
+    caption, _, *table = run('--layer_sizes=64,5,10').splitlines()
+    shared = 'data set digits, layers 64-5-10, neuron bipolar, gain 4.0, '
+    shared += 'trains regular, batch size 2, seeds 1, device ideal:'
+    self.assertEqual(caption, shared)
+    table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]
+    header = ['step', 'network', 'T', 'time of a step, ms', 'in steps of BP']
+    self.assertEqual(table[0][:5], header)
+    settings = [
+      [step, *network]
+      for step in ('learning', 'inference')
+      for network in (('ANN, by BP', ''), ('spikes', '64'))
+    ]
+    self.assertEqual([row[:3] for row in table[2:]], settings)
+    self.assertEqual([row[4] for row in table[2::2]], ['1', '1'])
 
   def test_devices_learn_from_images_with_seeds_together(self):
     lines = measure(
