@@ -75,6 +75,7 @@ METRICS = {
   'forward_events': 'synaptic events, forward',
   'error_events': 'of errors',
   'coincidences': 'changes of synapses',
+  'calibration_error': 'calibration error',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',

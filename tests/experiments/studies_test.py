@@ -26,8 +26,10 @@ def find_settings(name, dataset):
   """Returns the cells of each setting in the CSV file, and its seeds."""
   study, known = studies.load(name), dataset.replace(studies.ANY, 'mnist')
   data = blank_dataset(known.replace('emnist47', 'emnist/balanced'))
-  path = f'{dataset}.npz' if dataset == 'emnist47' else data.name
-  base = dataclasses.replace(config_lib.default(path), **study.base)
+  default = config_lib.default(data.name)
+  if dataset == 'emnist47':  # a file, whose rate its sweeps have
+    default = config_lib.ExperimentConfig('emnist47.npz')
+  base = dataclasses.replace(default, **study.base)
   settings = run.list_settings(base, study.find_sweeps(dataset))
   configs, numbers = zip(*settings.values())
   cells = repeat.list_cells(study, configs, data)
