@@ -9,6 +9,7 @@ for looking and for proving; `network.ssnn` trains the settled network.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 import dataclasses
 import functools
 from typing import Any
@@ -314,6 +315,30 @@ def _check(circuit, params, train, wires):
         f'the circuit cannot be played with {wires!s:.200}; expected '
         f'{expected}.'
       )
+
+
+def score(
+  plays: Iterable[Played], labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Scores the answers after each tick, until the last sample is silent.
+
+  Args:
+    plays: presentations of batches.
+    labels: `[N]` classes of the samples of all batches.
+
+  Returns:
+    The accuracies `[n]` of the largest potentials, and the fractions `[n]` of
+    samples that are silent.
+  """
+  answers, silence = zip(
+    *((np.argmax(own.potentials, axis=2), own.silence) for own in plays)
+  )
+  num_ticks = max(map(len, answers))
+  answers = np.concatenate(
+    [np.pad(x, ((0, num_ticks - len(x)), (0, 0)), 'edge') for x in answers], 1
+  )
+  is_silent = np.concatenate(silence) <= np.arange(1, num_ticks + 1)[:, None]
+  return np.mean(answers == labels, axis=1), np.mean(is_silent, axis=1)
 
 
 class Events(NamedTuple):

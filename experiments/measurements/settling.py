@@ -132,22 +132,6 @@ def _count_drawn(network, params, batches):
   return {name: round(count, 1) for name, count in counts.items()}
 
 
-def _answer(plays, batches):
-  """Yields the accuracy after each tick, until the last sample is silent."""
-  right = [
-    np.argmax(played.potentials, axis=2) == labels
-    for played, (_, labels) in zip(plays, batches)
-  ]
-  num_ticks = max(map(len, right))
-  right = np.concatenate(
-    [np.pad(x, ((0, num_ticks - len(x)), (0, 0)), 'edge') for x in right], 1
-  )
-  silence = np.concatenate([played.silence for played in plays])
-  for tick, own in enumerate(right, 1):
-    silent = float(np.mean(silence <= tick))
-    yield {'tick': tick, 'test_accuracy': float(own.mean()), 'silent': silent}
-
-
 def measure(
   trained: Trained, texts: list[str], by_layer: bool = False
 ) -> Iterator[dict[str, Any]]:
@@ -171,7 +155,11 @@ def measure(
       yield line | counted
       continue
     yield line | known | counted
-    yield from (line | tick for tick in _answer(plays, batches))
+    labels = np.concatenate([own for _, own in batches])
+    scores = zip(*realtime.score(plays, labels))
+    for tick, (accuracy, silent) in enumerate(scores, 1):
+      scored = {'test_accuracy': float(accuracy), 'silent': float(silent)}
+      yield line | {'tick': tick} | scored
     for layer in layers[1:] if by_layer else ():
       own = range(layer, layer + 1)
       yield line | {'layer': layer} | _count(network, plays, own)
