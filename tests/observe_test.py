@@ -174,19 +174,27 @@ class DrawTest(parameterized.TestCase):
     self.assertLen(panels, 1 if layer == 0 else 2)
     train = (*spikes, winners)[layer]
     shown = [
-      (panels[0], train, 1, raster_plot.SPIKE),
-      (panels[0], train, -1, raster_plot.TAKEN_BACK),
+      (panels[0], train == 1, raster_plot.SPIKE, 1),
+      (panels[0], train == -1, raster_plot.TAKEN_BACK, 1),
     ]
     if layer:
       errors = recorded.errors[layer - 1]
-      shown.append((panels[1], errors, 1, raster_plot.FIRE_LESS))
-      shown.append((panels[1], errors, -1, raster_plot.FIRE_MORE))
-    for axes, train, sign, color in shown:
-      chosen = train.reshape(40, -1)[:, list(numbers)]
-      expected = [list(np.flatnonzero(own == sign)) for own in chosen.T]
+      sums = errors.cumsum(axis=0)
+      # A spike that brings the sum towards 0 takes one back.
+      is_back = np.abs(sums) < np.abs(sums - errors)
+      for sign, color in (
+        (1, raster_plot.FIRE_LESS),
+        (-1, raster_plot.FIRE_MORE),
+      ):
+        is_sent = errors == sign
+        shown.append((panels[1], is_sent & ~is_back, color, 1))
+        shown.append((panels[1], is_sent & is_back, color, 0.4))
+    for axes, is_sent, color, alpha in shown:
+      chosen = is_sent.reshape(40, -1)[:, list(numbers)]
+      expected = [list(np.flatnonzero(own)) for own in chosen.T]
       drawn = [
         list(lines.get_positions())
         for lines in axes.findobj(collections.EventCollection)
-        if colors.same_color(lines.get_color(), color)
+        if colors.same_color(lines.get_color(), colors.to_rgba(color, alpha))
       ]
       self.assertEqual(drawn, expected)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib import figure
+from matplotlib import ticker
 import numpy as np
 
 from ssnn_jax import types
@@ -12,6 +13,7 @@ from ssnn_jax.observe import Raster
 # Okabe and Ito for colour-blind readers.
 COLORS = SPIKE, FIRE_LESS, FIRE_MORE = '#0072B2', '#D55E00', '#CC79A7'
 TAKEN_BACK = '#E69F00'
+_PALE = 0.4  # opacity of an error spike that takes one of the other sign back
 _MAX_NEURONS = 32  # unless more are asked for
 _MAX_LABELS = 8  # of the neurons
 
@@ -21,7 +23,8 @@ def draw(
 ) -> figure.Figure:
   """Draws the spikes of a layer of neurons, and below them its error spikes.
 
-  Each is a panel of neurons against ticks.
+  Each is a panel of neurons against ticks. Error spikes that take back one of
+  the other sign are pale; a neuron may send several in a tick.
 
   Args:
     recorded: the spikes of a presentation.
@@ -47,9 +50,7 @@ def draw(
     numbers = np.ravel(numbers.reshape(shape)[neurons])
     described = f'{len(numbers)} of {described}'
   elif len(numbers) > _MAX_NEURONS:
-    activity = sum(np.count_nonzero(train, axis=0) for train in trains)
-    most = np.argsort(-activity, stable=True)[:_MAX_NEURONS]
-    numbers = np.sort(most)
+    numbers = most_active(trains, _MAX_NEURONS)
     described = f'the {_MAX_NEURONS} most active of {described}'
   trains = [train[:, numbers] for train in trains]
 
@@ -57,15 +58,29 @@ def draw(
   size = np.clip(num_ticks / 16, 5.2, 10), 1.2 + len(trains) * height
   fig = figure.Figure(figsize=size, layout='constrained')
   panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
-  label = 'winners' if layer == last else 'spikes'
-  _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, label)
+  name = 'winner' if layer == last else 'spike'
+  _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, f'{name}s')
   if np.any(trains[0] < 0):
-    _plot(panels[0], trains[0] < 0, TAKEN_BACK, 0.0, 0.8, 'taken back')
+    back = trains[0] < 0
+    _plot(panels[0], back, TAKEN_BACK, 0.0, 0.8, f'takes back a {name}')
+  takes_back = any(
+    np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
+  )
   for axes, train in zip(panels[1:], trains[1:]):
-    less, more = 'error spikes to fire less', 'to fire more'
-    _plot(axes, train > 0, FIRE_LESS, -0.23, 0.45, less)
-    _plot(axes, train < 0, FIRE_MORE, 0.23, 0.45, more)
+    before = train.cumsum(axis=0, dtype=int) - train
+    is_back = takes_back & (before * train < 0)
+    for sign, color, name, other in (
+      (1, FIRE_LESS, 'less', 'more'),
+      (-1, FIRE_MORE, 'more', 'less'),
+    ):
+      is_sent, look = sign * train > 0, (color, -0.23 * sign, 0.45)
+      label = f'error spikes to fire {name}'
+      _plot(axes, is_sent & ~is_back, *look, label)
+      if np.any(is_sent & is_back):
+        label = f'takes back one to fire {other}'
+        _plot(axes, is_sent & is_back, *look, label, _PALE)
   panels[-1].set(xlabel='tick', xlim=(-0.5, num_ticks - 0.5))
+  panels[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
   indices = zip(*np.unravel_index(numbers[rows], shape))
   labels = [', '.join(map(str, index)) for index in indices]
@@ -78,11 +93,23 @@ def draw(
   return fig
 
 
-def _plot(axes, train, color, shift, length, label):
+def most_active(trains: list[np.ndarray], most: int) -> np.ndarray:
+  """Returns the numbers of the neurons `[N]` with most spikes in `[T, N]`."""
+  activity = sum(np.count_nonzero(train, axis=0) for train in trains)
+  return np.sort(np.argsort(-activity, stable=True)[:most])
+
+
+def _plot(axes, train, color, shift, length, label, alpha=1.0):
   """Plots `[T, N]` spikes as vertical lines, with the first neuron on top."""
   ticks = [np.flatnonzero(row) for row in train.T]
   rows = np.arange(train.shape[1]) + shift
+  width = np.clip(100 / len(train), 1.5, 6)  # points
   lines = axes.eventplot(
-    ticks, lineoffsets=rows, linelengths=length, colors=color
+    ticks,
+    linewidths=width,
+    lineoffsets=rows,
+    linelengths=length,
+    colors=color,
+    alpha=alpha,
   )
   lines[0].set_label(label)
