@@ -1,15 +1,20 @@
-"""Learning curves of a run, the table and figure of a sweep, or a raster.
+"""Learning curves of a run, the table and figure of a sweep, or samples.
 
   python -m experiments.plot --workdir=runs/name
-  python -m experiments.plot --workdir=runs/name --raster
+  python -m experiments.plot --workdir=runs/name --sample=wrong
+  python -m experiments.plot --workdir=runs/name --image=photo.png
 
---workdir is the folder of a run or of a sweep, finished or not. --raster draws
-all spikes of one sample, tick by tick, in a run of the spiking network.
+--workdir is the folder of a run or of a sweep, finished or not. --sample draws
+a page of one sample: the image, the activity of each layer, and the classes
+with their probabilities; --image classifies an image file. Of a spiking
+network, --raster draws all spikes of the sample, --play animates them, and
+--ticks draws the accuracy after each tick.
 """
 
 import math
 import pathlib
 import re
+from typing import NamedTuple
 
 from absl import flags
 import jax
@@ -17,14 +22,21 @@ from matplotlib import figure
 from matplotlib import ticker
 import numpy as np
 import pandas as pd
+from PIL import Image
+from PIL import ImageOps
 
 from experiments import command
 from experiments import config as config_lib
 from experiments import results
 from experiments import train
 import ssnn_jax
+from ssnn_jax import checks
+from ssnn_jax import datasets
+from ssnn_jax import realtime
 from ssnn_jax import training
+from ssnn_jax.training import metrics
 from ssnn_jax.training import raster_plot
+from ssnn_jax.training import sample_plot
 
 FLAGS = flags.FLAGS
 # Panels of quantities that are drawn together; all others have their own.
@@ -38,6 +50,13 @@ _PANELS = {
   'coincidences': 'coincidences of a sample',
   'loss': 'cross-entropy (nats)',
 }
+_AT_ONCE, _NUM_PLAYED = 100, 500  # samples
+_MAX_CLASSES = 10  # that are printed
+_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow, by the number of channels
+_WITHOUT_SPIKES = (
+  '--workdir holds a network of {}, whose signals are not all spikes; give a '
+  'run of --method=ssnn or chip without --rates, or --sample or --image alone.'
+)
 _LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 
 
@@ -94,62 +113,269 @@ def show(workdir: pathlib.Path) -> None:
     return
   epochs = read_epochs(workdir)
   print(epochs.groupby('seed').last().T.to_string(float_format='{:.4g}'.format))
-  draw(epochs).savefig(workdir / 'curves.png', dpi=120)
-  print(f'figure: {workdir / "curves.png"}')
+  _save(draw(epochs), workdir / 'curves.png')
 
 
-def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
-  """Draws the spikes of each layer while a run is presented a sample.
+class Trained(NamedTuple):
+  """A trained network, and what to present to it."""
 
-  The sample is of the evaluation split; the seed None is the first of the run.
-  """
-  config = train.read_task(workdir).config
-  if config.method != 'ssnn':
-    raise ssnn_jax.UserError(
-      f'{workdir} holds a run of {config.method}; give a run of the spiking '
-      'network, --method=ssnn.'
-    )
+  network: ssnn_jax.Network
+  params: ssnn_jax.Params
+  key: jax.Array  #: of presentations
+  dataset: datasets.Dataset | None  #: None of a network without a run
+  split: str  #: name of the evaluation split
+
+
+def read_trained(
+  workdir: pathlib.Path, seed: int | None, data_dir: str | None = None
+) -> Trained:
+  """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed."""
   network_config, params = ssnn_jax.load(workdir, seed=seed)
-  dataset = train.load(config, FLAGS.data_dir)
-  inputs, labels = train.eval_split(dataset)
-  key = jax.random.key(config.seed if seed is None else seed)
+  make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
+  if (workdir / train.CONFIG).exists():
+    config = train.read_task(workdir).config
+    make = config_lib.METHODS[config.method].make
+    seed = config.seed if seed is None else seed
+    dataset = train.load(config, data_dir)
+    split = config_lib.split_name(config)
+  key = jax.random.key(seed or 0)
+  network = make(network_config, key)
   key = jax.random.fold_in(key, training.Stream.OBSERVE)
-  batch = params, key, inputs[sample], labels[sample]
-  recorded = ssnn_jax.observe.record(network_config, *batch)
-  votes, names = recorded.winners.sum(axis=0), dataset.class_names
-  print(
-    f'sample {sample} of the {config_lib.split_name(config)} split, class '
-    f'{names[labels[sample]]}: class {names[np.argmax(votes)]} won '
-    f'{votes.max()} of {votes.sum()} ticks'
+  return Trained(network, params, key, dataset, split)
+
+
+def _eval_split(trained):
+  if trained.dataset is None:
+    raise ssnn_jax.UserError(
+      '--workdir holds a network without its data set; give --image=FILE, or '
+      'the folder of a run.'
+    )
+  return train.eval_split(trained.dataset)
+
+
+def choose_sample(trained: Trained, text: str) -> int:
+  """Returns the index of a sample of --sample, a number or 'wrong'."""
+  network, params, key, *_ = trained
+  inputs, labels = _eval_split(trained)
+  if text != 'wrong':
+    if not text.isdecimal() or int(text) >= len(labels):
+      raise ssnn_jax.UserError(
+        f'--sample={text} is no sample; the {trained.split} split has '
+        f'{len(labels):,}: give a number from 0 to {len(labels) - 1}, or wrong.'
+      )
+    return int(text)
+
+  @jax.jit
+  @jax.vmap  # each as if presented alone
+  def predict(sample):
+    inference = network.infer(params, key, sample[None])
+    return metrics.predict(inference, network.readout)[0]
+
+  for first in range(0, len(labels), _AT_ONCE):
+    few = slice(first, first + _AT_ONCE)
+    wrong = np.flatnonzero(predict(inputs[few]) != labels[few])
+    if len(wrong):
+      return first + int(wrong[0])
+  raise ssnn_jax.UserError(
+    f'no sample of the {trained.split} split is misclassified; give a number '
+    f'from 0 to {len(labels) - 1} as --sample.'
   )
-  for layer in range(len(network_config.layer_sizes)):
-    file = workdir / f'raster-{layer}.png'
-    raster_plot.draw(recorded, layer).savefig(file, dpi=120)
+
+
+def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
+  """Reads an image file in the shape of the images of a network.
+
+  Colors become greys for a network of grey images. A resized image keeps its
+  aspect, with borders in the color of its own. Prints that it is resized, and a
+  warning if it is dark on light where training images are light on dark, or
+  the reverse.
+  """
+  dataset, config = trained.dataset, trained.network.config
+  shape = dataset.input_shape if dataset else config.input_shape
+  if shape is None:  # of dense layers
+    shape = (math.isqrt(config.layer_sizes[0]),) * 2
+  height, width, depth = (*shape, 1, 1)[:3]
+  is_image = dataset is None or not dataset.is_recorded
+  is_image &= math.prod(shape) == config.layer_sizes[0]
+  if not is_image or 1 in (height, width) or depth not in _MODES:
+    raise ssnn_jax.UserError(
+      f'--image={path}: the inputs of the network are no image; give --sample.'
+    )
+  remedy = 'give an image file with 8 bits a color, as .png or .jpg'
+  with (
+    checks.explain(f'--image={path}', remedy),
+    Image.open(pathlib.Path(path).expanduser()) as file,
+  ):
+    if file.mode[0] in 'IF':  # which Pillow would clip
+      raise ValueError(f'mode {file.mode}')
+    image = ImageOps.exif_transpose(file).convert('RGBA')
+  paper = Image.new('RGBA', image.size, 'white')
+  image = Image.alpha_composite(paper, image).convert('RGB')
+  if invert:
+    image = ImageOps.invert(image)
+  if image.size != (width, height):
+    words = ' to '.join(f'{x} x {y}' for x, y in (image.size, (width, height)))
+    print(f'{path} is resized from {words} pixels')
+    color = np.median(_border(np.asarray(image)), axis=0)
+    color = tuple(int(own) for own in color)
+    image = ImageOps.pad(image, (width, height), color=color)
+  image = np.asarray(image.convert(_MODES[depth])).reshape(shape)
+  if dataset:
+    few = ssnn_jax.rate_encode(dataset.train.inputs[:_AT_ONCE])
+    usual = np.asarray(few).reshape(-1, *shape)
+    usual = np.median([np.median(_border(own)) for own in usual])
+    own = np.median(_border(image)) / 255
+    words = ('bright', 'dark') if own > usual else ('dark', 'bright')
+    if abs(own - usual) > 0.5:
+      print(
+        f'warning: the border of {path} is {words[0]}, of training images '
+        f'{words[1]}; give --{"no" * invert}invert to classify the negative'
+      )
+  return image
+
+
+def _border(image):
+  """Returns the pixels at the four edges of an image, `[N]` or `[N, C]`."""
+  edges = image[[0, -1]], image[1:-1, [0, -1]]
+  return np.concatenate([own.reshape(-1, *image.shape[2:]) for own in edges])
+
+
+def show_sample(
+  workdir: pathlib.Path,
+  trained: Trained,
+  sample: str | None = None,
+  image: str | None = None,
+  *,
+  invert: bool = False,
+  raster: bool = False,
+  play: bool = False,
+) -> None:
+  """Presents a sample or an image file; prints and draws the answer.
+
+  Draws a page, or with `raster` and `play` all spikes.
+  """
+  network, params, key, dataset, split = trained
+  if image is None:
+    index = choose_sample(trained, sample or '0')
+    inputs, label = (own[index] for own in _eval_split(trained))
+    name, words = str(index), f'sample {index} of the {split} split'
+  else:
+    inputs, label = read_image(image, trained, invert), None
+    name, words = pathlib.Path(image).stem, pathlib.Path(image).name
+  presented = sample_plot.present(network, params, key, inputs, label, dataset)
+  recorded = presented.recorded
+  if recorded is None and (raster or play):
+    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.name))
+  print(f'{words}: {presented.title}')
+  wins = None if recorded is None else recorded.winners.sum(axis=0)
+  for number in presented.ranking[:_MAX_CLASSES]:
+    line = f'{presented.probabilities[number]:.3f}'
+    if wins is not None:
+      line += f', won {wins[number]} of {wins.sum()} ticks'
+    print(f'  {presented.class_names[number]}: {line}')
+  if raster:
+    for layer in range(1 + len(recorded.errors)):
+      fig = raster_plot.draw(recorded, layer)
+      _save(fig, workdir / f'raster-{layer}.png')
+  if play:
+    file = workdir / 'play.gif'
+    sample_plot.animate(presented).save(file, 'pillow')
     print(f'figure: {file}')
+  if not raster and not play:
+    fig = sample_plot.draw(presented)
+    fig.suptitle(f'{words}: {presented.title}')
+    _save(fig, workdir / f'sample-{name}.png')
+
+
+def draw_ticks(
+  accuracies: np.ndarray, silent: np.ndarray, num_steps: int
+) -> figure.Figure:
+  """Draws accuracies after each tick, and fractions of silent samples."""
+  fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
+  axes, ticks = fig.subplots(), range(1, 1 + len(accuracies))
+  for values, color, style, label in (
+    (accuracies, raster_plot.SPIKE, '.-', 'correct answers'),
+    (silent, raster_plot.TAKEN_BACK, '.--', 'silent samples'),
+  ):
+    axes.plot(ticks, values, style, color=color, label=label)
+  axes.axvline(num_steps, color='black', linestyle=':', label='last inputs')
+  axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  axes.set(xlabel='tick', ylim=(-0.02, 1.02))
+  axes.grid(alpha=0.3)
+  axes.legend(fontsize=9)
+  return fig
+
+
+def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
+  """Plays samples of a run until silence, and draws the accuracy by ticks."""
+  network, params, key, *_ = trained
+  if not sample_plot.has_spikes(network):
+    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.name))
+  inputs, labels = (own[:_NUM_PLAYED] for own in _eval_split(trained))
+  batches = [
+    slice(first, first + _AT_ONCE) for first in range(0, len(labels), _AT_ONCE)
+  ]
+  plays = (
+    realtime.play(network.config, params, key, inputs[own], labels[own])
+    for own in batches
+  )
+  accuracies, silent = realtime.score(plays, labels)
+  half, end = 1 + np.searchsorted(silent, 0.5), network.config.num_steps
+  print(
+    f'{len(labels)} samples of the {trained.split} split: accuracy '
+    f'{accuracies[end - 1]:.1%} after {end} ticks, {accuracies[-1]:.1%} when '
+    f'all are silent, half of them after {half} ticks'
+  )
+  _save(draw_ticks(accuracies, silent, end), workdir / 'ticks.png')
+
+
+def _save(fig, file):
+  fig.savefig(file, dpi=120)
+  print(f'figure: {file}')
 
 
 def main() -> None:
   """Draws what the flags describe."""
   workdir = command.folder(FLAGS.workdir)
-  if FLAGS.raster:
-    show_raster(workdir, FLAGS.sample, FLAGS.seed)
-  else:
+  is_sample = FLAGS.raster or FLAGS.play or FLAGS.sample or FLAGS.image
+  if not is_sample and not FLAGS.ticks:
     show(workdir)
+    return
+  trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir)
+  if FLAGS.ticks:
+    show_ticks(workdir, trained)
+  if is_sample:
+    names = 'sample', 'image', 'invert', 'raster', 'play'
+    show_sample(workdir, trained, **{name: FLAGS[name].value for name in names})
 
 
 if __name__ == '__main__':
   flags.DEFINE_string(
     'workdir', None, 'folder of a run or of a sweep.', required=True
   )
+  flags.DEFINE_string(
+    'sample',
+    None,
+    'draw a page of a sample of the evaluation split of a run: its index, or '
+    'wrong, the first that is misclassified.',
+  )
+  flags.DEFINE_string(
+    'image', None, 'classify an image file, also by ssnn_jax.save networks.'
+  )
+  flags.DEFINE_boolean('invert', False, 'classify the negative of --image.')
   flags.DEFINE_boolean(
-    'raster',
+    'raster', False, 'draw all spikes of each layer for --sample or --image.'
+  )
+  flags.DEFINE_boolean(
+    'play', False, 'animate the spikes for --sample or --image, as a GIF.'
+  )
+  flags.DEFINE_boolean(
+    'ticks',
     False,
-    'draw all spikes of each layer of a run while a sample is presented; '
-    'spikes of the output layer are winners.',
+    f'draw the accuracy after each tick, of up to {_NUM_PLAYED} samples.',
   )
-  flags.DEFINE_integer(
-    'sample', 0, 'index of the sample of --raster in the evaluation split.', 0
-  )
-  flags.DEFINE_integer('seed', None, 'seed of --raster; default: the first.', 0)
+  flags.DEFINE_integer('seed', None, 'seed of the run; default: the first.', 0)
+  flags.mark_flags_as_mutual_exclusive(['sample', 'image'])
   config_lib.define_flags(['data_dir'])
   command.launch(main)

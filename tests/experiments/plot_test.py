@@ -1,20 +1,43 @@
-"""Tests of learning curves and rasters of runs."""
+"""Tests of figures of runs: learning curves, samples, and ticks."""
 
 import contextlib
+import functools
 import io
 import json
 from unittest import mock
 
 import jax
+import numpy as np
+from PIL import Image
 
 from experiments import config as config_lib
 from experiments import plot
 from experiments import train
 import ssnn_jax
+from ssnn_jax import datasets
 from tests.testing.experiments import FolderTestCase
+from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
+
+
+def read_untrained(folder, **changes):
+  """Reads the run of a network as it was initialized."""
+  changes |= {'layer_sizes': (64, 10), 'sampler': None}
+  task = make_task(folder, **changes)
+  network = config_lib.network_config(task.config, small_digits())
+  params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+  ssnn_jax.save(folder, network, params)
+  record_run(task)
+  return plot.read_trained(folder, seed=None)
+
+
+def call(function, *args, **kwargs):
+  """Returns the result of a function, and what it prints."""
+  with contextlib.redirect_stdout(io.StringIO()) as output:
+    result = function(*args, **kwargs)
+  return result, output.getvalue()
 
 
 class PlotTest(FolderTestCase):
@@ -45,21 +68,97 @@ class PlotTest(FolderTestCase):
     self.assertRegex(output.getvalue(), r'loss +0\.3333 +1\.333\n')
     self.assertTrue((self.folder / 'curves.png').exists())
 
-  def test_raster_has_a_figure_for_each_layer(self):
-    task = make_task(self.folder, layer_sizes=(64, 10))
-    network = config_lib.network_config(task.config, small_digits())
-    params = ssnn_jax.ssnn(network).init(jax.random.key(0))
-    ssnn_jax.save(self.folder, network, params)
-    record_run(task)
-    with (
-      mock.patch.object(plot, 'FLAGS', mock.Mock(data_dir=None)),
-      contextlib.redirect_stdout(io.StringIO()) as output,
+  def test_wrong_is_the_first_misclassified_sample(self):
+    trained = read_untrained(self.folder)
+    inputs, labels = trained.dataset.test
+    inference = trained.network.infer(trained.params, trained.key, inputs)
+    predicted = np.argmax(inference.potential, axis=1).astype(np.int32)
+    first = int(np.argmax(predicted != labels))
+    right = trained.dataset._replace(test=datasets.Split(inputs, predicted))
+    choose = functools.partial(plot.choose_sample, trained)
+    self.assertEqual(choose('wrong'), first)
+    self.assertEqual(choose('359'), 359)
+    for text, own, words in (
+      ('wrong', trained._replace(dataset=right), 'no sample .* misclassified'),
+      ('360', trained, 'test split has 360: give a number from 0 to 359'),
+      ('-1', trained, 'has 360'),
+      ('0', trained._replace(dataset=None), 'give --image=FILE'),
     ):
-      plot.show_raster(self.folder, sample=3, seed=None)
-    label = ssnn_jax.datasets.load('digits').test.labels[3]
-    words = (
-      rf'^sample 3 of the test split, class {label}: class \d won \d+ of 10'
-    )
-    self.assertRegex(output.getvalue(), words)
-    names = sorted(path.name for path in self.folder.glob('*.png'))
-    self.assertEqual(names, ['raster-0.png', 'raster-1.png'])
+      with self.assertRaisesRegex(ssnn_jax.UserError, words):
+        plot.choose_sample(own, text)
+
+  def test_image_files_are_read_in_the_shape_of_the_network(self):
+    trained = read_untrained(self.folder)
+    file, image = str(self.folder / 'own.png'), trained.dataset.test.inputs[3]
+    read = functools.partial(plot.read_image, file, trained)
+    Image.fromarray(image).save(file)
+    same, words = call(read)
+    np.testing.assert_array_equal(same, image)
+    self.assertEqual(words, '')
+    # Resized with borders of its own color, and colors as greys.
+    wide = np.full((40, 80, 3), 20, np.uint8)
+    wide[10:30, 30:50] = 250
+    Image.fromarray(wide).save(file)
+    small, words = call(read)
+    self.assertEqual(words, f'{file} is resized from 80 x 40 to 8 x 8 pixels\n')
+    np.testing.assert_array_equal(small[[0, 1, 6, 7]], 20)
+    bright = [[3, 3], [3, 4], [4, 3], [4, 4]]
+    np.testing.assert_array_equal(np.argwhere(small > 128), bright)
+    # Transparent is white; an image that is dark on light is warned of.
+    alpha = np.dstack([np.zeros_like(image), image])
+    Image.fromarray(alpha).save(file)
+    negative, words = call(read)
+    np.testing.assert_array_equal(negative, 255 - image)
+    self.assertRegex(words, 'is bright, of training images dark; give --invert')
+    same, words = call(read, invert=True)
+    np.testing.assert_array_equal(same, image)
+    self.assertEqual(words, '')
+    Image.fromarray(np.uint16(wide[..., 0])).save(file)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'with 8 bits'):
+      read()
+    trained = trained._replace(dataset=blank_dataset('n_mnist'))
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'are no image'):
+      plot.read_image(file, trained)
+
+  def test_samples_of_any_method_and_rasters_of_spiking_networks(self):
+    show = functools.partial(plot.show_sample, self.folder)
+    trained = read_untrained(self.folder, method='bp')
+    label = trained.dataset.test.labels[3]
+    title = f'^sample 3 of the test split: class {label}, classified as .*\n'
+    _, words = call(show, trained, '3')
+    self.assertRegex(words, title + r'  \d: 0.\d+\n')
+    for draw in (
+      functools.partial(show, trained, raster=True),
+      functools.partial(plot.show_ticks, self.folder, trained),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'network of ann, whose'):
+        draw()
+    trained = read_untrained(self.folder)
+    _, words = call(show, trained, '3', raster=True)
+    self.assertRegex(words, title + r'  \d: 0.\d+, won \d+ of 10 ticks\n')
+    file = self.folder / 'own.png'
+    Image.fromarray(trained.dataset.test.inputs[3]).save(file)
+    _, by_file = call(show, trained, image=str(file))
+    ranked = slice(1, 11)
+    self.assertEqual(by_file.splitlines()[ranked], words.splitlines()[ranked])
+    names = sorted(path.name for path in self.folder.glob('*-*.png'))
+    expected = 'raster-0.png', 'raster-1.png', 'sample-3.png', 'sample-own.png'
+    self.assertEqual(names, [*expected])
+
+  def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
+    trained = read_untrained(self.folder)
+    inputs, labels = (own[:200] for own in trained.dataset.test)
+    inference = trained.network.infer(trained.params, trained.key, inputs)
+    answers = np.argmax(inference.potential, axis=1)
+    expected = np.mean(np.asarray(answers) == labels)
+    with (
+      mock.patch.object(plot, 'draw_ticks', wraps=plot.draw_ticks) as draw,
+      mock.patch.object(plot, '_NUM_PLAYED', 200),
+    ):
+      _, words = call(plot.show_ticks, self.folder, trained)
+    accuracies, silent, num_steps = draw.call_args.args
+    self.assertEqual((accuracies[-1], silent[-1], num_steps), (expected, 1, 10))
+    self.assertIn(f'{expected:.1%} when all are silent', words)
+    (axes,) = plot.draw_ticks(accuracies, silent, num_steps).axes
+    drawn = [line.get_ydata() for line in axes.lines[:2]]
+    np.testing.assert_array_equal(drawn, [accuracies, silent])

@@ -40,6 +40,7 @@ NOT_IMPORTED = (
   (ssnn_jax.chip, 'verilog'),
   (ssnn_jax.hardware, 'nir'),
   (ssnn_jax.training, 'raster_plot'),
+  (ssnn_jax.training, 'sample_plot'),
 )
 DOCSTRINGS = [
   example

@@ -1,0 +1,163 @@
+"""Tests of pages and animations of a sample: they show its spikes."""
+
+from unittest import mock
+
+from absl.testing import absltest
+import jax
+from matplotlib import colors
+from matplotlib import image as image_lib
+from matplotlib import lines
+from matplotlib import patches
+import numpy as np
+from PIL import Image
+
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax.training import raster_plot
+from ssnn_jax.training import sample_plot
+
+KEY, T = jax.random.key(3), 8
+CONFIG = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T)
+IMAGES = np.random.default_rng(0).integers(0, 256, (1, 4, 4), np.uint8)
+DATASET = datasets.from_arrays(
+  np.tile(IMAGES, (3, 1, 1)),
+  [0, 1, 2],
+  IMAGES,
+  [2],
+  class_names=['ant', 'bee', 'cow'],
+)
+
+
+def present(network, label=2, dataset=DATASET):
+  params = network.init(jax.random.key(0))
+  return sample_plot.present(network, params, KEY, IMAGES[0], label, dataset)
+
+
+def infer(network):
+  inference = network.infer(network.init(jax.random.key(0)), KEY, IMAGES)
+  return np.asarray(jax.nn.softmax(inference.potential[0]))
+
+
+def widths(axes):
+  return [bar.get_width() for bar in axes.findobj(patches.Rectangle)[:3]]
+
+
+def arrays(axes):
+  return [
+    np.ma.filled(x.get_array()) for x in axes.findobj(image_lib.AxesImage)
+  ]
+
+
+class PageTest(absltest.TestCase):
+  def test_page_has_the_image_the_answer_and_the_counts(self):
+    network = ssnn_jax.ssnn(CONFIG)
+    presented = present(network)
+    fig = sample_plot.draw(presented)
+    left, right, inputs, hidden = fig.axes[:4]
+    np.testing.assert_array_equal(*arrays(left), IMAGES[0])
+    np.testing.assert_allclose(widths(right), infer(network), rtol=1e-6)
+    (points,) = right.findobj(lines.Line2D)[:1]
+    wins = presented.recorded.winners.sum(axis=0)
+    np.testing.assert_array_equal(points.get_xdata(), wins / T)
+    spikes = presented.recorded.spikes
+    np.testing.assert_array_equal(*arrays(inputs), spikes[0].sum(axis=0))
+    counts = spikes[1].sum(axis=0).reshape(3, 3)
+    np.testing.assert_array_equal(*arrays(hidden), counts)
+    sent, back = np.sum(spikes[1] > 0), np.sum(spikes[1] < 0)
+    self.assertGreater(back, 0)
+    words = f'layer 1: {sent} spikes,\n{back} taken back'
+    self.assertEqual(hidden.get_title(), words)
+
+  def test_without_spikes_image_and_probabilities_are_left(self):
+    network = ssnn_jax.ann(CONFIG)
+    presented = present(network)
+    fig, expected = sample_plot.draw(presented), infer(network)
+    self.assertLen(fig.axes, 2)
+    np.testing.assert_allclose(widths(fig.axes[1]), expected, rtol=1e-6)
+    name = DATASET.class_names[np.argmax(expected)]
+    words = f'classified as {name}, probability {max(expected):.2f}'
+    self.assertEqual(fig.get_suptitle(), f'class cow, {words}')
+    unlabeled = present(network, label=None)
+    self.assertEqual(sample_plot.draw(unlabeled).get_suptitle(), words)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
+      sample_plot.animate(presented)
+    exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, rates=('forward',))
+    self.assertIsNone(present(ssnn_jax.ssnn(exact)).recorded)
+
+  def test_maps_of_features_are_next_to_each_other(self):
+    counts = np.arange(2 * 3 * 5).reshape(2, 3, 5)
+    tiled = sample_plot._tile(counts)
+    self.assertEqual(tiled.shape, (5, 11))  # two rows of three maps
+    for feature in range(5):
+      row, column = divmod(feature, 3)
+      place = np.s_[3 * row : 3 * row + 2, 4 * column : 4 * column + 3]
+      np.testing.assert_array_equal(tiled[place], counts[..., feature])
+    self.assertEqual(np.isfinite(tiled).sum(), counts.size)
+
+  def test_a_page_of_many_classes_has_the_true_one(self):
+    config = ssnn_jax.NetworkConfig((16, 40), num_steps=T)
+    network = ssnn_jax.ann(config)
+    ranking = present(network, label=None, dataset=None).ranking
+    label = int(ranking[-1])
+    page = sample_plot.draw(present(network, label, None))
+    names = [x.get_text() for x in page.axes[1].get_yticklabels()]
+    expected = sorted([*ranking[:9], label])
+    self.assertEqual(names, list(map(str, expected)))
+
+
+class AnimationTest(absltest.TestCase):
+  def test_frames_show_the_spikes_of_their_ticks(self):
+    presented = present(ssnn_jax.ssnn(CONFIG))
+    recorded = presented.recorded
+    film = sample_plot.animate(presented)
+    film._init_draw()
+    fig = film._fig
+    wins = recorded.winners.cumsum(axis=0)
+    num_ticks, seen = len(wins), np.zeros(4, int)
+    self.assertEqual(list(film.new_frame_seq())[:num_ticks][-1], num_ticks)
+    for tick in range(1, num_ticks + 1):
+      film._func(tick)
+      inputs, hidden, classes, _ = fig.axes
+      (dots,) = inputs.collections
+      columns, rows = np.asarray(dots.get_offsets(), int).T
+      fired = np.zeros((4, 4), int)
+      fired[rows, columns] = 1
+      np.testing.assert_array_equal(fired, recorded.spikes[0][tick - 1])
+      _, *marks = hidden.collections
+      spikes, errors = recorded.spikes[1], recorded.errors[0]
+      for number, (mark, train, sign, color) in enumerate(
+        zip(
+          marks,
+          (spikes, spikes, errors, errors),
+          (1, -1, 1, -1),
+          (
+            raster_plot.SPIKE,
+            raster_plot.TAKEN_BACK,
+            raster_plot.FIRE_LESS,
+            raster_plot.FIRE_MORE,
+          ),
+          strict=True,
+        )
+      ):
+        columns, rows = np.asarray(mark.get_offsets(), int).T
+        sent = np.flatnonzero(sign * train[tick - 1] > 0)
+        np.testing.assert_array_equal(3 * rows + columns, sent)
+        for own in mark.get_facecolor():
+          self.assertTrue(colors.same_color(own, color))
+        seen[number] += len(sent)
+      shares = wins[tick - 1] / max(1, wins[tick - 1].sum())
+      np.testing.assert_array_equal(widths(classes), shares)
+    self.assertGreater(seen.min(), 0)
+    name = DATASET.class_names[np.argmax(wins[-1])]
+    words = f'silent after {num_ticks - 1} ticks: the answer is {name}'
+    self.assertEqual(fig.get_suptitle(), words)
+
+  def test_a_sample_without_label_has_no_errors_and_saves_as_gif(self):
+    presented = present(ssnn_jax.ssnn(CONFIG), label=None, dataset=None)
+    self.assertFalse(np.any(presented.recorded.errors[0]))
+    file = self.create_tempfile('play.gif').full_path
+    few = {'_MAX_FRAMES': 2, '_STILL': 1}  # of several ticks
+    with mock.patch.multiple(sample_plot, **few):
+      sample_plot.animate(presented).save(file, 'pillow')
+    with Image.open(file) as gif:
+      self.assertEqual(gif.n_frames, 2)
