@@ -37,7 +37,7 @@ class Presented(NamedTuple):
   num_steps: int  #: T, ticks of a presentation
   label: int | None  #: the true class, if known
   predicted: int  #: class, by the readout of the network
-  probabilities: np.ndarray  #: [C] softmax of the potentials
+  probabilities: np.ndarray  #: [C] as of `metrics.probabilities`
   class_names: tuple[str, ...]
   #: all spikes, those of the inputs in the shape of the image; without error
   #: spikes if there is no label; None if signals are no spikes
@@ -102,7 +102,8 @@ def present(
   """
   config, image = network.config, np.asarray(image)
   inference = jax.jit(network.infer)(params, key, image[None])
-  probabilities = np.asarray(jax.nn.softmax(inference.potential[0]))
+  readout = network.readout
+  probabilities = np.asarray(metrics.probabilities(inference, readout)[0])
   recorded = None
   if has_spikes(network):
     target = 0 if label is None else label
@@ -130,7 +131,7 @@ def present(
     to_map(image),
     config.num_steps,
     None if label is None else int(label),
-    int(metrics.predict(inference, network.readout)[0]),
+    int(metrics.predict(inference, readout)[0]),
     probabilities,
     dataset.class_names if dataset else numbers,
     recorded,
@@ -141,8 +142,8 @@ def draw(presented: Presented) -> figure.Figure:
   """Draws a page of a sample: the image, all layers, and the answer.
 
   Of each neuron its spikes are drawn that were not taken back; of each class
-  its probability, the softmax of the potentials, and the share of the ticks
-  that it has won. Without spikes there are image and probabilities alone.
+  its probability, and the share of the ticks that it has won. Without spikes
+  there are image and probabilities alone.
   """
   recorded = presented.recorded
   layers = () if recorded is None else recorded.spikes
