@@ -101,7 +101,7 @@ _WORDS = {
   'dataset': {
     'mnist': 'MNIST',
     'fashion_mnist': 'Fashion-MNIST',
-    'emnist47': 'EMNIST, 47 classes, own split',
+    'emnist47': 'EMNIST-47, own split',
     'n_mnist': 'N-MNIST',
     'synthetic_events/mnist': 'simulated events',
     'cifar10': 'CIFAR-10',
