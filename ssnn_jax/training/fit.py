@@ -153,7 +153,8 @@ def fit(
   counts = None
   if confusion:
     inputs, labels = held_out
-    predicted = prediction.predict(network, state.params, inputs, seed=seed)
+    key, params = state.key, state.params
+    predicted = prediction.predict(network, params, inputs, seed=key)
     counts = predicted.confusion(labels)
   return FitResult(state, history, counts)
 

@@ -44,7 +44,7 @@ def predict(
   params: types.Params,
   inputs: npt.ArrayLike,
   *,
-  seed: int = 0,
+  seed: int | jax.Array = 0,
 ) -> Prediction:
   """Predicts the classes of samples by the readout of a network.
 
@@ -52,8 +52,8 @@ def predict(
     network: the network.
     params: its parameters, as of `init`, `fit` and `ssnn_jax.load`.
     inputs: `[N, ...]` images or spike trains, as for `Network`.
-    seed: seed of what is random: the accuracy is that which `fit` evaluates
-      with this seed.
+    seed: seed of what is random, or the key of a `TrainState`: the accuracy is
+      that which `fit` evaluates with it.
 
   Raises:
     UserError: if the inputs do not fit the network, or potentials are NaN or
@@ -66,7 +66,8 @@ def predict(
     >>> found.classes, found.probabilities.round(2)
     (array([1]), array([[0.26, 0.53, 0.21]], dtype=float32))
   """
-  key = jax.random.fold_in(jax.random.key(seed), Stream.EVALUATE)
+  key = seed if isinstance(seed, jax.Array) else jax.random.key(seed)
+  key = jax.random.fold_in(key, Stream.EVALUATE)
   inputs, infer = np.asarray(inputs), jax.jit(network.infer)
   check_inputs(network, params, inputs)
   size, found = len(inputs), []

@@ -116,7 +116,9 @@ class FitTest(parameterized.TestCase):
       self.assertEqual(row, dict(zip(history._fields, values)))
 
   def test_confusion_counts_classes_and_predictions(self):
-    result = fit(confusion=True, seed=3)
+    stochastic = dataclasses.replace(CONFIG, neuron='stochastic')
+    first = fit(network=ssnn_jax.ssnn(stochastic), seed=3).state
+    result = fit(network=ssnn_jax.ssnn(stochastic), state=first, confusion=True)
     self.assertEqual(result.confusion.sum(axis=1).tolist(), [3, 2, 3])
     accuracy = np.trace(result.confusion) / 8
     self.assertEqual(accuracy, result.history.eval_accuracy[-1])
