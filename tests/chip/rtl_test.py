@@ -176,8 +176,9 @@ def make(network, num_samples=14):
 def compiled(network, folder=None):
   """Returns the simulator of a chip, of the modules in a folder, if given."""
   sources = folder and sorted(folder.glob('*.sv'))
+  # That of a folder is run for each of its changes.
   with cosimulation.simulate(
-    network, WORD, sources, optimize=False
+    network, WORD, sources, optimize=folder is not None
   ) as simulator:
     return simulator  # whose chip is deleted, and model remains
 
@@ -272,8 +273,9 @@ class EqualTest(parameterized.TestCase):
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
-    network = CASES['three hidden layers']
-    params, rates, inputs, labels = make(network, 6)
+    # Slices that are not full, of a first, a middle and a last layer.
+    network = config((9, 9, 5, 5), 4, 16, (6, 5, 6))
+    params, rates, inputs, labels = make(network, 5)
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'top.sv').write_text(verilog.top(network, WORD))
     before = verilog.integer_weights(network, params)
