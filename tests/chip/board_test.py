@@ -87,9 +87,7 @@ def make_run():
   schedule = lambda count: 1 / (1 + count // 4)
   device = chip.make_device(CONFIG, 0.2, schedule)
   state = jax.jit(lambda: training.init_state(network, device, seed=4))()
-  data = ssnn_jax.datasets.from_arrays(
-    inputs, labels, inputs[:20], labels[:20]
-  )
+  data = ssnn_jax.datasets.from_arrays(inputs, labels, inputs[:20], labels[:20])
   return settings.Run(CONFIG, BATCH_SIZE, 1, device, schedule, state), data
 
 
