@@ -191,7 +191,7 @@ def write_weights(
 
 
 def read_weights(simulator: Simulator) -> Weights:
-  """Returns all weights, int16, through the ports: 5 clocks for each."""
+  """Returns all weights, int16, through the ports."""
   weights = tuple(np.empty(shape, np.int16) for shape in _shapes(simulator))
   for layer, own in enumerate(weights):
     for row, values in enumerate(own):
