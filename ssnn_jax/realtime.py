@@ -162,7 +162,7 @@ def play(
   batch = samples.prepare(config, params, key, inputs, labels)
   params, train, phases = _prepare(config, params, key, batch)
   circuit = make_circuit(config)
-  return play_circuit(circuit, params, train, labels, phases, wires)
+  return _play(circuit, params, train, labels, phases, wires)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -225,16 +225,48 @@ def play_circuit(
     train: `[n, B, ...]` input spikes, of either sign and in any order, in n <=
       T ticks.
     labels: `[B]` integer classes.
-    phases: `[B]` phases of the winners, as of `spiking.draw_phases`.
+    phases: `[B]` phases of the winners: with `spiking.draw_phases(key, jnp.
+      arange(B))` those of `spiking.cross_entropy(key, ...)`.
     wires: delays, bounds and losses.
 
   Returns:
     The presentation.
 
   Raises:
-    UserError: if parameters are not finite, wires do not fit the circuit, the
-      train is longer than T, or there is no silence after 65,536 ticks.
+    UserError: if currents are not linear, parameters are not finite, wires,
+      train or labels do not fit the circuit, the train is longer than T, or
+      there is no silence after 65,536 ticks.
   """
+  train = np.asarray(train)
+  checks.check_labels(np.asarray(labels), train.shape[1], *circuit.shapes[-1])
+  _check_currents(circuit, params, len(labels))
+  return _play(circuit, params, train, labels, phases, wires)
+
+
+def _check_currents(circuit, params, batch_size):
+  """Refuses currents whose synapses would collect no update of theirs."""
+  draw = np.random.default_rng(0).integers
+  shapes = [(batch_size, *shape) for shape in circuit.shapes]
+  spikes = tuple(np.float32(draw(-1, 2, shape)) for shape in shapes[:-1])
+  once = circuit.currents(params, spikes, np.float32(1))
+  found = [np.shape(own) for own in once]
+  if not isinstance(once, tuple) or found != shapes[1:]:
+    raise types.UserError(
+      f'currents of the circuit have shapes {found}; expected a tuple of '
+      f'{shapes[1:]}.'
+    )
+  spikes = tuple(-2 * own for own in spikes)
+  for own, other in zip(once, circuit.currents(params, spikes, np.float32(-2))):
+    most = 1e-3 * np.max(np.abs(own), initial=0)
+    if not np.allclose(-2 * own, other, rtol=1e-3, atol=most):
+      raise types.UserError(
+        'currents of the circuit are not linear in spikes and is_on; multiply '
+        'biases by is_on, and leave activations to the neurons.'
+      )
+
+
+def _play(circuit, params, train, labels, phases, wires):
+  """Plays a circuit of linear currents."""
   num_layers, train = len(circuit.shapes) - 1, np.asarray(train)
   _check(circuit, params, train, wires)
   # Of NumPy, which compiles no program for each shape.
@@ -300,6 +332,8 @@ def _check(circuit, params, train, wires):
   for is_valid, expected in (
     (is_finite, 'params that are finite'),
     (len(train) <= num_steps, f'a train of at most {num_steps} ticks'),
+    (np.all(train == np.round(train)), 'a train of whole numbers of spikes'),
+    (len(circuit.gains) == num_layers - 1, 'a gain of each hidden layer'),
     (are_delays, f'delays of whole ticks, for each of {num_layers} layers'),
     (
       all(map(checks.is_count, caps)),

@@ -104,6 +104,9 @@ def draw_trains(
   Returns `[B, K, I]` uint32 words of 32 ticks, those from T on without spikes.
   """
   if isinstance(sampler, str):
+    if sampler not in trains.SAMPLERS:
+      names = ', '.join(trains.SAMPLERS)
+      raise types.UserError(f'sampler is {sampler}; expected one of {names}.')
     sampler = trains.SAMPLERS[sampler]
   keys = thresholds.make_keys(key, 1)
   if positions is None:
@@ -111,7 +114,6 @@ def draw_trains(
   return trains.draw(sampler, keys, Role.INPUT, 0, positions, rates, num_steps)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5))
 def fire(
   potential: jax.Array,
   num_steps: int,
@@ -130,13 +132,14 @@ def fire(
     potential: v = D / T, the mean current of each neuron, a linear function of
       the rates of other neurons.
     num_steps: T, ticks of a presentation.
-    gain: G, error spikes for one unit of error; a spike is worth 1 / G.
+    gain: G, error spikes for one unit of error; a spike is worth 1 / G. Errors
+      below 1 / (2 G T) are not sent, which deep networks and convolutions need.
     ceiling: c, largest rate, in spikes per tick; c T is the largest count.
     batch_axis: axis of the samples, over which `cross_entropy` takes the mean:
       errors are those of a sample, times its length; None, or a potential of
       one axis, is a single sample, also below `jax.vmap`, whose gradient is
       taken below it, too. A loss that is scaled has other spikes: scale the
-      gradient instead.
+      gradient, or divide the gain by the factor.
     exact: what is exact instead of spikes: 'forward', the rate clip(v, 0, c);
       'backward', the error.
 
@@ -151,13 +154,25 @@ def fire(
     >>> jax.grad(lambda v: jnp.sum(fire(v, 4) * 0.1))(v)  # 0.4 is 1.6 spikes
     Array([[0.   , 0.125, 0.125, 0.125, 0.   ]], dtype=float32)
   """
-  del batch_axis
   _check_exact(exact, 'forward', 'backward')
   _check_steps(num_steps)
-  if not gain > 0 or not ceiling > 0:
+  if not checks.is_positive(gain) or not checks.is_positive(ceiling):
     raise types.UserError(
-      f'gain is {gain} and ceiling {ceiling}; expected positive numbers.'
+      f'gain is {gain!r} and ceiling {ceiling!r}; expected positive numbers of '
+      'Python.'
     )
+  last = max(1, potential.ndim) - 1
+  if batch_axis is not None and batch_axis not in range(-last - 1, last + 1):
+    raise types.UserError(
+      f'batch_axis is {batch_axis!r}; expected an axis of a potential of shape '
+      f'{potential.shape}, or None.'
+    )
+  return _fire(potential, num_steps, gain, ceiling, batch_axis, tuple(exact))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5))
+def _fire(potential, num_steps, gain, ceiling, batch_axis, exact):
+  del gain, batch_axis
   if 'forward' in exact:
     return jnp.clip(potential, 0.0, ceiling)
   drive = jnp.clip(num_steps * potential, 0.0, ceiling * num_steps)
@@ -165,7 +180,7 @@ def fire(
 
 
 def _fire_forward(potential, num_steps, gain, ceiling, batch_axis, exact):
-  rates = fire(potential, num_steps, gain, ceiling, batch_axis, exact)
+  rates = _fire(potential, num_steps, gain, ceiling, batch_axis, exact)
   drive = num_steps * potential
   return rates, (0.0 < drive) & (drive < ceiling * num_steps)
 
@@ -181,13 +196,15 @@ def _fire_backward(num_steps, gain, ceiling, batch_axis, exact, gate, error):
   return (jnp.where(gate, error, 0.0),)
 
 
-fire.defvjp(_fire_forward, _fire_backward)
+_fire.defvjp(_fire_forward, _fire_backward)
 
 
 def _check_steps(num_steps):
   """Refuses numbers of ticks of which no count would be right."""
   if not checks.is_count(num_steps):
-    raise types.UserError(f'num_steps is {num_steps}; expected 1 tick or more.')
+    raise types.UserError(
+      f'num_steps is {num_steps!r}; expected 1 tick or more.'
+    )
 
 
 def _check_exact(exact, *names):

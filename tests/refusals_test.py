@@ -107,6 +107,21 @@ def _play(fields, **wires):
   return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS, wires)
 
 
+def _play_circuit(change, train=None, labels=(0, 1), gains=(4.0,)):
+  """Plays a circuit of two layers and a bias, whose currents are changed."""
+
+  def currents(params, spikes, is_on):
+    weights, bias = params
+    inputs, hidden = spikes
+    return change(inputs @ weights + is_on * bias, hidden @ weights, bias)
+
+  circuit = realtime.Circuit(currents, ((3,),) * 3, 4, gains)
+  train = np.ones((4, 2, 3)) if train is None else train
+  params = 2 * np.eye(3, dtype=np.float32), np.ones((1, 3), np.float32)
+  phases = np.zeros(2, np.float32)
+  realtime.play_circuit(circuit, params, train, np.array(labels), phases)
+
+
 _IMAGES = np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
 _LABELS = np.array([0, 1, 2, 0, 1, 2])
 ARRAYS = [  # argument of from_arrays, value, words
@@ -265,7 +280,23 @@ CALLS = [  # function of a folder, words
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
     ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 tick'),
     ({'gain': 0.0}, 'gain is 0.0 and .*positive numbers'),
+    ({'gain': float('inf')}, 'gain is inf and .*positive numbers'),
+    ({'batch_axis': 2}, r'batch_axis is 2; .* potential of shape \(2, 3\)'),
     ({'exact': ('forwards',)}, 'exact is .*among forward, backward'),
+  ]),
+  (
+    lambda _: spiking.encode(KEY, GOOD, 4, 'sobel'),
+    'sampler is sobel; expected one of sobol, bernoulli',
+  ),
+  *_rows(_play_circuit, [
+    (lambda first, last, bias: (first + bias, last), 'are not linear in spike'),
+    (lambda first, last, bias: (jnp.maximum(first, 0), last), 'are not linear'),
+    (lambda first, last, bias: (first, last[:, :2]), 'currents .* have shapes'),
+  ]),
+  *_rows(lambda own: _play_circuit(lambda *x: x[:2], **own), [
+    ({'train': np.full((4, 2, 3), 0.5)}, 'whole numbers of spikes'),
+    ({'labels': (0, 3)}, 'labels lie within'),
+    ({'gains': (4.0, 4.0)}, 'a gain of each hidden layer'),
   ]),
   *_rows(lambda *own: spiking.cross_entropy(KEY, *own, 4), [
     (GOOD[:, 0], LABELS - 1, 'classes from 0 to 2'),
