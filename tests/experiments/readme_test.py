@@ -34,8 +34,8 @@ class ReadmeTest(absltest.TestCase):
     (spikes,) = rows.to_dict('records')
     self.assertIn(
       f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
-      f'{spikes["error_spikes"]:.0f} error spikes, those that are taken back '
-      f'as well; half of the images are silent after '
+      f'{spikes["error_spikes"]:.0f} error spikes, with those that are '
+      f'taken back; half of the images are silent after '
       f'{spikes["median_silence"]:.0f} ticks',
       README,
     )
@@ -57,7 +57,7 @@ class ReadmeTest(absltest.TestCase):
     core, memory, line = (board[f'{name}_per_second'] for name in speeds)
     self.assertIn(
       f'at {board["clock_mhz"]:.0f} MHz, where the core learns {core:,.0f} '
-      f'images a second, {memory:,.0f} from the SDRAM of the board, and '
-      f'{line:,.0f} over its serial line',
+      f'images a second, those in the SDRAM of the board {memory:,.0f}, and '
+      f'over its serial line {line:,.0f}.',
       README,
     )
