@@ -338,7 +338,10 @@ class ExperimentConfig:
         is_valid = checks.is_finite(value) and value >= low
         if field.type is int:
           is_valid = checks.is_count(value, low)
-        check(name, is_valid, f'a number from {low}, finite in 32 bits')
+        least = f'from {low}' if low == 0 or low >= 1 else 'above 0'
+        check(name, is_valid, f'a number {least}, finite in 32 bits')
+    is_fraction = checks.is_finite(self.hold_out) and 0 <= self.hold_out < 1
+    check('hold_out', is_fraction, 'a fraction below 1, as 0.2')
     expected = 'none, as --layer_sizes describes the layers'
     check('layers', None in (self.layers, self.layer_sizes), expected)
     is_file = device_config.is_device_path(self.device)

@@ -276,9 +276,9 @@ def show_sample(
   if raster:
     for layer in range(1 + len(recorded.errors)):
       fig = raster_plot.draw(recorded, layer)
-      _save(fig, workdir / f'raster-{layer}.png')
+      _save(fig, workdir / f'raster-{name}-{layer}.png')
   if play:
-    file = workdir / 'play.gif'
+    file = workdir / f'play-{name}.gif'
     sample_plot.animate(presented).save(file, 'pillow')
     print(f'figure: {file}')
   if not raster and not play:
@@ -338,6 +338,8 @@ def _save(fig, file):
 def main() -> None:
   """Draws what the flags describe."""
   workdir = command.folder(FLAGS.workdir)
+  if FLAGS.invert and not FLAGS.image:
+    raise ssnn_jax.UserError('--invert is of an --image; give one.')
   is_sample = FLAGS.raster or FLAGS.play or FLAGS.sample or FLAGS.image
   if not is_sample and not FLAGS.ticks:
     show(workdir)

@@ -414,6 +414,10 @@ def _compare(group, base, metric, margin):
     )
     accuracy, text = 100 * of_base.mean(), str(difference)
     verdict = statistics.verdict(difference, margin)
+    sizes = str(pairs.get('layer_sizes_base', pd.Series([''])).iloc[0])
+    chance = 1 / int(sizes.rpartition('-')[2] or 100)  # of balanced classes
+    if statistics.is_at_chance(of_base.mean(), chance):
+      verdict = 'at chance'
   return {
     'value': difference.mean,
     'half_width': difference.half_width,

@@ -40,6 +40,7 @@ from ssnn_jax import training
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
+from ssnn_jax.training import statistics
 
 FLAGS = flags.FLAGS
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
@@ -305,7 +306,7 @@ def _run_sweep(given):
   tasks = plan(base, sweeps, workdir, options.seeds_at_once)
   load = lambda config: train.load(config, options.data_dir, options.download)
   print(train.describe_missing(load(base)), end='', flush=True)
-  pending = {}
+  pending, num_classes = {}, load(base).num_classes
   for name, task in tasks.items():
     # Invalid settings are refused before any run starts.
     network = config_lib.network_config(task.config, load(task.config))
@@ -331,6 +332,8 @@ def _run_sweep(given):
       split = config_lib.split_name(tasks[name].config)
       seeds = 'seed' if len(lines) == 1 else 'seeds'
       end = f'{split} accuracy {mean:.1f} % ({len(lines)} {seeds})'
+      if statistics.is_at_chance(mean / 100, 1 / num_classes):
+        end += ', at chance: is the learning rate too high?'
       num_left = len(pending) - number
       minutes = (time.monotonic() - began) / number * num_left / 60
       end += f', {minutes:.1f} min left' if num_left else ''
@@ -354,6 +357,8 @@ def _repeat(given):
     settings = list_settings(base, study.find_sweeps(dataset))
     return [config for config, _ in settings.values()]
 
+  if not FLAGS.study:
+    raise ssnn_jax.UserError('--quick needs a --study, or --study=all.')
   names = results.list_recorded()
   if FLAGS.study != 'all':
     studies.load(FLAGS.study)  # refuses a name that there is not
@@ -373,7 +378,9 @@ def make_task(given: dict[str, Any]) -> train.Task:
   )
   num_seeds = FLAGS.num_seeds or 1
   if FLAGS.resume:
-    folder = command.folder(FLAGS.workdir or '')
+    if not FLAGS.workdir:
+      raise ssnn_jax.UserError('--resume needs the --workdir of a run.')
+    folder = command.folder(FLAGS.workdir)
     if folders.is_nonempty(folder):
       task = train.read_task(folder)
       base, num_seeds = task.config, FLAGS.num_seeds or task.num_seeds
@@ -416,8 +423,7 @@ def _explain(task, dataset):
   config, params = ssnn_jax.load(task.folder)
   accuracy = train.read_lines(task.folder, 'epoch')[-1]['train_accuracy']
   reason = training.explain_chance(config, params, dataset.train, accuracy)
-  rate = f'{task.config.learning_rate / 5:.1g}'
-  return reason and f'{reason[:-1]}: --learning_rate={rate}.\n'
+  return reason and f'{reason}\n'
 
 
 def _run_one(given):
@@ -427,7 +433,9 @@ def _run_one(given):
     print('this run is already finished.')
   else:
     dataset = train.load(task.config, options.data_dir, options.download)
-    print(train.describe_missing(dataset), end='', flush=True)
+    print(train.describe_missing(dataset), end='')
+    rate, epochs = task.config.learning_rate, task.config.num_epochs
+    print(f'learning rate {rate:g}, epochs: {epochs}', flush=True)
     with _interruptible(task.folder):
       train.train(task, dataset, options)
     print(_explain(task, dataset), end='')

@@ -17,6 +17,7 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -102,6 +103,14 @@ def describe_missing(dataset: datasets.Dataset) -> str:
     text = (
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
+    )
+  mean = 0.0
+  if not dataset.is_recorded:
+    mean = float(jnp.mean(ssnn_jax.rate_encode(dataset.train.inputs[:1000])))
+  if mean > 0.6:
+    text = (
+      f'{name}: images are bright, {mean:.2f} of white on average; their '
+      'negatives, 255 - x or 1 - x, are often learned better.\n'
     )
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]

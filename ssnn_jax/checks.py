@@ -112,9 +112,14 @@ def check_labels(
   """Raises a UserError if labels are not one class for each input."""
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
   if labels.shape != (batch_size,) or not is_integer:
+    remedy = ''
+    if labels.ndim == 2:
+      remedy = ', as labels.argmax(axis=1) of one-hot ones'
+    elif labels.dtype.kind in 'USO':
+      remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '
-      f'integer class for each of the {batch_size} inputs.'
+      f'integer class for each of the {batch_size} inputs{remedy}.'
     )
   if isinstance(labels, jax.core.Tracer):
     return

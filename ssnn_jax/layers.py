@@ -289,6 +289,11 @@ class Conv:
       image = np.moveaxis(image, 0, -1)
     margins = [(size, size) for size in (*self.padding, 0)]
     image = np.pad(image, margins, constant_values=SILENT)
+    if np.any(np.greater(self.kernel, image.shape[:2])):
+      raise UserError(
+        f'kernel is {self.kernel}, larger than the padded input of '
+        f'{image.shape[:2]}; choose a smaller one, or more padding.'
+      )
     patches = np.lib.stride_tricks.sliding_window_view(
       image, self.kernel, axis=(0, 1)
     )[:: self.stride[0], :: self.stride[1]]

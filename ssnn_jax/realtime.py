@@ -334,6 +334,8 @@ def _check(circuit, params, train, wires):
     (len(train) <= num_steps, f'a train of at most {num_steps} ticks'),
     (np.all(train == np.round(train)), 'a train of whole numbers of spikes'),
     (len(circuit.gains) == num_layers - 1, 'a gain of each hidden layer'),
+    (0 <= wires.loss <= 1, 'a loss from 0 to 1'),
+    (not wires.loss or wires.key is not None, 'a key of the losses'),
     (are_delays, f'delays of whole ticks, for each of {num_layers} layers'),
     (
       all(map(checks.is_count, caps)),

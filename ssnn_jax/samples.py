@@ -49,6 +49,7 @@ def prepare(
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
   check_params(config, params)
+  checks.check_type('key', key, jax.Array | np.ndarray, 'jax.random.key(0)')
   checks.check_array('images', inputs)
   shape, expected = tuple(inputs.shape[1:]), config.input_shape
   if expected is not None and inputs.dtype != jnp.uint32:
@@ -66,9 +67,12 @@ def prepare(
     field = 'layer_sizes starts with'
     if config.layers is not None:
       field = f'input_shape {config.input_shape} has'
+    remedy = 'make the two agree'
+    if inputs.size == config.layer_sizes[0]:
+      remedy = 'pass a batch: image[None] of a single image'
     raise types.UserError(
       f'inputs have {num_inputs} {kind}, but {field} {config.layer_sizes[0]} '
-      'inputs; make the two agree.'
+      f'inputs; {remedy}.'
     )
   if labels is not None:
     checks.check_array('labels', labels)
@@ -81,7 +85,14 @@ def prepare(
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
-  checks.check_type('params', params, tuple, 'the parameters, as of init')
+  is_sequence = isinstance(params, tuple | list)
+  if not is_sequence or any(
+    not isinstance(x, types.LayerParams) for x in params
+  ):
+    raise types.UserError(
+      f'params is of type {type(params).__name__}; expected the parameters, as '
+      'of init, or state.params of a result of fit.'
+    )
   field = 'layer_sizes asks' if config.layers is None else 'layers ask'
   expected = [wiring.weights_shape for wiring in config.wirings]
   for part in types.LayerParams._fields:

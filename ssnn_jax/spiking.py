@@ -108,6 +108,8 @@ def draw_trains(
       names = ', '.join(trains.SAMPLERS)
       raise types.UserError(f'sampler is {sampler}; expected one of {names}.')
     sampler = trains.SAMPLERS[sampler]
+  if key is None:
+    raise types.UserError('key is None; drawn trains need a key of JAX.')
   keys = thresholds.make_keys(key, 1)
   if positions is None:
     positions = jnp.arange(len(rates))

@@ -14,6 +14,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments import results
 from experiments import studies
@@ -85,13 +86,15 @@ SHAPES = (
   ({'images': GOOD[:, :, :2]}, '4 pixels, but layer_sizes starts with 6'),
   ({'images': np.zeros((2, 2, 6), np.uint32)}, r'expected \[B, 1, I\]'),
   ({'labels': np.float32([0, 2])}, 'float32'),
+  ({'labels': np.eye(3, dtype=int)[LABELS]}, r'labels.argmax\(axis=1\)'),
   ({'labels': np.array([1])}, 'each of the 2 inputs'),
   ({'params': jax.tree.map(lambda x: x[..., :1], GOOD_PARAMS)}, '^params have'),
+  ({'images': GOOD[0]}, 'pass a batch: image.None'),
   ({'params': KEY}, 'params is of type .*; expected the parameters'),
 )
 VALUES = (
   ({'images': GOOD * np.nan}, r'\[nan, nan\]; expected rates'),
-  ({'images': 255 * GOOD}, 'divide grey values'),
+  ({'images': 255 * GOOD}, 'divide by the value of white'),
   ({'images': np.int32(300 * GOOD)}, r'\[0, 300\]; expected grey values'),
   ({'images': np.uint8(GOOD > 0.5)}, 'bool instead of 0 and 1'),
   ({'images': 2 * GOOD - 1}, r'no negative ones: \(x - low\) / \(high - low\)'),
@@ -158,6 +161,9 @@ FITS = [  # training data, options, words
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
   (None, {'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
   (None, {'num_epochs': 1.5}, 'num_epochs is 1.5; expected 1 or more'),
+  (None, {'batch_size': 0}, 'batch_size is 0; expected 1 or more'),
+  (None, {'optimizer': optax.adam}, 'optimizer is .*call it, as optax.adam'),
+  (1.0, {}, 'dataset is no pair of arrays'),
   (((_INPUTS, _CLASSES),) * 2, {}, 'dataset is no pair of arrays; pass a'),
   (None, {'network': _CONFIG}, 'network is of type NetworkConfig; expected ss'),
   (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
@@ -275,6 +281,8 @@ CALLS = [  # function of a folder, words
   ]),
   (lambda _: _play({}, forward=(1.5, 0)), 'delays of whole ticks'),
   (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),
+  (lambda _: _play({}, loss=0.1), 'a key of the losses'),
+  (lambda _: _play({}, loss=2.0), 'a loss from 0 to 1'),
   (lambda _: _play({}, cap=0), 'cap=0.*a cap .*of one spike'),
   (lambda _: _play({}, error_start=5), 'error_start from 0 to 4'),
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
@@ -303,6 +311,20 @@ CALLS = [  # function of a folder, words
     (GOOD, LABELS, r'logits have shape \(2, 2, 3\)'),
   ]),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
+  (
+    lambda _: layers.Conv(2, 9).connect((8, 8)),
+    r'kernel is \(9, 9\), larger than the padded input of \(8, 8\)',
+  ),
+  *_rows(lambda *own: training.predict(*own), [
+    (_NETWORK, _LOST.params, _INPUTS, 'potentials of sample 0 are NaN'),
+    (_NETWORK, _LOST.params, (_INPUTS, _CLASSES), 'dataset.test.inputs'),
+    (_CONFIG, _LOST.params, _INPUTS, 'network is of type NetworkConfig'),
+    (_NETWORK, _LOST, _INPUTS, 'params is of type TrainState; .*state.params'),
+  ]),
+  (
+    lambda _: ssnn_jax.ssnn(CONFIG).infer(GOOD_PARAMS, 0, GOOD),
+    r'key is of type int; expected jax.random.key\(0\)',
+  ),
   (lambda _: layers.Conv(2, 3, channel_axis=1), 'channel_axis is 1; expected'),
   (lambda _: layers.Wiring((4,), (4, 1)), 'inputs is None; .*4 positions'),
   *_rows(lambda own: layers.Wiring((4,), (2, 1), own), [
@@ -336,7 +358,7 @@ CALLS = [  # function of a folder, words
   (lambda f: ssnn_jax.load(f / 'run', seed=9), 'no seed 9;.*7, 8'),
   (lambda f: ssnn_jax.load(f / 'saved', seed=9), 'out seed and best'),
   (lambda f: _save(f / 'run'), 'is the folder of a run'),
-  (lambda f: _save(f, lambda w: w[1:]), 'params have the shapes .*biases_0'),
+  (lambda f: _save(f, lambda w: w[1:]), 'params have weights of shapes'),
   (lambda f: _save(f, lambda w: w.astype('bfloat16')), 'are bfloat16'),
   (
     lambda f: ssnn_jax.save(f, GOOD_PARAMS, CONFIG),
@@ -481,7 +503,10 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=chip --layers=64,10', '--layers is 64,10; expected none, as the'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=gain=1;num_steps=1;gain=2', '--grid: gain is repeated'),
-  ('--resume', 'holds no run that can be continued'),
+  ('--resume', '--resume needs the --workdir of a run'),
+  ('--quick=1', '--quick needs a --study'),
+  ('--hold_out=20', '--hold_out is 20.0; expected a fraction below 1'),
+  ('--dataset=minst', 'did you mean mnist. Choose one of'),
   ('--resume --workdir=new', 'new holds no run to resume; give'),
   # Files that are no runs, or would be lost.
   ('--init_from=finished', r'--init_from: .*\(64, 4\).*, not .\(64, 256\)'),

@@ -1,5 +1,6 @@
 """Names of datasets, and loading by name."""
 
+import difflib
 import os
 import pathlib
 
@@ -86,8 +87,10 @@ def load(
   else:
     dataset = images.load(name, data_dir, download, class_names)
   if dataset is None:
+    close = difflib.get_close_matches(name.lower(), NAMES, 1, 0.7)
+    hint = f'did you mean {close[0]}? Choose' if close else 'choose'
     raise types.UserError(
-      f'There is no dataset named {name!r} in {data_dir}; choose one of '
+      f'There is no dataset named {name!r} in {data_dir}; {hint} one of '
       f'{", ".join(IMAGES)}, n_mnist, {_SYNTHETIC}<one of these>, '
       f'{_TONIC}<name>, own.npz, or images prepared by TFDS as {images.FORMAT}.'
     )

@@ -19,6 +19,7 @@ import numpy as np
 from ssnn_jax import checks
 from ssnn_jax import layers
 from ssnn_jax import network
+from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.config import NetworkConfig
@@ -54,6 +55,7 @@ def save(
   expected = 'arguments folder, config, params'
   checks.check_type('folder', folder, str | os.PathLike, expected)
   checks.check_type('config', config, NetworkConfig, expected)
+  samples.check_params(config, params)
   folder = pathlib.Path(folder).expanduser()
   arrays = {name: np.asarray(x) for name, x in _name(params).items()}
   _check(arrays, _name(_init_shapes(config)))

@@ -38,8 +38,8 @@ _NOTHING_TO_EVALUATE = (
 )
 _NUM_OBSERVED = 256  # training samples whose hidden neurons are observed
 # Hidden neurons that are silent or saturated, whatever the sample, explain an
-# accuracy up to this factor of chance, if they are at least this fraction.
-_MOST_BY_CHANCE, _STUCK = 1.2, 0.9
+# accuracy at chance if they are at least this fraction.
+_STUCK = 0.9
 
 
 class History(NamedTuple):
@@ -106,6 +106,7 @@ def fit(
   """
   checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(config)')
   _check_count('num_epochs', num_epochs)
+  _check_count('batch_size', batch_size)
   train, held_out = _find_splits(dataset, evaluate)
   before = 0 if state is None else int(state.epoch)
   total = before + num_epochs
@@ -163,7 +164,14 @@ def _as_optimizer(optimizer, num_updates):
   """Returns the optimizer of a learning rate or schedule, always the same."""
   if checks.is_real(optimizer):
     return _descend(float(optimizer), optax.linear_schedule, num_updates)
-  return _descend(1.0, optimizer) if callable(optimizer) else optimizer
+  if not callable(optimizer):
+    return optimizer
+  if np.ndim(optimizer(0)):  # no number: of a function that makes optimizers
+    raise types.UserError(
+      f'optimizer is {optimizer!s:.80}, whose values are no learning rates; '
+      'call it, as optax.adam(1e-3), or pass a schedule.'
+    )
+  return _descend(1.0, optimizer)
 
 
 @functools.lru_cache  # programs are cached by their optimizers
@@ -188,8 +196,7 @@ def explain_chance(
     accuracy: accuracy on them.
   """
   inputs, labels = (np.asarray(array[:_NUM_OBSERVED]) for array in split)
-  chance = np.max(np.bincount(labels)) / len(labels)
-  if config is None or accuracy > _MOST_BY_CHANCE * chance:
+  if config is None or not statistics.is_at_chance(accuracy, _chance(labels)):
     return ''
   measure = jax.jit(observe.make_observe(config))
   activity = measure(params, jax.random.key(0), inputs, labels)
@@ -198,11 +205,20 @@ def explain_chance(
   silent, saturated = max(stuck, key=sum, default=(0.0, 0.0))
   if silent + saturated < _STUCK:
     return ''
+  remedy = 'a learning rate that is several times smaller'
+  if config.weight_bits:
+    most = max(2.0 ** (config.weight_bits - 1 - x) for x in config.fractions)
+    if most < 1:
+      remedy = f'fewer fraction_bits, as weights are at most {most:g}'
   return (
     f'accuracy is at chance, as {silent:.0%} of the neurons of a hidden layer '
-    f'are silent and {saturated:.0%} saturated: train again, with a learning '
-    'rate that is several times smaller.'
+    f'are silent and {saturated:.0%} saturated: train again, with {remedy}.'
   )
+
+
+def _chance(labels):
+  """Returns the accuracy of always predicting the most frequent class."""
+  return np.max(np.bincount(labels)) / len(labels)
 
 
 # One program each, of all leaves.
@@ -218,6 +234,7 @@ class Comparison(NamedTuple):
   ann: np.ndarray  #: [S] of the ANN of the same seeds
   num_eval_samples: int  #: samples of each accuracy
   margin: float | None = None  #: equivalence margin in percentage points
+  chance: float = 0.0  #: accuracy of the most frequent class
 
   @property
   def difference(self) -> statistics.Difference:
@@ -232,6 +249,8 @@ class Comparison(NamedTuple):
       f'ANN {100 * np.mean(self.ann):.2f} %: difference {self.difference} '
       f'percentage points ({len(self.seeds)} seeds)'
     )
+    if statistics.is_at_chance(np.mean(self.ann), self.chance):
+      return f'{text}: at chance, so that nothing is compared'
     if self.margin is None:
       return text
     verdict = statistics.verdict(self.difference, self.margin)
@@ -288,7 +307,8 @@ def compare(
         accuracy = epoch.accuracy  # evaluated after the last epoch
         bar.update()
       accuracies.append(np.asarray(accuracy.default, np.float64))
-  return Comparison(seeds, *accuracies, len(held_out[1]), margin)
+  labels = np.asarray(held_out[1])
+  return Comparison(seeds, *accuracies, len(labels), margin, _chance(labels))
 
 
 def _check_count(name, value):
@@ -304,7 +324,8 @@ def _find_splits(dataset, evaluate):
     if evaluate is True:
       held_out = dataset.validation or dataset.test
   for split in (train, held_out or train):
-    if len(split) != 2 or any(isinstance(own, tuple) for own in split):
+    is_pair = isinstance(split, Sequence) and len(split) == 2
+    if not is_pair or any(isinstance(own, tuple) for own in split):
       raise types.UserError(
         'dataset is no pair of arrays; pass a Dataset, or inputs and labels to '
         'train on, and those of the test as evaluate=(inputs, labels).'

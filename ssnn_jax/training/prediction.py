@@ -6,7 +6,9 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from ssnn_jax import checks
 from ssnn_jax import types
+from ssnn_jax.datasets import arrays
 from ssnn_jax.training import metrics
 from ssnn_jax.training.state import Stream
 
@@ -21,9 +23,9 @@ class Prediction(NamedTuple):
 
   def confusion(self, labels: npt.ArrayLike) -> np.ndarray:
     """Counts samples by their class (row) and prediction (column), `[C, C]`."""
-    size = self.probabilities.shape[-1]
+    labels, size = self._check(labels), self.probabilities.shape[-1]
     counts = np.zeros((size, size), np.int64)
-    np.add.at(counts, (np.ravel(labels), self.classes), 1)
+    np.add.at(counts, (labels, self.classes), 1)
     return counts
 
   def calibration_error(self, labels: npt.ArrayLike) -> float:
@@ -34,9 +36,14 @@ class Prediction(NamedTuple):
     (C. Guo et al., ICML 2017).
     """
     confidence = self.probabilities.max(axis=1)
-    excess = confidence - (self.classes == np.ravel(labels))
+    excess = confidence - (self.classes == self._check(labels))
     bins = np.minimum(np.int32(15 * confidence), 14)
     return float(np.abs(np.bincount(bins, excess)).sum() / len(bins))
+
+  def _check(self, labels):
+    labels = arrays.as_classes(np.asarray(labels))
+    checks.check_labels(labels, *self.probabilities.shape)
+    return labels
 
 
 def predict(
@@ -63,11 +70,17 @@ def predict(
     >>> network = ssnn_jax.ann(ssnn_jax.NetworkConfig((2, 3)))
     >>> params = (ssnn_jax.LayerParams(np.eye(2, 3), np.zeros(3)),)
     >>> found = ssnn_jax.training.predict(network, params, [[0.2, 0.9]])
-    >>> found.classes, found.probabilities.round(2)
-    (array([1]), array([[0.26, 0.53, 0.21]], dtype=float32))
+    >>> int(found.classes[0]), found.probabilities[0].round(2)
+    (1, array([0.26, 0.53, 0.21], dtype=float32))
   """
   key = seed if isinstance(seed, jax.Array) else jax.random.key(seed)
   key = jax.random.fold_in(key, Stream.EVALUATE)
+  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(config)')
+  if isinstance(inputs, tuple):
+    raise types.UserError(
+      f'inputs is of type {type(inputs).__name__}; expected an array, as '
+      'dataset.test.inputs.'
+    )
   inputs, infer = np.asarray(inputs), jax.jit(network.infer)
   check_inputs(network, params, inputs)
   size, found = len(inputs), []
@@ -93,7 +106,10 @@ def check_inputs(
   """Refuses samples `[N, ...]` that do not fit a network; returns C."""
   # The checks of `infer` see the values of a constant: here the smallest and
   # the largest over all samples. Nothing is computed.
-  extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
+  checks.check_array('inputs', inputs)
+  extremes = inputs
+  if inputs.ndim > 1:
+    extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
   infer = lambda params, key: network.infer(params, key, extremes)
   inference = jax.eval_shape(infer, params, jax.random.key(0))
   return inference.potential.shape[-1]

@@ -277,7 +277,9 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     _show_inputs(first, inputs, inputs[now], num_steps)
     for number, (axes, layer) in enumerate(zip(middle, layers), 1):
       _show_neurons(axes, *(own[:tick] for own in layer), now, num_steps)
-      axes.set_title(f'layer {number}', fontsize=10)
+      size, shown = math.prod(hidden[number - 1].shape[1:]), layer[0].shape[1]
+      of_all = f', {shown} of {size:,}' * (shown < size)
+      axes.set_title(f'layer {number}{of_all}', fontsize=10)
     _show_wins(last, presented, wins[tick - 1], output_errors[now])
     _show_time(below, presented, wins, tick)
     words = f'tick {tick}'

@@ -66,6 +66,11 @@ def paired_difference(
   return Difference(mean, half_width, standard_error, num_seeds)
 
 
+def is_at_chance(accuracy: float, chance: float) -> bool:
+  """Returns whether an accuracy is at chance, up to a fifth of it."""
+  return bool(accuracy <= 1.2 * chance)
+
+
 def verdict(difference: Difference, margin: float) -> str:
   """Tests whether a difference is within an equivalence margin.
 

@@ -90,7 +90,7 @@ def check_values(name: str, images: jax.Array | np.ndarray) -> None:
   elif is_grey and low >= 0:
     remedy = 'grey values from 0 to 255: scale larger ones to rates'
   elif low >= 0 and high <= 255:
-    remedy = 'rates within [0, 1]: divide grey values by 255'
+    remedy = 'rates within [0, 1]: divide by the value of white, as 255'
   elif np.isfinite([low, high]).all():
     remedy = (
       'rates within [0, 1], as spikes have no negative ones: (x - low) / '

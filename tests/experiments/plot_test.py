@@ -142,8 +142,8 @@ class PlotTest(FolderTestCase):
     ranked = slice(1, 11)
     self.assertEqual(by_file.splitlines()[ranked], words.splitlines()[ranked])
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
-    expected = 'raster-0.png', 'raster-1.png', 'sample-3.png', 'sample-own.png'
-    self.assertEqual(names, [*expected])
+    expected = 'raster-3-0', 'raster-3-1', 'sample-3', 'sample-own'
+    self.assertEqual(names, [f'{name}.png' for name in expected])
 
   def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
     trained = read_untrained(self.folder)

@@ -154,6 +154,13 @@ class ComparisonTest(parameterized.TestCase):
       history = fit(network=network, seed=7).history
       self.assertEqual(accuracies[0], history.eval_accuracy[-1])
 
+  def test_nothing_is_compared_at_chance(self):
+    accuracies = np.full(5, 0.1)
+    found = training.Comparison(
+      tuple(range(5)), accuracies, accuracies, 200, 2.0, 0.1
+    )
+    self.assertEndsWith(str(found), ': at chance, so that nothing is compared')
+
   def test_text_has_the_interval_and_the_verdict(self):
     ssnn = np.array([0.95, 0.97, 0.94, 0.96, 0.95])
     ann = np.array([0.96, 0.975, 0.955, 0.96, 0.96])

@@ -43,5 +43,5 @@ class PredictionTest(parameterized.TestCase):
 
   def test_confusion_has_classes_as_rows(self):
     found = training.Prediction(np.array([0, 2, 2]), np.zeros((3, 3)))
-    counts = found.confusion([[0], [1], [2]])
+    counts = found.confusion(np.array([[0], [1], [2]]))
     self.assertEqual(counts.tolist(), [[1, 0, 0], [0, 0, 1], [0, 0, 1]])
