@@ -371,7 +371,10 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     )
     base, margin = next(bases, None), study.find_margin(setting['dataset'])
     for metric in study.metrics:
-      if metric in group and group[metric].count():
+      # Most winners are the answer of stochastic neurons.
+      is_same = setting.get('neuron') == 'stochastic'
+      is_same &= metric == f'{_ACCURACY}_winner'
+      if metric in group and group[metric].count() and not is_same:
         made = _compare(group, base, metric, margin)
         rows.append(setting | {'metric': metric} | made)
   compared = pd.DataFrame(rows)
