@@ -506,6 +506,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--resume', '--resume needs the --workdir of a run'),
   ('--quick=1', '--quick needs a --study'),
   ('--hold_out=20', '--hold_out is 20.0; expected a fraction below 1'),
+  ('--dataset=emnist', 'did you mean emnist/balanced. Choose'),
   ('--dataset=minst', 'did you mean mnist. Choose one of'),
   ('--resume --workdir=new', 'new holds no run to resume; give'),
   # Files that are no runs, or would be lost.

@@ -87,7 +87,8 @@ def load(
   else:
     dataset = images.load(name, data_dir, download, class_names)
   if dataset is None:
-    close = difflib.get_close_matches(name.lower(), NAMES, 1, 0.7)
+    close = [own for own in NAMES if own.startswith(f'{name.lower()}/')]
+    close = close or difflib.get_close_matches(name.lower(), NAMES, 1, 0.7)
     hint = f'did you mean {close[0]}? Choose' if close else 'choose'
     raise types.UserError(
       f'There is no dataset named {name!r} in {data_dir}; {hint} one of '
