@@ -57,7 +57,7 @@ class ReadmeTest(absltest.TestCase):
     core, memory, line = (board[f'{name}_per_second'] for name in speeds)
     self.assertIn(
       f'at {board["clock_mhz"]:.0f} MHz, where the core learns {core:,.0f} '
-      f'images a second, those in the SDRAM of the board {memory:,.0f}, and '
-      f'over its serial line {line:,.0f}.',
+      f'images a second, also {memory:,.0f} from the SDRAM of the board, and '
+      f'{line:,.0f} over its serial line',
       README,
     )

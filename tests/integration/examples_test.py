@@ -20,7 +20,7 @@ CODE = re.compile(r'```python\n(.*?)```', re.DOTALL)
 RESULTS = {
   'README': {'correct.mean()': 0.95},
   'data': {'len(own.train.labels)': 1199},
-  'training_loop': {'accuracy': 0.9, 'epoch.accuracy.winner.min()': 0.8},
+  'training_loop': {'accuracy': 0.9, 'epoch.accuracy.default.min()': 0.8},
   'nir': {'accuracies[-1]': 0.85},
   'paper_neuron': {'accuracy': 0.9},
   'play': {
