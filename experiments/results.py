@@ -193,6 +193,10 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
           f'two runs of seed {line["seed"]} in {workdir} have the same '
           'configuration, but other weights (params_sha256); remove one.'
         )
+  if not workdir.exists():
+    raise ssnn_jax.UserError(
+      f'{workdir} does not exist; give a folder of runs.'
+    )
   if not runs:
     raise ssnn_jax.UserError(
       f'{workdir} holds no finished run; wait for one, or continue it by its '

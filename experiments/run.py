@@ -419,9 +419,11 @@ def _describe(task):
 
 
 def _explain(task, dataset):
-  """Explains a run whose hidden neurons are silent; '' of any other."""
+  """Explains a run at chance, by its first seed; '' of any other."""
   config, params = ssnn_jax.load(task.folder)
-  accuracy = train.read_lines(task.folder, 'epoch')[-1]['train_accuracy']
+  lines = train.read_lines(task.folder, 'epoch')
+  own = [line for line in lines if line['seed'] == task.config.seed]
+  accuracy = own[-1]['train_accuracy']
   reason = training.explain_chance(config, params, dataset.train, accuracy)
   return reason and f'{reason}\n'
 

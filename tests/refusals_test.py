@@ -584,7 +584,8 @@ class CommandsTest(parameterized.TestCase):
   @parameterized.parameters(
     ('run', '--num_step=3', 'Did you mean: num_steps'),
     ('results', '--study=parity --workdir=others', 'holds no finished run'),
-    ('plot', '--workdir=nope', 'holds no finished run'),
+    ('plot', '--workdir=nope', 'nope does not exist; give a folder of runs'),
+    ('plot', 'runs/name', 'runs/name is not a flag; write --name=value'),
     ('benchmark', '--grid=method=ssnn', '--grid has methods, but not bp'),
   )
   def test_command_ends_with_one_sentence(self, module, line, words):
