@@ -497,11 +497,11 @@ def default(dataset: str, optimizer: str = 'sgd') -> ExperimentConfig:
 
 
 def _find_rate(dataset):
-  """Returns a learning rate that silences no hidden neurons of own images.
+  """Returns a learning rate that trains own images, dark or bright.
 
-  Steps grow with the squares of the inputs, x. On dark and bright versions of
-  three data sets, rates of 10 to 80 / mean(|x|^2) train, and 160 / mean(|x|^2)
-  silences most neurons.
+  Steps grow with the squares of the inputs x. The rates that studies have for
+  MNIST, Fashion-MNIST and EMNIST are 80 to 110 / mean(|x|^2), in batches that
+  are four times as large.
   """
   images = dataset.train.inputs
   white = 255.0 if images.dtype == np.uint8 else 1.0
