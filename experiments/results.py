@@ -109,6 +109,7 @@ _WORDS = {
   },
   'rates': {'': 'spikes', 'forward+backward+update': 'all'},
   'neuron': {},
+  'wires': {'cap=None,error_cap=None': 'cap=None, error_cap=None'},
   'layers': {
     '': 'dense',
     studies.RESIDUAL: 'residual',
