@@ -127,16 +127,27 @@ class Trained(NamedTuple):
 
 
 def read_trained(
-  workdir: pathlib.Path, seed: int | None, data_dir: str | None = None
+  workdir: pathlib.Path,
+  seed: int | None,
+  data_dir: str | None = None,
+  needs_data: bool = True,
 ) -> Trained:
-  """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed."""
+  """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed.
+
+  A data set that is missing, and not needed, is left out, with a line of print.
+  """
   network_config, params = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
   if (workdir / train.CONFIG).exists():
     config = train.read_task(workdir).config
     make = config_lib.METHODS[config.method].make
     seed = config.seed if seed is None else seed
-    dataset = train.load(config, data_dir)
+    try:
+      dataset = train.load(config, data_dir)
+    except ssnn_jax.UserError as error:
+      if needs_data:
+        raise
+      print(f'classes are numbers, and borders are not compared: {error}')
     split = config_lib.split_name(config)
   key = jax.random.key(seed or 0)
   network = make(network_config, key)
@@ -344,7 +355,8 @@ def main() -> None:
   if not is_sample and not FLAGS.ticks:
     show(workdir)
     return
-  trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir)
+  needs_data = FLAGS.ticks or not FLAGS.image
+  trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir, needs_data)
   if FLAGS.ticks:
     show_ticks(workdir, trained)
   if is_sample:

@@ -141,6 +141,15 @@ class PlotTest(FolderTestCase):
     _, by_file = call(show, trained, image=str(file))
     ranked = slice(1, 11)
     self.assertEqual(by_file.splitlines()[ranked], words.splitlines()[ranked])
+    missing = mock.Mock(side_effect=ssnn_jax.UserError('no data set.'))
+    with mock.patch.object(train, 'load', missing):
+      read = functools.partial(plot.read_trained, self.folder, None)
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'no data set'):
+        read()
+      alone, words = call(read, needs_data=False)
+    self.assertRegex(words, r'^classes are numbers, .*: no data set\.\n$')
+    _, without = call(show, alone, image=str(file))
+    self.assertEqual(without, by_file)  # the classes of digits are numbers
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
     expected = 'raster-3-0', 'raster-3-1', 'sample-3', 'sample-own'
     self.assertEqual(names, [f'{name}.png' for name in expected])
