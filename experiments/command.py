@@ -45,9 +45,9 @@ def launch(
       return flags.FLAGS(argv)
     except flags.Error as error:
       sentence = ' '.join(str(error).split()).rstrip('.')
-      for word in argv[1:]:
-        if 'must have a value' in sentence and not word.startswith('-'):
-          sentence = f'{word} is not a flag; write --name=value'
+      words = [word for word in argv[1:] if not word.startswith('-')]
+      if words and 'must have a value' in sentence:  # a path alone
+        sentence = f'{words[0]} is not a flag; write --name=value'
       sys.exit(f'error: {sentence}; see --help.')
 
   def guarded(argv):

@@ -482,18 +482,18 @@ def _write(value):
 # Defaults and records.
 
 
-def default(dataset: str, optimizer: str = 'sgd') -> ExperimentConfig:
-  """Returns the default configuration of a data set and an optimizer."""
+def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
+  """Returns a configuration with the defaults of its data set and optimizer."""
   values = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
   if catalog.is_recorded(dataset):
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
-  elif arrays.is_npz_path(dataset):
-    values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
-  elif dataset == 'digits':
+  elif dataset == 'digits' or arrays.is_npz_path(dataset):
     values = {}
-  if optimizer == 'adam':
+  if given.get('optimizer') == 'adam':
     values |= {'learning_rate': ADAM_RATE}
-  return ExperimentConfig(dataset, optimizer=optimizer, **values)
+  elif arrays.is_npz_path(dataset) and 'learning_rate' not in given:
+    values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
+  return ExperimentConfig(dataset, **values | given)
 
 
 def _find_rate(dataset):

@@ -34,6 +34,7 @@ from ssnn_jax import checks
 from ssnn_jax import datasets
 from ssnn_jax import realtime
 from ssnn_jax import training
+from ssnn_jax.datasets import images
 from ssnn_jax.training import metrics
 from ssnn_jax.training import raster_plot
 from ssnn_jax.training import sample_plot
@@ -52,7 +53,6 @@ _PANELS = {
 }
 _AT_ONCE, _NUM_PLAYED = 100, 500  # samples
 _MAX_CLASSES = 10  # that are printed
-_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow, by the number of channels
 _WITHOUT_SPIKES = (
   '--workdir holds a network of {}, whose signals are not all spikes; give a '
   'run of --method=ssnn or chip without --rates, or --sample or --image alone.'
@@ -208,7 +208,7 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   height, width, depth = (*shape, 1, 1)[:3]
   is_image = dataset is None or not dataset.is_recorded
   is_image &= math.prod(shape) == config.layer_sizes[0]
-  if not is_image or 1 in (height, width) or depth not in _MODES:
+  if not is_image or 1 in (height, width) or depth not in images.MODES:
     raise ssnn_jax.UserError(
       f'--image={path}: the inputs of the network are no image; give --sample.'
     )
@@ -230,7 +230,7 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
     color = np.median(_border(np.asarray(image)), axis=0)
     color = tuple(int(own) for own in color)
     image = ImageOps.pad(image, (width, height), color=color)
-  image = np.asarray(image.convert(_MODES[depth])).reshape(shape)
+  image = np.asarray(image.convert(images.MODES[depth])).reshape(shape)
   if dataset:
     few = ssnn_jax.rate_encode(dataset.train.inputs[:_AT_ONCE])
     usual = np.asarray(few).reshape(-1, *shape)

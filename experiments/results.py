@@ -422,8 +422,9 @@ def _compare(group, base, metric, margin):
     )
     accuracy, text = 100 * of_base.mean(), str(difference)
     verdict = statistics.verdict(difference, margin)
-    sizes = str(pairs.get('layer_sizes_base', pd.Series([''])).iloc[0])
-    chance = 1 / int(sizes.rpartition('-')[2] or 100)  # of balanced classes
+    sizes = base['layer_sizes'].iloc[0] if 'layer_sizes' in base else ''
+    # Of balanced classes.
+    chance = 1 / int(sizes.rpartition('-')[2]) if sizes else 0
     if statistics.is_at_chance(of_base.mean(), chance):
       verdict = 'at chance'
   return {

@@ -135,8 +135,10 @@ def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
     name = pathlib.Path(name).stem if arrays.is_npz_path(name) else name
     sweeps = studies.load(FLAGS.study).find_sweeps(name)
   for sweep in sweeps:
-    optimizers = set(sweep.grid.get('optimizer', ()))
-    if len(optimizers) > 1 and 'learning_rate' not in sweep.grid | given:
+    fields = sweep.base | sweep.grid | given
+    if len(sweep.grid.get('optimizer', ())) > 1 and (
+      'learning_rate' not in fields
+    ):
       raise ssnn_jax.UserError(
         '--grid: optimizers need learning rates of their own; write a --grid '
         'for each, with its learning_rate.'
@@ -285,9 +287,7 @@ def _interruptible(workdir):
 def _make_base(study, dataset, given):
   """Returns the configuration that the sweeps of a study, or a grid, vary."""
   values = {'diagnostics': True, **study.base} if study else {}
-  values |= given
-  default = config_lib.default(dataset, values.get('optimizer', 'sgd'))
-  return dataclasses.replace(default, **values)
+  return config_lib.default(**{'dataset': dataset} | values | given)
 
 
 def _run_sweep(given):
@@ -305,7 +305,7 @@ def _run_sweep(given):
     )
   tasks = plan(base, sweeps, workdir, options.seeds_at_once)
   load = lambda config: train.load(config, options.data_dir, options.download)
-  print(train.describe_missing(load(base)), end='', flush=True)
+  print(train.describe_data(load(base)), end='', flush=True)
   pending, num_classes = {}, load(base).num_classes
   for name, task in tasks.items():
     # Invalid settings are refused before any run starts.
@@ -373,23 +373,21 @@ def _repeat(given):
 
 def make_task(given: dict[str, Any]) -> train.Task:
   """Makes the task of one setting, with --resume from its record."""
-  base = config_lib.default(
-    given.get('dataset', 'digits'), given.get('optimizer', 'sgd')
-  )
-  num_seeds = FLAGS.num_seeds or 1
+  config, num_seeds = None, FLAGS.num_seeds or 1
   if FLAGS.resume:
     if not FLAGS.workdir:
       raise ssnn_jax.UserError('--resume needs the --workdir of a run.')
     folder = command.folder(FLAGS.workdir)
     if folders.is_nonempty(folder):
       task = train.read_task(folder)
-      base, num_seeds = task.config, FLAGS.num_seeds or task.num_seeds
+      config = dataclasses.replace(task.config, **given)
+      num_seeds = FLAGS.num_seeds or task.num_seeds
     elif not given:
       raise ssnn_jax.UserError(
         f'{folder} holds no run to resume; give the --workdir of a run, or the '
         'flags of a new one.'
       )
-  config = dataclasses.replace(base, **given)
+  config = config or config_lib.default(**given)
   stamp = time.strftime('%Y%m%d-%H%M%S')
   name = f'{config_lib.slug("dataset", config.dataset)}-{config.method}-{stamp}'
   folder = command.folder(FLAGS.workdir or f'runs/{name}')
@@ -435,7 +433,7 @@ def _run_one(given):
     print('this run is already finished.')
   else:
     dataset = train.load(task.config, options.data_dir, options.download)
-    print(train.describe_missing(dataset), end='')
+    print(train.describe_data(dataset), end='')
     rate, epochs = task.config.learning_rate, task.config.num_epochs
     print(f'learning rate {rate:g}, epochs: {epochs}', flush=True)
     with _interruptible(task.folder):

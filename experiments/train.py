@@ -96,22 +96,22 @@ def eval_split(dataset: datasets.Dataset) -> datasets.Split:
   return dataset.test if dataset.validation is None else dataset.validation
 
 
-def describe_missing(dataset: datasets.Dataset) -> str:
-  """Describes what a data set lacks; empty if it is complete."""
+def describe_data(dataset: datasets.Dataset) -> str:
+  """Describes what a data set lacks, and bright images; empty of any other."""
   text, name = '', dataset.name
   if dataset.late_fraction > 0.1:
     text = (
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
     )
-  mean = 0.0
   if not dataset.is_recorded:
-    mean = float(jnp.mean(ssnn_jax.rate_encode(dataset.train.inputs[:1000])))
-  if mean > 0.6:
-    text = (
-      f'{name}: images are bright, {mean:.2f} of white on average; their '
-      'negatives, 255 - x or 1 - x, are often learned better.\n'
-    )
+    few = ssnn_jax.rate_encode(dataset.train.inputs[:1000])
+    mean = float(jnp.mean(few))
+    if mean > 0.6:
+      text += (
+        f'{name}: images are bright, {mean:.2f} of white on average; their '
+        'negatives, 255 - x or 1 - x, are often learned better.\n'
+      )
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]
   if dataset.full_size not in (None, sum(sizes)):

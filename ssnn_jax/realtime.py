@@ -257,6 +257,7 @@ def _check_currents(circuit, params, batch_size):
     )
   spikes = tuple(-2 * own for own in spikes)
   for own, other in zip(once, circuit.currents(params, spikes, np.float32(-2))):
+    # To multiply by -2 is exact: only sums in another order may differ.
     most = 1e-3 * np.max(np.abs(own), initial=0)
     if not np.allclose(-2 * own, other, rtol=1e-3, atol=most):
       raise types.UserError(

@@ -99,7 +99,7 @@ def measure(
   split: datasets.Split | None = None,
 ) -> Iterator[dict[str, Any]]:
   """Yields the line of each fault; another network learns from a split."""
-  described, network, params, batches, _ = trained
+  described, network, params, batches = trained
   key = jax.random.key(config.seed)
   keys = [jax.random.fold_in(key, number) for number in range(len(batches))]
   settle = jax.jit(jax.grad(ssnn_jax.ssnn(network).loss, has_aux=True))

@@ -1,7 +1,6 @@
 """Settings of measurements, by the flags of a run, and their JSON lines."""
 
 from collections.abc import Iterable
-import dataclasses
 import json
 import shlex
 import sys
@@ -23,7 +22,7 @@ def list_settings() -> list[config_lib.ExperimentConfig]:
   Each of `--grid` also has the ANN, the first of all, unless it has methods.
   """
   given = run.given_fields()
-  base = dataclasses.replace(config_lib.default(FLAGS.dataset), **given)
+  base = config_lib.default(**{'dataset': FLAGS.dataset} | given)
   settings = run.list_settings(base, run.find_sweeps(given))
   return [config for config, _ in settings.values()]
 

@@ -40,7 +40,6 @@ class Trained(NamedTuple):
   network: ssnn_jax.NetworkConfig
   params: ssnn_jax.Params
   batches: list[tuple[np.ndarray, np.ndarray]]  #: inputs and labels
-  calibration_error: float  #: of all samples of the evaluation split
 
 
 def train_network(
@@ -52,9 +51,8 @@ def train_network(
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
   )
-  spiking = ssnn_jax.ssnn(network)
   fitted = training.fit(
-    spiking,
+    ssnn_jax.ssnn(network),
     optimizer,
     dataset,
     num_epochs=config.num_epochs,
@@ -69,11 +67,8 @@ def train_network(
     tuple(array[first : first + size] for array in split)
     for first in range(0, most * size, size)
   ]
-  params = fitted.state.params
-  predicted = training.predict(spiking, params, split.inputs, seed=config.seed)
-  error = round(predicted.calibration_error(split.labels), 5)
   described = lines.describe(config, network)
-  return Trained(described, network, params, batches, error)
+  return Trained(described, network, fitted.state.params, batches)
 
 
 def make_wires(text: str, sizes: tuple[int, ...]) -> realtime.Wires:
@@ -136,10 +131,9 @@ def measure(
   trained: Trained, texts: list[str], by_layer: bool = False
 ) -> Iterator[dict[str, Any]]:
   """Yields the lines of a network, for wires of `make_wires`."""
-  described, network, params, batches, error = trained
-  known = {'calibration_error': error}
+  described, network, params, batches = trained
   if network.neuron == 'stochastic':
-    yield described | known | _count_drawn(network, params, batches)
+    yield described | _count_drawn(network, params, batches)
     return
   for text in texts:
     wires = make_wires(text, network.layer_sizes)
@@ -151,10 +145,9 @@ def measure(
     counted = _count(network, plays, layers)
     if 'delay' in text:  # changes are counted as if spikes arrived at once
       del counted['coincidences']
+    yield line | counted
     if text:
-      yield line | counted
       continue
-    yield line | known | counted
     labels = np.concatenate([own for _, own in batches])
     scores = zip(*realtime.score(plays, labels))
     for tick, (accuracy, silent) in enumerate(scores, 1):
@@ -165,12 +158,22 @@ def measure(
       yield line | {'layer': layer} | _count(network, plays, own)
 
 
+def _calibrate(config, trained, dataset):
+  """Measures how sure a network is, of all samples of the evaluation split."""
+  inputs, labels = train.eval_split(dataset)
+  network = ssnn_jax.ssnn(trained.network)
+  found = training.predict(network, trained.params, inputs, seed=config.seed)
+  return {'calibration_error': round(found.calibration_error(labels), 5)}
+
+
 def _measure():
   for config in tqdm.tqdm(lines.list_settings(), disable=None):
     if config.method == 'ssnn':
       dataset = train.load(config, FLAGS.data_dir)
       trained = train_network(config, dataset, FLAGS.num_batches)
-      yield from measure(trained, FLAGS.wires.split(';'), FLAGS.by_layer)
+      found = measure(trained, FLAGS.wires.split(';'), FLAGS.by_layer)
+      yield next(found) | _calibrate(config, trained, dataset)
+      yield from found
 
 
 if __name__ == '__main__':

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import pathlib
 import shutil
 from typing import Any
@@ -84,7 +83,7 @@ def load() -> tuple[Run, datasets.Dataset]:
   is_784 = (values['layer_sizes'] or '').startswith('784,')
   name = values['dataset'] or ('fashion_mnist' if is_784 else 'digits')
   fields |= {'dataset': name, 'method': 'chip'}
-  config = dataclasses.replace(config_lib.default(name), **fields)
+  config = config_lib.default(**fields)
   dataset = train.load(config, values['data_dir'], values['download'])
   network = config_lib.network_config(config, dataset)
   schedule = train.make_schedule(config, len(dataset.train.labels))

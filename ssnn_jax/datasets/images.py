@@ -24,7 +24,8 @@ from ssnn_jax.datasets import files
 
 FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
-_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow, by the number of channels
+#: Modes of Pillow, by the number of channels
+MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
 
 def load_digits(class_names: tuple[str, ...]) -> arrays.Dataset:
@@ -169,7 +170,7 @@ def _read_prepared(folder):
     decoders = {'image': tfds.decode.SkipDecoding()}
     sources = builder.as_data_source(decoders=decoders)
     test = 'test' if 'test' in sources else 'validation'
-    mode = _MODES[image.shape[-1]]
+    mode = MODES[image.shape[-1]]
     train, test = (_read_split(sources[part], mode) for part in ('train', test))
     return *train, *test, label.names
 

@@ -288,6 +288,7 @@ def compare(
   if margin is not None and not checks.is_positive(margin):
     raise types.UserError(f'margin is {margin}; expected points above 0.')
   _check_count('num_epochs', num_epochs)
+  _check_count('batch_size', batch_size)
   networks = ssnn(config), ann(config)
   params = jax.eval_shape(networks[0].init, jax.random.key(0))
   splits = _find_splits(dataset, evaluate)

@@ -67,7 +67,10 @@ def paired_difference(
 
 
 def is_at_chance(accuracy: float, chance: float) -> bool:
-  """Returns whether an accuracy is at chance, up to a fifth of it."""
+  """Returns whether an accuracy is at chance, up to a fifth of it.
+
+  That is the standard error of 256 samples of ten classes.
+  """
   return bool(accuracy <= 1.2 * chance)
 
 

@@ -78,7 +78,7 @@ class ConfigTest(parameterized.TestCase):
       arrays |= {f'y_{part}': labels for part in ('train', 'test')}
       np.savez(path, **arrays)
       self.assertEqual(config_lib.default(path).learning_rate, expected)
-    config = config_lib.default('mnist', 'adam')
+    config = config_lib.default('mnist', optimizer='adam')
     self.assertEqual((config.optimizer, config.learning_rate), ('adam', 0.001))
 
   def test_lists_may_be_texts(self):

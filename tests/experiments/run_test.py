@@ -16,6 +16,7 @@ from experiments import run
 from experiments import studies
 from experiments import train
 from experiments.config import ExperimentConfig
+from experiments.measurements import lines
 from experiments.studies import Sweep
 import ssnn_jax
 from tests.testing import commands
@@ -56,10 +57,13 @@ class FlagsTest(parameterized.TestCase):
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
       (('--gain=0.5', '--rates=inputs'), {'gain': 0.5, 'rates': ('inputs',)}),
+      (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
         config = run.make_task(run.given_fields()).config
-      self.assertEqual(config, dataclasses.replace(default, **changes))
+        *_, measured = lines.list_settings()
+      expected = dataclasses.replace(default, **changes)
+      self.assertEqual((config, measured), (expected, expected))
 
   def test_help_fits_three_screens(self):
     done = commands.run('run', '--help')
