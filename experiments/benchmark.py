@@ -54,7 +54,7 @@ _HEADINGS = {
   'layers': 'layers',
   'method': 'network',
   'neuron': 'neuron',
-  'gain': 'gain',
+  'digits': 'digits',
   'sampler': 'trains',
   'num_steps': 'T',
   'batch_size': 'batch size',

@@ -47,12 +47,14 @@ DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 # Methods.
 
 # Fields that affect a network with pulses in the update only.
-_PULSES = {'num_steps', 'gain', 'sampler', 'device', 'device_params'}
+_PULSES = {'num_steps', 'sampler', 'device', 'device_params'}
 _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
+# Fields of bipolar neurons.
+GRADED = {'digits', 'input_steps', 'num_winners'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | {'neuron', 'winner', 'rates'}
+_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'rates'}
 
 
 class Method(NamedTuple):
@@ -177,7 +179,7 @@ def _flag(default, text, choices=(), heading='', **metadata):
 
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
 # '64,10'; in names and grids dashes separate.
-LISTS = {'layer_sizes': int, 'gain': float, 'rates': str, 'fraction_bits': int}
+LISTS = {'layer_sizes': int, 'rates': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
 
 
@@ -209,7 +211,9 @@ class ExperimentConfig:
     'classes',
   )
   num_steps: int = _flag(
-    64, 'T, ticks of a presentation: the network sees one sample'
+    64,
+    'steps of the rates of bipolar neurons (N); of stochastic ones, and of '
+    'recordings, ticks of the spike trains (T)',
   )
   neuron: str = _flag(
     'bipolar', 'hidden neurons: of spikes taken back, or of drawn ones', NEURONS
@@ -232,15 +236,21 @@ class ExperimentConfig:
     f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
   )
   dropout: float = _flag(0.0, 'probability that a hidden neuron is silent')
-  gain: float | tuple[float, ...] | None = _flag(
+  input_steps: int | None = _flag(
     None,
-    'error spikes per tick for one unit of error; one number, or one for each '
-    'hidden layer; default: 4 for bipolar neurons, 1 for stochastic ones',
+    'steps of the rates of images, for bipolar neurons; default: 32, or '
+    '--num_steps if that is more',
     heading='Spikes:',
   )
-  ceiling: float = _flag(
-    1.0, 'largest rate of bipolar neurons, in spikes per tick'
+  num_winners: int = _flag(
+    ssnn_jax.spiking.NUM_WINNERS,
+    'winners of a sample in the output layer, of bipolar neurons; of '
+    'stochastic ones one in each tick',
   )
+  digits: int = _flag(
+    2, 'leading binary digits of an error that bipolar neurons send'
+  )
+  ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
   winner: str = _flag(
     'softmax', 'winner of a tick: of the softmax, a race, or exact', WINNERS
   )
@@ -604,13 +614,15 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'}
-  same |= {'dropout', 'read_noise'}
+  same = {'num_steps', 'ceiling', 'rates', 'winner', 'sampler', 'dropout'}
+  same |= {'read_noise', *GRADED}
+  values = {name: getattr(config, name) for name in same}
   weight_bits = config.weight_bits
-  if config.method == CHIP and weight_bits is None:
-    weight_bits = 12
+  if config.method == CHIP:
+    weight_bits = 12 if weight_bits is None else weight_bits
+    values |= dict.fromkeys(('input_steps', 'num_winners'), config.num_steps)
   if weight_bits is not None and concerns(config.method, 'weight_bits'):
-    same |= {'fraction_bits'}
+    values |= {'fraction_bits': config.fraction_bits}
   else:
     weight_bits = None
   is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
@@ -623,7 +635,7 @@ def network_config(
     neuron='stochastic' if is_drawn else config.neuron,
     input_gain=input_gain,
     weight_bits=weight_bits,
-    **{name: getattr(config, name) for name in same},
+    **values,
   )
   if config.method == CHIP:  # refuses what the chip has not
     chip.make_device(network, config.learning_rate / config.batch_size)

@@ -282,7 +282,7 @@ def show_sample(
   for number in presented.ranking[:_MAX_CLASSES]:
     line = f'{presented.probabilities[number]:.3f}'
     if wins is not None:
-      line += f', won {wins[number]} of {wins.sum()} ticks'
+      line += f', {wins[number]} of {wins.sum()} winners'
     print(f'  {presented.class_names[number]}: {line}')
   if raster:
     for layer in range(1 + len(recorded.errors)):
@@ -299,7 +299,7 @@ def show_sample(
 
 
 def draw_ticks(
-  accuracies: np.ndarray, silent: np.ndarray, num_steps: int
+  accuracies: np.ndarray, silent: np.ndarray, end: int
 ) -> figure.Figure:
   """Draws accuracies after each tick, and fractions of silent samples."""
   fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
@@ -309,7 +309,7 @@ def draw_ticks(
     (silent, raster_plot.TAKEN_BACK, '.--', 'silent samples'),
   ):
     axes.plot(ticks, values, style, color=color, label=label)
-  axes.axvline(num_steps, color='black', linestyle=':', label='last inputs')
+  axes.axvline(end, color='black', linestyle=':', label='last inputs')
   axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
   axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   axes.set(xlabel='tick', ylim=(-0.02, 1.02))
@@ -327,12 +327,14 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
   batches = [
     slice(first, first + _AT_ONCE) for first in range(0, len(labels), _AT_ONCE)
   ]
-  plays = (
+  plays = [
     realtime.play(network.config, params, key, inputs[own], labels[own])
     for own in batches
-  )
+  ]
   accuracies, silent = realtime.score(plays, labels)
-  half, end = 1 + np.searchsorted(silent, 0.5), network.config.num_steps
+  half = 1 + np.searchsorted(silent, 0.5)
+  sent = [np.flatnonzero(own.spikes[0].any(axis=(1, 2))) for own in plays]
+  end = 1 + int(np.max(np.concatenate(sent), initial=0))  # of the inputs
   print(
     f'{len(labels)} samples of the {trained.split} split: accuracy '
     f'{accuracies[end - 1]:.1%} after {end} ticks, {accuracies[-1]:.1%} when '

@@ -42,18 +42,24 @@ FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
 _BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
 _SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
-_DENSE, _LARGE = ({'layers': (x,)} for x in (studies.DENSE, studies.LARGE_CONV))
-_SPIKES = {'method': ('ssnn',)}
+_DENSE, _LARGE, _SMALL, _RESIDUAL = (
+  {'layers': (x,)}
+  for x in (
+    *(studies.DENSE, studies.LARGE_CONV),
+    *(studies.SMALL_CONV, studies.RESIDUAL),
+  )
+)
+_FOUR = {'layer_sizes': ('784-159-159-159-159-10',)}
 # Rows of the table of the README: network, study, and what it shows of it.
 _README_ROWS = (
   ('one hidden layer', 'parity', _SETS | _BIPOLAR),
   ('one hidden layer', 'events', _SETS | _BIPOLAR),
-  ('four hidden layers', 'depth', {'layer_sizes': ('784-159-159-159-159-10',)}),
-  ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
-  ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
-  ('one hidden layer, against ReLU', 'relu', _SPIKES | _DENSE),
-  ('large convolution, against ReLU', 'relu', _SPIKES | _LARGE),
-  ('three convolutions', 'cifar10', {'gain': ('64.0',)}),
+  ('four hidden layers', 'depth', _BIPOLAR | _FOUR),
+  ('16 layers, residual', 'depth', _BIPOLAR | _RESIDUAL),
+  ('small convolution', 'convolution', _BIPOLAR | _SMALL),
+  ('one hidden layer, against ReLU', 'relu', _BIPOLAR | _DENSE),
+  ('large convolution, against ReLU', 'relu', _BIPOLAR | _LARGE),
+  ('three convolutions', 'cifar10', _BIPOLAR),
   ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
   ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )
@@ -68,12 +74,11 @@ METRICS = {
   'quantisation_error': 'quantization error',
   'median_silence': 'ticks to silence, median',
   'late_silence': 'of 95 %',
+  'answer': 'ticks to the answer',
   'forward_spikes': 'forward spikes',
-  'forward_kept': 'those that stay',
   'error_spikes': 'error spikes',
-  'error_kept': 'errors that stay',
-  'forward_events': 'synaptic events, forward',
-  'error_events': 'of errors',
+  'forward_events': 'additions, forward',
+  'error_events': 'additions, back',
   'coincidences': 'changes of synapses',
   'calibration_error': 'calibration error',
   'ratio_to_bp': 'time, in steps of BP',
@@ -108,8 +113,9 @@ _WORDS = {
     'random': 'random images',
   },
   'rates': {'': 'spikes', 'forward+backward+update': 'all'},
-  'neuron': {},
-  'wires': {'cap=None,error_cap=None': 'cap=None, error_cap=None'},
+  'method': {'bp': 'ANN, products'},
+  'neuron': {studies.UNIT_SPIKES: 'unit spikes, version 0.5'},
+  'wires': {'unit': 'unit spikes'},
   'layers': {
     '': 'dense',
     studies.RESIDUAL: 'residual',
@@ -155,7 +161,7 @@ _IN_FIGURES = {
   'loss': 'lost spikes',
   'stuck': 'stuck synapses',
 }
-_HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
+_HEADINGS = {'num_steps': 'N, T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
@@ -632,34 +638,37 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   return fig
 
 
-def draw_ticks(runs: pd.DataFrame) -> figure.Figure:
-  """Draws the accuracy after each tick, and when samples are silent.
+def draw_costs(runs: pd.DataFrame) -> figure.Figure:
+  """Draws the accuracy of images against the additions so far, tick by tick.
 
-  The axis is logarithmic in the errors.
+  Products of the ANN are a star. The axis is logarithmic in the errors.
   """
   fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
-  axes, fields = fig.subplots(), ['dataset', 'layers', 'num_steps']
-  played = runs[runs['tick'] != '']
-  for number, (_, own) in enumerate(played.groupby(fields, sort=False)):
-    name = _label(own.iloc[0], fields)
-    look = {'color': _COLORS[number], 'marker': _MARKERS[number]}
-    half, last = (own['silent'].searchsorted(x) for x in (0.5, 0.95))
-    ticks = own['tick'].astype(int).to_numpy()[: last + 1]
-    errors = 100 - 100 * own['test_accuracy'].to_numpy()[: last + 1]
-    axes.plot(ticks, errors, label=name, markevery=[half], **look)
-    axes.plot(ticks[-1], errors[-1], markerfacecolor='white', **look)
-  axes.plot([], [], 'ko', label='half of the samples are silent')
-  axes.plot([], [], 'ko', label='95 % are silent', markerfacecolor='white')
-  axes.set_xscale('log', base=2)
-  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes, fields = fig.subplots(), ['wires', 'num_steps']
+  shown = runs[runs['layers'] == '784-256-10']
+  played, ann = shown[shown['tick'] != ''], shown[shown['method'] == 'bp']
+  for number, ((wires, steps), own) in enumerate(
+    sorted(played.groupby(fields), key=lambda x: (x[0][0], int(x[0][1])))
+  ):
+    name = f'unit spikes, T = {steps}' if wires else f'graded, N = {steps}'
+    shade = 0.35 + 0.65 * (number + 1) / 9
+    look = {'color': _COLORS[bool(wires)], 'alpha': shade}
+    look['marker'] = _MARKERS[number % len(_MARKERS)]
+    errors = 100 - 100 * own['test_accuracy']
+    axes.plot(own['forward_events'], errors, label=name, markersize=4, **look)
+  if len(ann):
+    errors = 100 - 100 * ann['test_accuracy']
+    label = 'ANN, products'
+    axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
+  axes.set_xscale('log')
   axes.set_yscale('log')
   axes.invert_yaxis()
-  shown = 10, 30, 50, 70, 80, 85, 90
-  axes.set_yticks([100 - x for x in shown], shown)
-  axes.set(xlabel='tick', ylabel='accuracy, %')
+  ticks = 10, 50, 70, 80, 84, 86, 88
+  axes.set_yticks([100 - x for x in ticks], ticks)
+  axes.set(xlabel='additions forward, for an image', ylabel='accuracy, %')
   axes.minorticks_off()
   axes.grid(alpha=0.3)
-  fig.legend(loc='outside lower center', ncols=2, fontsize=8)
+  fig.legend(loc='outside lower center', ncols=3, fontsize=8)
   return fig
 
 
@@ -785,10 +794,8 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
     study = dataclasses.replace(
       studies.load(of_study), metrics=(_ACCURACY,), shown=shown
     )
-    part = compare(read_csv(of_study), study).assign(network=network)
-    if len(part):
-      parts.append(part[part['num_steps'] != '2'])
-  return _README_STUDY, pd.concat(parts).fillna({'neuron': 'bipolar'})
+    parts.append(compare(read_csv(of_study), study).assign(network=network))
+  return _README_STUDY, pd.concat(parts)
 
 
 def page_table(name: str) -> str:
@@ -817,7 +824,7 @@ def write_page(name: str) -> None:
   if name != README:
     study, compared = compare_page(name)
     is_played = 'tick' in study.columns
-    fig = draw_ticks(read_csv(name)) if is_played else draw(compared, study)
+    fig = draw_costs(read_csv(name)) if is_played else draw(compared, study)
     fig.savefig(path(name, 'png'), dpi=120)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import ssnn_jax
 
 ANY = '*'  # sweeps of all other data sets
+# Neurons of recorded runs of version 0.5, whose rule was another.
+UNIT_SPIKES = 'bipolar 0.5'
 ANN = {'method': 'bp'}
 _field = dataclasses.field
 
@@ -125,7 +127,7 @@ def _tuned(dataset, num_seeds, *num_steps, **grid):
 def _match(dataset):
   """Sweeps T of both neurons."""
   return (
-    _tuned(dataset, 10, 2, 4, 8, 16, 32, **_BIPOLAR),
+    _tuned(dataset, 10, 2, 4, 8, 16, **_BIPOLAR),
     _tuned(dataset, 10, 4, 16, 64, **_STOCHASTIC),
   )
 
@@ -136,8 +138,8 @@ _UNTUNED = (
 )
 STUDIES['parity'] = Study(
   question=(
-    'How many ticks does learning with spikes need to match the tuned ANN, and '
-    'how far is its update from the gradient?'
+    'How many steps of a rate, or ticks of a train, does learning with spikes '
+    'need to match the tuned ANN, and how far is its update from the gradient?'
   ),
   sweeps={
     'digits': _UNTUNED,
@@ -181,7 +183,7 @@ STUDIES['convolution'] = Study(
     'mnist': _convolve_both(6, 1.0, 0.5),
     'fashion_mnist': _convolve_both(10, 0.5, 0.3),
   },
-  columns=('layers', 'num_steps'),
+  columns=('layers', 'neuron', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.3,
 )
@@ -296,7 +298,7 @@ STUDIES['relu'] = Study(
       _clip('fashion_mnist'),
     ),
   },
-  columns=('layers', 'num_steps', *_ADAM_COLUMNS),
+  columns=('layers', 'neuron', 'num_steps', *_ADAM_COLUMNS),
   across='metric',
   baseline={**dict.fromkeys(_ADAM_COLUMNS), 'method': 'relu'},
   margin=0.3,
@@ -315,25 +317,15 @@ _COLORED = {
 }
 
 
-def _color(num_seeds, *num_steps, **gains):
-  """Sweeps T for color images; the ANN has the input gain, too."""
-  grid = {'num_steps': num_steps, **_BIPOLAR, **gains}
-  return Sweep(grid, num_seeds, _COLORED)
-
-
-_GAINS = {'input_gain': (4.0,), 'gain': (64.0,)}
 STUDIES['cifar10'] = Study(
   question='Do spikes learn color images as well as their ANN?',
   sweeps={
     'cifar10': (
-      _color(5, 8, 16, **_GAINS),
-      _color(2, 32, **_GAINS),
-      _color(5, 16),
-      _color(2, 8),
+      Sweep({'num_steps': (8, 16), 'input_gain': (4.0,)}, 5, _COLORED),
     ),
   },
   base={'diagnostics': False},
-  columns=('layers', 'input_gain', 'gain', 'num_steps'),
+  columns=('layers', 'input_gain', 'neuron', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
 )
 
@@ -518,9 +510,8 @@ _CONV_LAYERS = f'--layers={SMALL_CONV}'
 STUDIES['benchmark'] = Study(
   question='How many steps of backpropagation does one step with spikes cost?',
   commands=(
-    f"{_TIME}=random --grid='num_steps=8,16,64,256'",
+    f"{_TIME}=random --grid='num_steps=4,8,64,256'",
     f"{_TIME}=fashion_mnist --grid='num_steps=8,64'",
-    f"{_TIME}=random --sampler=sobol --grid='num_steps=16,64'",
     f"{_TIME}=random {_CONV_LAYERS} --rounds=7 --grid='num_steps=8,64'",
     f'{_TIME}=random --neuron=stochastic '
     "--grid='sampler=sobol,bernoulli;num_steps=16,64,256'",
@@ -550,25 +541,24 @@ _DEEP = '784-128-128-128-128-10'
 STUDIES['fidelity'] = Study(
   question=(
     "How far is the update of one batch from BP's gradient, and how does it "
-    'fall with T?'
+    'fall with N or T?'
   ),
   commands=(
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
     'num_steps=4,8,16,32,64,128,256,512,1024;'
     "layer_sizes=784-256-10,784-256-256-10'",
-    f"{_UPDATE} --grid='sampler=regular,sobol;gain=1,4;"
-    f"num_steps=2,4,8,16,32,64,128,256;layer_sizes=784-256-10,{_DEEP}'",
+    f"{_UPDATE} --grid='digits=1,2,3;num_winners=16,64,1024;"
+    f"num_steps=1,2,4,8,16,64,256;layer_sizes=784-256-10,{_DEEP}'",
     f'{_UPDATE} {_CONV_LAYERS} --train_steps=2000 '
-    "--grid='sampler=regular,sobol;num_steps=8,16,32,64'",
-    f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;gain=1,2;"
+    "--grid='digits=1,2,3;num_steps=4,8,16,64,256'",
+    f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
     f"num_steps=16,64;layer_sizes=784-128-128-10,{_DEEP}'",
   ),
-  columns=('layers', 'neuron', 'gain', 'sampler', 'num_steps'),
+  columns=(
+    *('layers', 'neuron', 'digits', 'num_winners', 'sampler', 'num_steps'),
+  ),
   metrics=('update_error',),
-  shown={
-    'layers': ('784-256-10', _DEEP, SMALL_CONV),
-    'gain': ('1.0', '4.0'),
-  },
+  shown={'layers': ('784-256-10', _DEEP, SMALL_CONV)},
 )
 
 
@@ -576,28 +566,33 @@ _SETTLE = 'python -m experiments.measurements.settling'
 _FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
 STUDIES['settling'] = Study(
   question=(
-    'When is the answer there, when is a network silent, and how many spikes '
-    'does it send and take back?'
+    'What does a sample cost in additions and ticks, until the answer, and '
+    'until silence?'
   ),
   commands=(
-    f"{_FASHION_5} --grid='num_steps=8,16,64;neuron=bipolar,stochastic'",
-    f'{_FASHION_5} --num_steps=16 {_CONV_LAYERS}',
+    f"{_FASHION_5} --grid='num_steps=4,8,16,64,256'",
+    *(
+      f'{_FASHION_5} --num_steps={n} --input_steps={n} --wires=unit'
+      for n in (4, 8, 16, 64)
+    ),
+    f"{_FASHION_5} --neuron=stochastic --grid='method=ssnn;num_steps=8,16,64'",
+    f"{_FASHION_5} {_CONV_LAYERS} --grid='num_steps=16' --wires=';unit'",
     f'{_SETTLE} --dataset=n_mnist --num_steps=64',
     f'{_FASHION_5} --num_steps=16 --layer_sizes=784,159,159,159,159,10 '
     '--learning_rate=0.2 --weight_bits=16 --by_layer '
-    "--wires=';error_start=0;error_start=16;error_cap=1;"
-    "cap=None,error_cap=None;delay=3;delay=7'",
+    "--wires=';unit;error_start=0;error_start=8;cap=4;delay=3;delay=7'",
   ),
   columns=(
-    *('layers', 'neuron', 'num_steps', 'wires', 'layer'),
+    *('layers', 'neuron', 'input_steps', 'num_steps', 'wires', 'layer'),
     'tick',  # of the figure
   ),
   across='metric',
   metrics=(
-    *('median_silence', 'late_silence', 'forward_spikes', 'forward_kept'),
-    *('error_spikes', 'error_kept', 'forward_events', 'error_events'),
-    *('coincidences', 'calibration_error'),
+    *('forward_events', 'error_events', 'coincidences', 'forward_spikes'),
+    *('error_spikes', 'answer', 'median_silence', 'late_silence'),
+    'calibration_error',
   ),
+  baseline={'method': ''},  # none
   shown={'tick': ('',)},
 )
 
@@ -612,7 +607,7 @@ STUDIES['faults'] = Study(
     f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
     '--layer_sizes=64,64,10 --num_batches=11 --learn',
   ),
-  columns=('num_steps', 'fault'),
+  columns=('neuron', 'num_steps', 'fault'),
   across='metric',
   metrics=(
     *('test_accuracy', 'test_accuracy_learned'),

@@ -97,7 +97,7 @@ def eval_split(dataset: datasets.Dataset) -> datasets.Split:
 
 
 def describe_data(dataset: datasets.Dataset) -> str:
-  """Describes what a data set lacks, and bright images; empty of any other."""
+  """Describes what a data set lacks, and images that are dark or bright."""
   text, name = '', dataset.name
   if dataset.late_fraction > 0.1:
     text = (
@@ -106,7 +106,12 @@ def describe_data(dataset: datasets.Dataset) -> str:
     )
   if not dataset.is_recorded:
     few = ssnn_jax.rate_encode(dataset.train.inputs[:1000])
-    mean = float(jnp.mean(few))
+    mean, most = float(jnp.mean(few)), float(jnp.max(few))
+    if 0 < most < 0.5:
+      text += (
+        f'{name}: images are dark, {most:.2f} of white at most; divide them by '
+        'their largest value, as x / x.max() of the training images.\n'
+      )
     if mean > 0.6:
       text += (
         f'{name}: images are bright, {mean:.2f} of white on average; their '

@@ -35,7 +35,7 @@ Other packages:
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
-- `hardware`: resistive devices as synapses, costs, exchange in NIR.
+- `hardware`: resistive devices as synapses, exchange in NIR.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of

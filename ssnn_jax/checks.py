@@ -107,21 +107,28 @@ def check_array(name: str, value: Any) -> None:
 
 
 def check_labels(
-  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
+  labels: jax.Array | np.ndarray,
+  shape: tuple[int, ...],
+  num_classes: int,
+  *,
+  is_masked: bool = False,
 ) -> None:
-  """Raises a UserError if labels are not one class for each input."""
+  """Raises a UserError if labels are not one class for each input.
+
+  The values of tracers are not seen, and those of masked labels not checked.
+  """
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
-  if labels.shape != (batch_size,) or not is_integer:
+  if labels.shape != shape or not is_integer:
     remedy = ''
-    if labels.ndim == 2:
-      remedy = ', as labels.argmax(axis=1) of one-hot ones'
+    if labels.ndim == len(shape) + 1:
+      remedy = ', as labels.argmax(axis=-1) of one-hot ones'
     elif labels.dtype.kind in 'USO':
       remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '
-      f'integer class for each of the {batch_size} inputs{remedy}.'
+      f'integer class for each of the inputs, of shape {shape}{remedy}.'
     )
-  if isinstance(labels, jax.core.Tracer):
+  if is_masked or isinstance(labels, jax.core.Tracer):
     return
   values = np.asarray(labels)
   if values.min() < 0 or values.max() >= num_classes:

@@ -1,12 +1,14 @@
 """Configuration of a network, spiking or not."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import layers as layers_lib
+from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import POSITIVE
@@ -22,6 +24,8 @@ SIGNALS = {
   'stochastic': ('forward', 'backward', 'update'),
 }
 WINNERS = ('softmax', 'race', 'exact')
+_OF_BIPOLAR = 'ceiling', 'digits', 'input_steps', 'num_winners', 'weight_bits'
+_MOST = 2**23  # counts are float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +42,16 @@ class NetworkConfig:
       last has a neuron for each class.
     input_shape: shape of the inputs of `layers`, of images height and width,
       and channels if there are several.
-    num_steps: T, ticks of a presentation.
+    num_steps: N, the steps of the rates of bipolar neurons, which are multiples
+      of 1 / N; T, ticks of the trains of stochastic ones, and of recordings.
     neuron: 'bipolar' neurons take back spikes, and settle (`spiking`);
       'stochastic' neurons draw their spikes at the rates of potentials and
       errors, layer after layer.
-    ceiling: c, largest rate of hidden bipolar neurons, in spikes per tick.
-    gain: error spikes per tick for one unit of error, in the hidden layers; one
-      number for all hidden layers, or one for each. None is 4 for bipolar
-      neurons, 1 for stochastic ones.
+    ceiling: c, largest rate of hidden bipolar neurons.
+    digits: leading binary digits of an error that bipolar neurons send.
+    input_steps: steps of the rates of images, for bipolar neurons; None is 32,
+      or num_steps if that is more. Recordings have num_steps.
+    num_winners: winners of a sample, in the output layer of bipolar neurons.
     sampler: trains of the inputs, of stochastic neurons, and of devices of
       bipolar ones: 'sobol' (a Sobol sequence of thresholds), 'bernoulli'
       (independent ones), or a `trains.Sampler`; for inputs of bipolar neurons
@@ -86,7 +92,9 @@ class NetworkConfig:
   num_steps: int = 64
   neuron: str = 'bipolar'
   ceiling: float = 1.0
-  gain: float | tuple[float, ...] | None = None
+  digits: int = 2
+  input_steps: int | None = None
+  num_winners: int = spiking.NUM_WINNERS
   sampler: str | trains.Sampler | None = None
   weight_bits: int | None = None
   fraction_bits: int | tuple[int, ...] = 10
@@ -130,7 +138,7 @@ class NetworkConfig:
       expected = f'one of {", ".join(samplers)}, or a Sampler'
       yield 'sampler', self.sampler in (None, *samplers), expected
     other = f"neuron='{NEURONS[is_bipolar]}'"
-    for name in ('read_noise',) if is_bipolar else ('ceiling', 'weight_bits'):
+    for name in ('read_noise',) if is_bipolar else _OF_BIPOLAR:
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
@@ -140,18 +148,18 @@ class NetworkConfig:
     signals = SIGNALS[self.neuron]
     is_valid = set(self.rates) <= {*signals}
     yield 'rates', is_valid, f'a tuple of names among {", ".join(signals)}'
-    # Counts of bipolar neurons are float32.
-    most = 2**23 if is_bipolar else MAX_COUNT
+    most = _MOST if is_bipolar else MAX_COUNT
     is_valid = is_count(self.num_steps) and self.num_steps <= most
-    yield 'num_steps', is_valid, f'1 to {most} ticks'
-    is_valid = len(self.gains) == len(self.layer_sizes) - 1
-    expected = f'one number, or one for each of {len(self.layer_sizes) - 2}'
-    yield 'gain', is_valid, f'{expected} layers'
-    yield 'gain', all(map(is_positive, self.gains)), 'positive 32-bit numbers'
+    yield 'num_steps', is_valid, f'1 to {most}'
+    for name in ('input_steps', 'num_winners', 'digits'):
+      value, is_default = getattr(self, name), name == 'input_steps'
+      is_valid = (is_default and value is None) or is_count(value)
+      yield name, is_valid and (value or 1) <= _MOST, f'1 to {_MOST}'
     yield 'input_gain', is_positive(self.input_gain), POSITIVE
     is_valid = is_positive(self.ceiling)
-    is_valid = is_valid and self.ceiling * self.num_steps >= 0.5
-    expected = f'{0.5 / self.num_steps:g} or more, so that neurons can fire'
+    is_valid = is_valid and 0.5 <= self.ceiling * self.num_steps <= 2**24
+    expected = f'{0.5 / self.num_steps:g} or more, so that neurons can fire, '
+    expected += 'and at most 2^24 counts'
     yield 'ceiling', is_valid, expected
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     yield 'dropout', is_valid, '0 or more and below 1'
@@ -162,6 +170,20 @@ class NetworkConfig:
     yield 'weight_bits', is_valid, '2 to 24 bits, or None'
     is_valid = bits is not None or self.fraction_bits == 10
     yield 'fraction_bits', is_valid, '10 without weight_bits, as floats have'
+    is_valid = len(self.fractions) == len(self.wirings)
+    is_valid = is_valid and all(
+      is_count(x, 0) and x <= 32 for x in self.fractions
+    )
+    expected = (
+      f'0 to 32 bits, one number or one for each of {len(self.wirings)}'
+    )
+    yield 'fraction_bits', is_valid, f'{expected} layers'
+    for wiring, fraction in zip(self.wirings, self.fractions):
+      # Initial weights are within 2.3 standard deviations.
+      largest = 2.3 / math.sqrt(wiring.num_rows)
+      is_valid = bits is None or 2.0 ** (bits - 1 - fraction) >= largest
+      expected = f'fewer bits, so that initial weights up to {largest:.2g} fit'
+      yield 'fraction_bits', is_valid, f'{expected} in weight_bits={bits}'
 
   @property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:
@@ -190,12 +212,17 @@ class NetworkConfig:
     return (bits,) * (len(self.layer_sizes) - 1) if is_real(bits) else bits
 
   @property
-  def gains(self) -> tuple[float, ...]:
-    """Error gain of each layer; the output layer has gain 1."""
-    default = 4.0 if self.neuron == 'bipolar' else 1.0
-    gain = default if self.gain is None else self.gain
-    num_hidden = len(self.layer_sizes) - 2
-    return (*((gain,) * num_hidden if is_real(gain) else gain), 1.0)
+  def steps_of_inputs(self) -> int:
+    """Steps of the rates of images."""
+    if self.neuron == 'stochastic':
+      return self.num_steps
+    return self.input_steps or max(self.num_steps, spiking.INPUT_STEPS)
+
+  @property
+  def winners_of_sample(self) -> int:
+    """Winners of a sample; of stochastic neurons one in each tick."""
+    is_bipolar = self.neuron == 'bipolar'
+    return self.num_winners if is_bipolar else self.num_steps
 
   @property
   def read_gains(self) -> tuple[float, ...]:

@@ -196,7 +196,7 @@ def _gather(wiring, values):
 
 
 _gather.defvjp(
-  lambda wiring, values: (_gather(wiring, values), None),
+  lambda wiring, values: (_take(values, wiring.inputs), None),
   lambda wiring, _, rows: (wiring.scatter(rows),),
 )
 

@@ -47,15 +47,15 @@ def ssnn(
     of backpropagation.
 
   Example:
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=16))
+    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8))
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> params = network.init(jax.random.key(0))
     >>> learn = jax.jit(jax.grad(network.loss, has_aux=True))
     >>> gradient, inference = learn(params, jax.random.key(1), images, labels)
     >>> [layer.weights.shape for layer in gradient]
     [(4, 8), (8, 3)]
-    >>> inference.winner_counts.sum()  # one winner per tick
-    Array(16., dtype=float32)
+    >>> inference.winner_counts.sum()
+    Array(64., dtype=float32)
   """
   build = _bipolar if config.neuron == 'bipolar' else _stochastic
   if feedback is None:
@@ -75,7 +75,7 @@ def _bipolar(config, axis_name, feedback):
 
   def respond(key, batch, potential):
     phases = spiking.draw_phases(key, batch.position)
-    winners = spiking.count_winners(phases, potential, config.num_steps)
+    winners = spiking.count_winners(phases, potential, config.num_winners)
     return types.Inference(winners, potential)
 
   def forward(config, params, key, batch):
@@ -144,20 +144,19 @@ def ann(
   rates: the limit for long spike trains, with an ideal periphery.
 
   Args:
-    config: the architecture, with `ceiling`, `input_gain` and `dropout`, and
-      `num_steps` for the expected winner counts and for input trains; other
-      fields have no effect.
+    config: the architecture, with `ceiling`, `input_gain` and `dropout`,
+      `num_steps` for input trains, and the number of winners; other fields have
+      no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
       is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
     axis_name: axis of a mesh whose accelerators share each batch.
 
   Returns:
-    The network's pure functions; `winner_counts` are expected values, T times
-    softmax.
+    The network's pure functions; `winner_counts` are expected values.
   """
   activate = activation or functools.partial(
     spiking.fire,
-    num_steps=1,
+    num_steps=config.num_steps,
     ceiling=config.ceiling,
     exact=('forward', 'backward'),
   )
@@ -169,7 +168,7 @@ def ann(
       potential = read(config, params, layer, rates)
       if layer < len(masks):
         rates.append(masks[layer] * activate(potential))
-    winner_counts = config.num_steps * jax.nn.softmax(potential)
+    winner_counts = config.winners_of_sample * jax.nn.softmax(potential)
     inference = types.Inference(winner_counts, potential)
     return mean_loss(potential, batch), inference
 
@@ -232,9 +231,10 @@ def mean_loss(potential: jax.Array, batch: samples.Sample) -> jax.Array | None:
   """Returns the mean cross-entropy of a batch, in nats; None without labels."""
   if batch.label is None:
     return None
-  return jnp.mean(
-    optax.softmax_cross_entropy_with_integer_labels(potential, batch.label)
+  losses = optax.softmax_cross_entropy_with_integer_labels(
+    potential, batch.label
   )
+  return jnp.mean(losses * spiking.mark_classes(batch.label, potential))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -251,10 +251,10 @@ _average_gradient.defvjp(
 
 
 class Settled(NamedTuple):
-  """Counts of a settled network, as rates of the T ticks."""
+  """What a settled network has sent, and its response."""
 
-  rates: tuple[jax.Array, ...]  #: [B, I] X / T of inputs and hidden layers
-  potential: jax.Array  #: [B, C] D / T of the output layer
+  rates: tuple[jax.Array, ...]  #: [B, I] X of inputs and hidden layers
+  potential: jax.Array  #: [B, C] v of the output layer
   loss: jax.Array | None  #: mean cross-entropy in nats; None without labels
 
 
@@ -275,16 +275,17 @@ def settle(
     batch: the samples.
     feedback: weights of the transposed reads; None uses the parameters.
     probes: `[B, J]` currents of each layer of neurons, which add to their
-      potentials: the derivative of the loss by a current of 0 is the error of
-      its neuron, E / (B T).
+      potentials: the derivative of the loss by a current of 0 is the error E
+      of its neuron, of a mean over samples.
 
   Returns:
     The rates, the potential and the loss.
   """
-  num_steps, rates = config.num_steps, batch.inputs.rates
+  rates = batch.inputs.rates
   if 'inputs' not in config.rates and batch.inputs.train is None:
-    rates = spiking.encode(
-      key, rates, num_steps, config.input_sampler, positions=batch.position
+    steps, sampler = config.steps_of_inputs, config.input_sampler
+    rates = spiking.encode_rates(
+      key, rates, steps, sampler, positions=batch.position
     )
   exact = tuple(name for name in config.rates if name != 'inputs')
   params, settled = quantize(config, params), []
@@ -297,7 +298,11 @@ def settle(
       potential = potential + probes[layer]
     if layer < len(params) - 1:
       rates = spiking.fire(
-        potential, num_steps, config.gains[layer], config.ceiling, exact=exact
+        potential,
+        config.num_steps,
+        config.ceiling,
+        digits=config.digits,
+        exact=exact,
       )
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
@@ -307,7 +312,7 @@ def settle(
       key,
       potential,
       batch.label,
-      num_steps,
+      config.num_winners,
       positions=batch.position,
       exact=('winners',) if config.winner == 'exact' else (),
     )
@@ -326,7 +331,8 @@ def settle_errors(
   Arguments are those of `settle`; the batch has labels.
 
   Returns:
-    The settled network, and `[B, J]` errors E / T of each layer of weights.
+    The settled network, and `[B, J]` errors E of each sample and layer of
+    weights.
   """
 
   def loss(probes):

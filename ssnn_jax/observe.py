@@ -1,15 +1,16 @@
 """What a network does in a presentation: its activity, and all of its spikes.
 
 The spikes are those of `Network.loss` with the same key and no dropout. An
-`Activity` averages over a batch; of bipolar neurons, it counts those that were
-not taken back. A `Raster` has all spikes of one sample, tick by tick; those of
-bipolar neurons are played until silence (`realtime`).
+`Activity` averages over a batch; of bipolar neurons, settled rates and errors.
+A `Raster` has all spikes of one sample, tick by tick; those of bipolar neurons
+are played until silence (`realtime`). A `Diagnosis` is of anyone's model.
 """
 
 from collections.abc import Callable
 import dataclasses
 import functools
 import math
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ import numpy as np
 from ssnn_jax import network
 from ssnn_jax import realtime
 from ssnn_jax import samples
+from ssnn_jax import spiking
 from ssnn_jax import stochastic
 from ssnn_jax import trains
 from ssnn_jax import types
@@ -81,11 +83,11 @@ def _observe_drawn(config, feedback, params, key, inputs, labels):
   batch = samples.prepare(config, params, key, inputs, labels)
   signals = stochastic.present(config, params, key, batch, feedback)
   ticks, layers = config.num_steps, []
-  for wiring, gain, train, error in zip(
-    config.wirings, config.gains, signals.forward, signals.errors
+  for wiring, train, error in zip(
+    config.wirings, signals.forward, signals.errors
   ):
     spikes, errors = trains.count(train.words), trains.count(error.words)
-    requested = gain * error.errors * ticks
+    requested = error.errors * ticks
     # The coincidences of a tick and position are the product of its numbers of
     # spikes and error spikes, so no array of all weights is needed.
     rows = _spikes_per_tick(wiring.gather(train.words))
@@ -126,70 +128,36 @@ def _spikes_per_tick(words):
   )
 
 
-def settled_counts(
-  config: NetworkConfig,
-  params: types.Params,
-  key: jax.Array,
-  inputs: jax.Array,
-  labels: jax.Array,
-  feedback: types.Params | None = None,
-) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-  """Counts the spikes of a settled network of bipolar neurons.
-
-  Args:
-    config: the network, without dropout.
-    params: its parameters.
-    key: PRNG key of the presentation, as for `Network.loss`.
-    inputs: inputs of a batch, as for `Network`.
-    labels: `[B]` integer classes.
-    feedback: weights of the transposed reads, as for `network.ssnn`.
-
-  Returns:
-    X, `[B, I]` forward spikes of inputs and hidden layers; and G E, `[B, J]`
-    error spikes of hidden layers and output.
-  """
-  num_steps = config.num_steps
+def _observe_settled(config, feedback, params, key, inputs, labels):
+  """Observes the rates and errors of a settled network of bipolar neurons."""
   batch = samples.prepare(config, params, key, inputs, labels)
   settled, errors = network.settle_errors(config, params, key, batch, feedback)
-  return tuple(num_steps * rates for rates in settled.rates), tuple(
-    num_steps * gain * error for gain, error in zip(config.gains, errors)
-  )
-
-
-def _observe_settled(config, feedback, *batch):
-  """Observes the counts of a settled network of bipolar neurons."""
-  spikes, errors = settled_counts(config, *batch, feedback)
-  ticks, most = config.num_steps, config.num_steps * config.ceiling
+  most = config.num_steps * config.ceiling
   if 'forward' not in config.rates:
     most = math.floor(most + 0.5)
-  most *= 1 - 1e-6  # rounding errors of rates
-  means = lambda function, counts: tuple(map(jnp.mean, map(function, counts)))
-  reached = tuple(
-    jnp.mean(jnp.sum(wiring.gather(counts), axis=(1, 2)))
-    for wiring, counts in zip(config.wirings, spikes)
-  )
+  most *= (1 - 1e-6) / config.num_steps  # rounding errors of rates
+  means = lambda function, layers: tuple(map(jnp.mean, map(function, layers)))
   return Activity(
-    firing_rates=means(lambda counts: counts / ticks, spikes),
-    silent_fractions=means(lambda counts: counts == 0, spikes),
+    firing_rates=means(lambda rates: rates, settled.rates),
+    silent_fractions=means(lambda rates: rates == 0, settled.rates),
     saturated_fractions=(
-      *means(lambda counts: counts == ticks, spikes[:1]),
-      *means(lambda counts: counts >= most, spikes[1:]),
+      *means(lambda rates: rates == 1, settled.rates[:1]),
+      *means(lambda rates: rates >= most, settled.rates[1:]),
     ),
-    error_rates=means(lambda counts: jnp.abs(counts) / ticks, errors),
-    row_spikes=reached if config.layers else None,
+    error_rates=means(jnp.abs, errors),
   )
 
 
 class Raster(NamedTuple):
   """Spikes of the layers of a network, each in the shape of its neurons."""
 
-  #: [T, ...] int8 of the inputs and of each hidden layer; -1 takes one back
+  #: [T, ...] int32 worth in counts, of the inputs and of each hidden layer; a
+  #: spike of the other sign takes back what was sent
   spikes: tuple[np.ndarray, ...]
-  #: [T, ...] int8 error spikes of each layer: their number, of spikes to fire
-  #: more negative
+  #: [T, ...] worth of the error spikes of each layer, to fire more negative
   errors: tuple[np.ndarray, ...]
-  #: [T, C] int8 spikes of the output layer: the winner of each tick; of bipolar
-  #: neurons what the winners change, as they are decided again in each tick
+  #: [T, C] int32 spikes of the output layer: the winner of each tick; of
+  #: bipolar neurons, which decide all winners again in each tick, what changes
   winners: np.ndarray
 
 
@@ -239,13 +207,123 @@ def record(
 
   def shaped(layers, name):
     return tuple(
-      np.int8(train[:, 0].reshape(-1, *getattr(wiring, name)))
+      train[:, 0].reshape(-1, *getattr(wiring, name))
       for train, wiring in zip(layers, config.wirings)
     )
 
   sent, errors = shaped(sent, 'input_shape'), shaped(errors, 'output_shape')
-  return Raster(sent, errors, np.int8(winners[:, 0]))
+  return Raster(sent, errors, np.int32(winners[:, 0]))
 
 
 _present = jax.jit(stochastic.present, static_argnums=0)
 _unpack = jax.jit(trains.unpack)
+
+
+class Neurons(NamedTuple):
+  """What the neurons of one `spiking.fire` do in a batch."""
+
+  shape: tuple[int, ...]  #: of the potential; below `jax.vmap` of one sample
+  silent: float  #: fraction of rates that are 0 with a shut gate
+  saturated: float  #: fraction at the ceiling, or at a floor below 0
+  levels: int  #: different rates in use
+  rate: float  #: root mean square
+  error: float  #: root mean square of the errors sent, of the given loss
+
+  @property
+  def advice(self) -> str:
+    """What to try; '' if nothing is wrong."""
+    if not np.isfinite([self.rate, self.error]).all():
+      return 'NaN or infinite: check inputs and labels, lower the learning rate'
+    if self.silent > _MOST:
+      return 'silent: larger initial weights, residual sums, or a floor below 0'
+    if self.saturated > _MOST / 2:
+      return 'saturated: a larger ceiling, or smaller initial weights'
+    if self.levels <= 2:
+      return 'few levels: more num_steps, or larger initial weights'
+    if not self.error:
+      return 'no error arrives: see the neurons below this line'
+    if not self.silent and not self.saturated:
+      return 'all open: a linear layer, as if there were no neurons'
+    return ''
+
+
+_MOST = 0.98  # of silent neurons; half of it of saturated ones
+
+
+class Diagnosis(tuple[Neurons, ...]):
+  """Neurons of each call of `spiking.fire`, in order; prints as a table."""
+
+  def __repr__(self):
+    titles = 'neurons', 'silent', 'open', 'saturated', 'levels', 'rate', 'error'
+    rows = [
+      (
+        f'{number}. {"x".join(map(str, own.shape))}',
+        f'{own.silent:.0%}',
+        f'{1 - own.silent - own.saturated:.0%}',
+        f'{own.saturated:.0%}',
+        f'{own.levels}',
+        f'{own.rate:.2g}',
+        f'{own.error:.1e}',
+      )
+      for number, own in enumerate(self, start=1)
+    ]
+    line = '{:15}' + '{:>9}' * 2 + '{:>11}' + '{:>9}' * 3
+    lines = [line.format(*cells) for cells in (titles, *rows)]
+    advice = ['', *(f'\n  {own.advice}' * bool(own.advice) for own in self)]
+    return '\n'.join(map(''.join, zip(lines, advice)))
+
+
+def diagnose(
+  loss: Callable[..., jax.Array], params: Any, *batch: Any
+) -> Diagnosis:
+  """Measures what all neurons of anyone's model do in a batch, both ways.
+
+  The loss is differentiated without `jax.jit`, so that each call of
+  `spiking.fire` is seen, those of loops and of `jax.vmap` as well.
+
+  Args:
+    loss: `(params, *batch) -> loss`, a scalar of a model with `spiking.fire`.
+    params: its parameters, any tree.
+    *batch: its other arguments.
+
+  Returns:
+    The neurons of each call, which print as a table with what to try.
+
+  Example:
+    >>> from ssnn_jax.spiking import fire
+    >>> loss = lambda w, x: jnp.sum(fire(x * w, 8) + fire(x * w - 2, 8))
+    >>> ssnn_jax.observe.diagnose(loss, 0.5, jnp.arange(-4.0, 4.0))
+    neurons           silent     open  saturated   levels     rate    error
+    1. 8                 62%      38%         0%        4     0.66  6.1e-01
+    2. 8                100%       0%         0%        1        0  0.0e+00
+      silent: larger initial weights, residual sums, or a floor below 0
+  """
+  noted = []
+
+  def make_note(potential):
+    signals = {'shape': potential.shape, 1: [], 3: []}
+    noted.append(signals)
+    keep = lambda *own: signals[len(own)].append(tuple(map(np.asarray, own)))
+    return lambda *own: jax.debug.callback(keep, *own)
+
+  with jax.disable_jit(), spiking.noting(make_note):
+    jax.block_until_ready(jax.grad(loss)(params, *batch))
+    jax.effects_barrier()
+  # A call that is traced twice, as below `jax.checkpoint`, is noted once.
+  return Diagnosis(_summarize(own) for own in noted if own[3])
+
+
+def _summarize(signals):
+  """Returns the neurons of one call, by the signals of all samples."""
+  flat = lambda arrays: np.concatenate([np.ravel(own) for own in arrays])
+  _, rates, gates = (flat(own) for own in zip(*signals[3]))
+  errors = flat(own for (own,) in signals[1]) if signals[1] else np.zeros(1)
+  root = lambda values: float(np.sqrt(np.mean(np.square(np.float64(values)))))
+  return Neurons(
+    signals['shape'],
+    silent=float(np.mean(~gates & (rates == 0))),
+    saturated=float(np.mean(~gates & (rates != 0))),
+    levels=len(np.unique(rates)),
+    rate=root(rates),
+    error=root(errors),
+  )

@@ -26,26 +26,35 @@ def bipolar(
   train: np.ndarray,
   label: int,
   phase: float,
-  gains: Any,
+  num_steps: int,
   *,
   ceiling: float = 1.0,
+  floor: float = 0.0,
+  digits: int = 2,
+  num_winners: int = 64,
   cap: float = np.inf,
+  error_cap: float = np.inf,
   delays: Any = None,
   error_delays: Any = None,
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], int]:
   """Presents a sample to bipolar neurons until they are silent.
 
-  A hidden neuron stores four numbers: the drive D and the errors A that it has
-  received, the spikes X and the errors E that it has sent.
+  A hidden neuron stores four numbers: the potential v and the error A that it
+  has received, the rate X and the error E that it has sent. A spike is worth a
+  power of two, of the N steps of a rate or of an error.
 
   Args:
     params: weights `[I, J]` and biases `[J]` of each layer.
-    train: `[T, I]` input spikes.
+    train: `[n, I]` worth of the input spikes of n ticks, in rates.
     label: class of the sample.
     phase: uniform number of the presentation, in [0, 1).
-    gains: G of each hidden layer: an error spike is worth 1 / G.
-    ceiling: c, largest rate, in spikes per tick.
-    cap: most spikes, or error spikes, that a neuron sends in a tick.
+    num_steps: N, steps of the rates of hidden neurons.
+    ceiling: c, largest rate.
+    floor: a, smallest rate.
+    digits: leading binary digits of an error that are sent.
+    num_winners: n, winners of the presentation.
+    cap: largest worth of a forward spike, in steps; 1 for unit spikes.
+    error_cap: largest worth of an error spike.
     delays: `[I]` ticks that the spikes of a neuron are on their way, for each
       layer of weights; None is 0.
     error_delays: `[J]` those of its error spikes.
@@ -55,49 +64,58 @@ def bipolar(
     synapses of each layer collect, `[I + 1, J]` with biases last; and the ticks
     until silence.
   """
-  num_steps, num_layers = len(train), len(params)
-  rows = [np.vstack([weights, biases]) for weights, biases in params]
-  sizes = [train.shape[1], *(own.shape[1] for own in rows)]
-  G = [*gains, 1.0]
-  D, A, E = ([np.zeros(n) for n in sizes[1:]] for _ in range(3))
-  X = [np.zeros(n) for n in sizes[:-1]]
-  counts = [np.zeros_like(own) for own in rows]
-  ends = [(np.zeros(len(own)), np.zeros(own.shape[1])) for own in rows]
-  wires = [_Wire(n, delay) for n, delay in zip(sizes, delays or X)]
-  error_wires = [_Wire(n, own) for n, own in zip(sizes[1:], error_delays or A)]
+  N, n, num_layers = num_steps, num_winners, len(params)
+  sizes = [train.shape[1], *(len(biases) for _, biases in params)]
+  A, E = ([np.zeros(size) for size in sizes[1:]] for _ in range(2))
+  v = [np.float64(biases) for _, biases in params]
+  X = [np.zeros(size) for size in sizes[:-1]]
+  collected = [np.zeros((len(x) + 1, len(e))) for x, e in zip(X, E)]
+  # Sums of what has arrived at the synapses; the input of a bias is always 1.
+  ends = [(np.append(x, 1.0), np.zeros_like(e)) for x, e in zip(X, E)]
+  wires = [_Wire(size, delay) for size, delay in zip(sizes, delays or X)]
+  error_wires = [_Wire(*own) for own in zip(sizes[1:], error_delays or A)]
 
   for tick in itertools.count():
-    # Send: a neuron sends what it should have sent after k ticks but has not,
-    # and takes back what it has sent but should not have.
-    k = min(tick, num_steps)
-    s, e = [train[tick] if tick < num_steps else 0 * X[0]], []
+    # Send: what a neuron should have sent but has not; it takes back what it
+    # has sent but should not have.
+    s, e = [train[tick] if tick < len(train) else 0 * X[0]], []
     for l in range(num_layers - 1):
-      m = np.clip(D[l], 0, ceiling * k) - X[l + 1]
-      s.append(np.clip(np.floor(m + 0.5), -cap, cap))
-      is_open = (D[l] > 0) & (D[l] < ceiling * k)
-      R = np.where(is_open, np.floor(G[l] * A[l] + 0.5), 0)
-      e.append(np.clip(R - G[l] * E[l], -cap, cap) / G[l])
-    W = _count_winners(D[-1] / max(k, 1), phase, k)
+      count = np.floor(np.clip(N * v[l], floor * N, ceiling * N) + 0.5)
+      s.append(_nearest_power(count - N * X[l + 1], cap) / N)
+      is_open = (floor * N < N * v[l]) & (N * v[l] < ceiling * N)
+      digit = rest = np.where(is_open, A[l], 0)
+      for _ in range(digits):
+        rest = rest - _nearest_power(rest)
+      e.append(_nearest_power(digit - rest - E[l], error_cap))
     target = np.arange(sizes[-1]) == label
-    e.append(np.clip(W - k * target - E[-1], -cap, cap))
+    wanted = _count_winners(v[-1], phase, n) - n * target
+    e.append(_nearest_power(wanted - n * E[-1], n * error_cap) / n)
     X = [sent + now for sent, now in zip(X, s)]
     E = [sent + now for sent, now in zip(E, e)]
     on_way = [own.on_way for own in (*wires, *error_wires)]
-    if tick > num_steps and not any(map(np.any, (*s, *e, *on_way))):
-      return X, E, counts, tick
+    if tick >= len(train) and not any(map(np.any, (*s, *e, *on_way))):
+      return X, E, collected, tick
 
     # Receive: currents and errors add up; a synapse multiplies each spike that
-    # arrives by the count of the other end. A bias spikes in every tick.
-    for l in range(num_layers):
-      arriving = np.append(wires[l].carry(tick, s[l]), tick < num_steps)
+    # arrives by the sum of the other end.
+    for l, (weights, _) in enumerate(params):
+      arriving = wires[l].carry(tick, s[l])
       error = error_wires[l].carry(tick, e[l])
-      D[l] += arriving @ rows[l]
+      v[l] = v[l] + arriving @ weights
       if l:
-        A[l - 1] += rows[l][:-1] @ error
-      x, y = ends[l]  # counts of what has arrived at both ends
+        A[l - 1] = A[l - 1] + weights @ error
+      x, y = ends[l]
       y += error
-      counts[l] += np.outer(arriving, y) + np.outer(x, error)
-      x += arriving
+      collected[l][:-1] += np.outer(arriving, y)
+      collected[l] += np.outer(x, error)
+      x[:-1] += arriving
+
+
+def _nearest_power(values, cap=np.inf):
+  """Returns the nearest power of two up to a cap, with the sign; ties up."""
+  mantissa, exponent = np.frexp(values)  # of which 1/2 <= |mantissa| < 1
+  power = np.where(np.abs(mantissa) < 0.75, 0.5, 1.0) * np.exp2(exponent)
+  return np.sign(values) * np.minimum(power, cap)
 
 
 class _Wire:
@@ -115,12 +133,12 @@ class _Wire:
     return arriving
 
 
-def _count_winners(v, phase, k):
-  """Counts the ticks of k that each class wins: a systematic sample."""
-  shares = np.exp(np.float64(v) - np.max(v))
+def _count_winners(v, phase, n):
+  """Counts how many of n winners each class is: a systematic sample."""
+  shares = np.exp(v - np.max(v))
   cumulative = np.cumsum(shares / shares.sum())[:-1]
-  reached = np.minimum(np.floor(k * cumulative + phase), k)
-  return np.diff(reached, prepend=0, append=k)
+  reached = np.minimum(np.floor(n * cumulative + phase), n)
+  return np.diff(reached, prepend=0, append=n)
 
 
 def stochastic(
@@ -129,7 +147,7 @@ def stochastic(
   """Presents a sample to stochastic neurons, layer after layer, for T ticks.
 
   Layers send spike trains of the rate clip(v, 0, 1), forward, and two error
-  streams of the rates clip(+-G g, 0, 1), back. One output neuron wins each
+  streams of the rates clip(+-g, 0, 1), back. One output neuron wins each
   tick, c with probability softmax(v)_c: its error spike asks it to fire less,
   that of the target to fire more. A synapse counts coincidences.
 
@@ -158,11 +176,11 @@ def stochastic(
   errors = [winners - jax.nn.one_hot(label, len(v))[None]]
   for layer in reversed(range(last)):
     W, read_gain = params[layer + 1].weights, config.read_gains[layer + 1]
-    rates = jnp.sum(errors[0], axis=0) / (T * config.gains[layer + 1])
+    rates = jnp.sum(errors[0], axis=0) / T
     g = read_gain * jnp.matmul(rates, W.T, precision=PRECISION)
     is_open = (0.0 < potentials[layer]) & (potentials[layer] < 1.0)
     g = jnp.where(is_open, g, 0.0)
-    rates = jnp.minimum(jnp.abs(config.gains[layer] * g), 1.0)
+    rates = jnp.minimum(jnp.abs(g), 1.0)
     errors.insert(0, jnp.sign(g)[None] * sample(Role.ERROR, layer, rates))
 
   counts = [

@@ -76,7 +76,7 @@ def prepare(
     )
   if labels is not None:
     checks.check_array('labels', labels)
-    checks.check_labels(labels, batch_size, config.layer_sizes[-1])
+    checks.check_labels(labels, (batch_size,), config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
   masks = _draw_dropout_masks(config, key, positions)

@@ -1,47 +1,54 @@
 """Backpropagation by spikes that can be taken back, as plain JAX functions.
 
-A bipolar neuron integrates and fires in both directions at once. It sends a
-spike of either sign whenever the spikes that it has sent are no longer what
-the spikes that it has received ask for, so that an early, wrong spike is taken
-back. It stores four numbers: the drive D and the errors A that it has
-received, and the forward spikes X and the error spikes E that it has sent::
+A bipolar neuron integrates and fires in both directions at once. A spike has a
+sign and an exponent: it is worth a power of two of counts, and a count is worth
+1 / N of a rate. A neuron stores four numbers: the potential v and the error A
+that it has received, and the rate X and the error E that it has sent. In each
+tick it sends the spike that brings what it has sent nearer to what it has
+received asks for, so that an early, wrong spike is taken back::
 
-  forward   m = clip(D, 0, c k) - X; a spike of +1 if m >= 1/2, -1 if m < -1/2
-  backward  R = floor(G A + 1/2) / G if 0 < D < c k, otherwise 0; spikes of
-            +-1/G until E = R
+  forward   X* = floor(N clip(v, a, c) + 1/2) / N
+  backward  E* = the two leading binary digits of A if a < v < c, otherwise 0
+  send      the power of two nearest to X* - X, and to E* - E, until equal
   synapse   collects s_i E_j + X_i e_j as spikes s_i and e_j arrive
 
-with k ticks so far, at most T, the ceiling c and the gain G. When all spikes
+with N steps of the staircase X*, the ceiling c and the floor a. When all spikes
 have arrived the network is silent, in whatever order and however late they
 came, and then, of layer l with weights W_l and biases b_l::
 
-  D_l = W_l X_(l-1) + T b_l          X_l = floor(clip(D_l, 0, c T) + 1/2)
-  E_l = floor(G W_(l+1)^T E_(l+1) + 1/2) / G   where 0 < D_l < c T, otherwise 0
-  dW_l = X_(l-1) E_l^T / T^2         of the output layer E = winners - T target
+  v_l = W_l X_(l-1) + b_l                X_l = X*(v_l)
+  A_l = W_(l+1)^T E_(l+1)                E_l = E*(A_l, v_l)
+  dW_l = X_(l-1) E_l^T                   of the output E = winners / n - target
 
 (docs/method.md has the proof, `reference` and `realtime` the ticks). These are
 the matrix products of backpropagation, so that the settled network is a
 function of JAX: `fire` is the activation function of a layer of neurons, and
-`jax.grad` is what the synapses learn in real time.
+`jax.grad` is what the synapses learn in real time. The digits of an error have
+its scale, so that nothing is tuned to a loss, a batch or a depth.
 
-`jax.grad` is exactly the update of spikes for models of linear maps between
-`encode`, `fire` and `cross_entropy`: dense and convolutional layers, average
-pooling, residual sums, weights that are used several times. Batch or layer
-normalization, maximum pooling, other activation functions and products of
-activations are no synapses: they run, but their signals are not spikes.
+`jax.grad` is exactly the update of spikes for models of multilinear maps
+between `encode`, `fire` and `cross_entropy`: dense and convolutional layers,
+average pooling, residual sums, weights that are used several times, and
+products of the rates of different layers, as of gates and attention. Batch or
+layer normalization, maximum pooling and other activation functions are no
+synapses: they run, but their signals are not spikes.
 
-Counts, and sums of counts, are exact in any order, on any number of
-accelerators, if T, G, the batch size and other factors are powers of two, the
+Sums of spikes are exact in any order, on any number of accelerators, if N, the
+numbers of winners and of samples and other factors are powers of two, the
 weights lie on a grid (`NetworkConfig.weight_bits`), and sums have at most 24
-bits; of other numbers the last bit may differ, and with it a spike whose drive
-is halfway between two counts.
+bits; of other numbers the last bit may differ, and with it a spike whose
+potential is halfway between two counts.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ssnn_jax import checks
@@ -50,30 +57,34 @@ from ssnn_jax import types
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
 
+INPUT_STEPS = 32  # of inputs, by default: finer than those of short codes
+NUM_WINNERS = 64  # of a sample, by default
+
 
 def encode(
   key: jax.Array,
   images: jax.Array,
-  num_steps: int,
+  num_steps: int = INPUT_STEPS,
   sampler: str | trains.Sampler = 'regular',
   *,
   positions: jax.Array | None = None,
 ) -> jax.Array:
-  """Encodes images as rates of input spikes, multiples of 1 / T.
+  """Encodes images as rates of inputs, multiples of 1 / N.
 
   Args:
-    key: PRNG key of the presentation; 'regular' trains need none.
-    images: `[B, ...]` as for `rate_encode`, which checks no values inside
-      `jax.jit`: floats must be rates, not grey values up to 255.
-    num_steps: T, ticks of a presentation.
-    sampler: 'regular' trains have floor(T x + 1/2) evenly spaced spikes for a
-      grey value x, without a random number; 'sobol' or 'bernoulli' trains, or
-      those of a `trains.Sampler`, are drawn.
+    key: PRNG key of the presentation; 'regular' rates need none.
+    images: `[B, ...]` as for `rate_encode`: floats are rates, and integers grey
+      values that are divided by 255, whatever the largest one is. Inside
+      `jax.jit` wrong values are NaN.
+    num_steps: N, steps of a rate; inputs may have more than the neurons.
+    sampler: 'regular' rates are rounded to the nearest step, without a random
+      number; of 'sobol' or 'bernoulli' trains, or those of a `trains.Sampler`,
+      the spikes of N ticks are counted.
     positions: `[B]` positions of the images in the global batch, of a shard;
       None is 0 to B - 1.
 
   Returns:
-    float32 rates in the shape of the images: spikes / T.
+    float32 rates in the shape of the images.
 
   Example:
     >>> from ssnn_jax import spiking
@@ -81,14 +92,25 @@ def encode(
     >>> spiking.encode(jax.random.key(0), images, num_steps=4)
     Array([[0.  , 0.25, 0.5 , 1.  ]], dtype=float32)
   """
-  _check_steps(num_steps)
   rates = trains.rate_encode(images)
+  rates = encode_rates(key, rates, num_steps, sampler, positions=positions)
+  return rates.reshape(images.shape)
+
+
+def encode_rates(
+  key: jax.Array,
+  rates: jax.Array,
+  num_steps: int,
+  sampler: str | trains.Sampler = 'regular',
+  *,
+  positions: jax.Array | None = None,
+) -> jax.Array:
+  """Encodes `[B, I]` float32 rates as multiples of 1 / N, as `encode`."""
+  _check_steps(num_steps)
   if sampler == 'regular':
-    counts = jnp.floor(num_steps * rates + 0.5)
-  else:
-    words = draw_trains(key, rates, num_steps, sampler, positions=positions)
-    counts = trains.count(words).astype(jnp.float32)
-  return (counts / num_steps).reshape(images.shape)
+    return jnp.floor(num_steps * rates + 0.5) / num_steps
+  words = draw_trains(key, rates, num_steps, sampler, positions=positions)
+  return trains.count(words).astype(jnp.float32) / num_steps
 
 
 def draw_trains(
@@ -101,7 +123,7 @@ def draw_trains(
 ) -> jax.Array:
   """Draws the input spikes that `encode` counts, from `[B, I]` rates.
 
-  Returns `[B, K, I]` uint32 words of 32 ticks, those from T on without spikes.
+  Returns `[B, K, I]` uint32 words of 32 ticks, those from N on without spikes.
   """
   if isinstance(sampler, str):
     if sampler not in trains.SAMPLERS:
@@ -119,93 +141,171 @@ def draw_trains(
 def fire(
   potential: jax.Array,
   num_steps: int,
-  gain: float = 4.0,
-  ceiling: float = 1.0,
-  batch_axis: int | None = 0,
+  ceiling: float = 8.0,
+  floor: float = 0.0,
+  digits: int = 2,
   exact: Sequence[str] = (),
 ) -> jax.Array:
   """Fires the neurons of a layer: an activation function of spikes.
 
-  It is `floor(clip(D, 0, c T) + 1/2) / T` of the drive D = T v. Its derivative
-  rounds the error that arrives to spikes, and sends them where 0 < D < c T. All
-  arguments but the potential are Python's, not traced.
+  It is `floor(N clip(v, a, c) + 1/2) / N` of the potential v. Its derivative
+  rounds the error that arrives to its leading binary digits, and sends them
+  where a < v < c. All arguments but the potential are Python's, not traced.
 
   Args:
-    potential: v = D / T, the mean current of each neuron, a linear function of
-      the rates of other neurons.
-    num_steps: T, ticks of a presentation.
-    gain: G, error spikes for one unit of error; a spike is worth 1 / G. Errors
-      below 1 / (2 G T) are not sent, which deep networks and convolutions need.
-    ceiling: c, largest rate, in spikes per tick; c T is the largest count.
-    batch_axis: axis of the samples, over which `cross_entropy` takes the mean:
-      errors are those of a sample, times its length; None, or a potential of
-      one axis, is a single sample, also below `jax.vmap`, whose gradient is
-      taken below it, too. A loss that is scaled has other spikes: scale the
-      gradient, or divide the gain by the factor.
-    exact: what is exact instead of spikes: 'forward', the rate clip(v, 0, c);
+    potential: v of each neuron, a sum of the rates of other neurons, or of
+      products of rates of different layers, times weights. Counts are computed
+      in float32 at least.
+    num_steps: N, steps of the staircase for a rate of 1: rates are multiples of
+      1 / N. A spike carries a power of two of them, so that N costs bits, not
+      ticks; only unit spikes need N ticks.
+    ceiling: c, the largest rate; c N is the largest count, up to 2^24, or 256
+      of bfloat16. Few potentials of trained ReLU networks exceed 8.
+    floor: a, the smallest rate, 0 or below, of signed neurons.
+    digits: leading signed binary digits of an error that are sent: 1, 2, 3
+      round it by at most 1/3, 1/11, 1/43 of it.
+    exact: what is exact instead of spikes: 'forward', the rate clip(v, a, c);
       'backward', the error.
 
   Returns:
-    Rates X / T in the shape of the potential, from 0 to c, rounded to a count.
+    Rates in the shape and dtype of the potential.
+
+  Raises:
+    UserError: if no count would be right, as of a ceiling without spikes, or
+      of counts that the dtype of the potential cannot hold.
 
   Example:
     >>> from ssnn_jax.spiking import fire
-    >>> v = jnp.array([[-0.2, 0.1, 0.3, 0.9, 1.4]])
+    >>> v = jnp.array([[-0.2, 0.1, 0.3, 0.9, 9.0]])
     >>> fire(v, 4)
-    Array([[0.  , 0.  , 0.25, 1.  , 1.  ]], dtype=float32)
-    >>> jax.grad(lambda v: jnp.sum(fire(v, 4) * 0.1))(v)  # 0.4 is 1.6 spikes
-    Array([[0.   , 0.125, 0.125, 0.125, 0.   ]], dtype=float32)
+    Array([[0.  , 0.  , 0.25, 1.  , 8.  ]], dtype=float32)
+    >>> jax.grad(lambda v: jnp.sum(fire(v, 4) * 0.3))(v)  # 1/4 + 1/16
+    Array([[0.    , 0.3125, 0.3125, 0.3125, 0.    ]], dtype=float32)
   """
   _check_exact(exact, 'forward', 'backward')
+  check_neurons(num_steps, ceiling, floor, digits)
+  most = 2 ** (jnp.finfo(potential.dtype).nmant + 1)
+  if num_steps * max(ceiling, -floor) > most:
+    raise types.UserError(
+      f'potential is {potential.dtype}, which holds no count above {most:,}; '
+      f'with {num_steps} steps and a ceiling of {ceiling:g} there are more: '
+      'lower one of them, or use float32.'
+    )
+  note = _notes[-1](potential) if _notes else None
+  fixed = num_steps, ceiling, floor, digits, tuple(exact), note
+  # bfloat16 has 8 bits, and would round counts.
+  exact_potential = potential.astype(_at_least_float32(potential))
+  return _fire(exact_potential, *fixed).astype(potential.dtype)
+
+
+def check_neurons(
+  num_steps: int, ceiling: float, floor: float, digits: int
+) -> None:
+  """Refuses neurons of which no count would be right; raises `UserError`."""
   _check_steps(num_steps)
-  if not checks.is_positive(gain) or not checks.is_positive(ceiling):
+  is_range = checks.is_positive(ceiling) and checks.is_finite(floor)
+  is_valid = is_range and floor <= 0 and num_steps * ceiling >= 0.5
+  if not is_valid or num_steps * max(ceiling, -floor) > 2**24:
     raise types.UserError(
-      f'gain is {gain!r} and ceiling {ceiling!r}; expected positive numbers of '
-      'Python.'
+      f'ceiling is {ceiling!r} and floor {floor!r}; expected numbers of Python '
+      f'above and below 0, a count of 1 to 2^24 in {num_steps} steps.'
     )
-  last = max(1, potential.ndim) - 1
-  if batch_axis is not None and batch_axis not in range(-last - 1, last + 1):
-    raise types.UserError(
-      f'batch_axis is {batch_axis!r}; expected an axis of a potential of shape '
-      f'{potential.shape}, or None.'
-    )
-  return _fire(potential, num_steps, gain, ceiling, batch_axis, tuple(exact))
+  if not checks.is_count(digits):
+    raise types.UserError(f'digits is {digits!r}; expected 1 or more.')
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5))
-def _fire(potential, num_steps, gain, ceiling, batch_axis, exact):
-  del gain, batch_axis
-  if 'forward' in exact:
-    return jnp.clip(potential, 0.0, ceiling)
-  drive = jnp.clip(num_steps * potential, 0.0, ceiling * num_steps)
-  return jnp.floor(drive + 0.5) / num_steps
-
-
-def _fire_forward(potential, num_steps, gain, ceiling, batch_axis, exact):
-  rates = _fire(potential, num_steps, gain, ceiling, batch_axis, exact)
+def settle_counts(
+  potential: jax.Array, num_steps: int, ceiling: float, floor: float
+) -> tuple[jax.Array, jax.Array]:
+  """Returns the counts N X* of neurons, and whether errors pass them."""
+  low, high = (np.float32(num_steps * bound) for bound in (floor, ceiling))
   drive = num_steps * potential
-  return rates, (0.0 < drive) & (drive < ceiling * num_steps)
+  is_open = (low < drive) & (drive < high)
+  return jnp.floor(jnp.clip(drive, low, high) + 0.5), is_open
 
 
-def _fire_backward(num_steps, gain, ceiling, batch_axis, exact, gate, error):
-  del ceiling
+def nearest_power(values: jax.Array) -> jax.Array:
+  """Returns the powers of two nearest to numbers, with their signs.
+
+  With p the largest power that does not exceed a number, that is 2 p from 1.5 p
+  on, and p below; 0 of 0, and of numbers below 2^-127.
+  """
+  magnitudes = jnp.abs(values).astype(jnp.float32)
+  bits = jax.lax.bitcast_convert_type(magnitudes, jnp.uint32)
+  # From 1.5 p on, half of p carries into the exponent.
+  power = (bits + jnp.uint32(0x400000)) & jnp.uint32(0x7F800000)
+  power = jax.lax.bitcast_convert_type(power, jnp.float32)
+  power = power.astype(values.dtype)
+  return jnp.where(values < 0, -power, power)
+
+
+def leading_digits(values: jax.Array, digits: int) -> jax.Array:
+  """Rounds numbers to their leading signed binary digits.
+
+  A digit is the nearest power of two, the next that of the rest. NaN stays.
+  """
+  rest = values
+  for _ in range(digits):
+    rest = rest - nearest_power(rest)
+  return values - rest
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5, 6))
+def _fire(potential, num_steps, ceiling, floor, digits, exact, note):
+  del digits, note
+  if 'forward' in exact:
+    return jnp.clip(potential, floor, ceiling)
+  return settle_counts(potential, num_steps, ceiling, floor)[0] / num_steps
+
+
+def _fire_forward(potential, num_steps, ceiling, floor, digits, exact, note):
+  rates = _fire(potential, num_steps, ceiling, floor, digits, exact, note)
+  gate = settle_counts(potential, num_steps, ceiling, floor)[1]
+  if note:
+    note(potential, rates, gate)
+  return rates, gate
+
+
+def _fire_backward(num_steps, ceiling, floor, digits, exact, note, gate, error):
+  del num_steps, ceiling, floor
   if 'backward' not in exact:
-    is_single = batch_axis is None or error.ndim == 1
-    samples = 1 if is_single else error.shape[batch_axis]
-    # Of errors, which are means over samples; an int32 could overflow.
-    unit = float(num_steps * samples)
-    error = jnp.floor(gain * (unit * error) + 0.5) / (gain * unit)
-  return (jnp.where(gate, error, 0.0),)
+    error = leading_digits(error, digits)
+  error = jnp.where(gate, error, jnp.zeros_like(error))
+  if note:
+    note(error)
+  return (error,)
 
 
 _fire.defvjp(_fire_forward, _fire_backward)
 
+_notes: list[Callable] = []  # of `noting`; empty but for its time
+
+
+@contextlib.contextmanager
+def noting(make_note: Callable[..., Callable[..., None]]) -> Iterator[None]:
+  """Notes what neurons do where a model is differentiated inside the context.
+
+  Args:
+    make_note: `(potential) -> note`, called by each `fire` when it is traced;
+      then `note(potential, rates, gate)` forward, and `note(error)` backward.
+  """
+  _notes.append(make_note)
+  try:
+    yield
+  finally:
+    _notes.pop()
+
+
+def _at_least_float32(array):
+  is_short = jnp.finfo(array.dtype).bits < 32
+  return jnp.float32 if is_short else array.dtype
+
 
 def _check_steps(num_steps):
-  """Refuses numbers of ticks of which no count would be right."""
+  """Refuses numbers of steps of which no count would be right."""
   if not checks.is_count(num_steps):
     raise types.UserError(
-      f'num_steps is {num_steps!r}; expected 1 tick or more.'
+      f'num_steps is {num_steps!r}; expected 1 step or more.'
     )
 
 
@@ -218,32 +318,33 @@ def _check_exact(exact, *names):
 
 
 def count_winners(
-  phase: jax.Array, potential: jax.Array, num_steps: jax.Array | int
+  phase: jax.Array, potential: jax.Array, num_winners: int
 ) -> jax.Array:
-  """Counts the ticks that each output neuron wins by lateral inhibition.
+  """Counts how often each output neuron wins by lateral inhibition.
 
-  In k ticks neuron c of n wins
+  Of n winners output neuron c is
 
-    floor(k C_c + phi) - floor(k C_(c-1) + phi),  C = cumsum(softmax(v)),
+    floor(n C_c + phi) - floor(n C_(c-1) + phi),  C = cumsum(softmax(v)),
 
-  a systematic sample: with a uniform phase phi the mean is k softmax(v), and
-  each number is within one of its mean.
+  a systematic sample: with a uniform phase phi the mean is n softmax(v), and
+  each number is within one of its mean. To round n softmax(v) instead would be
+  biased: of many unlikely classes no error would ever be sent.
 
   Args:
     phase: `[...]` uniform random numbers in [0, 1), one of each sample.
     potential: `[..., C]` potentials v of the output neurons.
-    num_steps: k, ticks so far.
+    num_winners: n.
 
   Returns:
-    `[..., C]` float32 whole numbers, whose sum is k.
+    `[..., C]` float32 whole numbers, whose sum is n.
   """
-  k = jnp.asarray(num_steps, jnp.float32)
+  n = jnp.float32(num_winners)
   cumulative = jnp.cumsum(jax.nn.softmax(potential), axis=-1)[..., :-1]
-  # Rounding must not leave a tick without a winner, or with two.
+  # Rounding must not lose a winner, or add one.
   reached = jnp.minimum(
-    jnp.floor(k * cumulative + jnp.asarray(phase)[..., None]), k
+    jnp.floor(n * cumulative + jnp.asarray(phase)[..., None]), n
   )
-  ends = jnp.broadcast_to(k, (*reached.shape[:-1], 1))
+  ends = jnp.broadcast_to(n, (*reached.shape[:-1], 1))
   return jnp.diff(reached, prepend=0.0 * ends, append=ends)
 
 
@@ -252,10 +353,10 @@ def draw_phases(key: jax.Array, positions: jax.Array) -> jax.Array:
 
   Args:
     key: PRNG key of the presentation.
-    positions: `[B]` positions of the samples in the global batch.
+    positions: `[...]` positions of the samples in the global batch.
 
   Returns:
-    `[B]` float32, multiples of 2**-16.
+    `[...]` float32, multiples of 2**-16.
   """
   key = thresholds.make_keys(key, 1)[0, Role.WINNER]
   bits = thresholds.keyed_hash(positions.astype(jnp.uint32), *key)
@@ -266,61 +367,80 @@ def cross_entropy(
   key: jax.Array,
   logits: jax.Array,
   labels: jax.Array,
-  num_steps: int,
+  num_winners: int = NUM_WINNERS,
   *,
+  weights: jax.Array | None = None,
   positions: jax.Array | None = None,
   exact: Sequence[str] = (),
 ) -> jax.Array:
   """Computes the softmax cross-entropy, whose derivative are the winners.
 
-  The error of output neuron c of a sample is its winners minus the target,
-  W_c - T [c is the label]: its mean is T times the gradient, softmax - target.
+  The error of output neuron c of a sample is the fraction of the n winners that
+  it is, less 1 of the label: its mean is the gradient, softmax - target. The
+  variance of a class of probability p is at most p / n, and 1 / (4 n^2).
 
   Args:
-    key: PRNG key of the presentation; consumed.
-    logits: `[B, C]` potentials v of the output neurons, or `[C]` of one sample.
-    labels: `[B]` integer classes, or one.
-    num_steps: T, ticks of a presentation.
-    positions: `[B]` positions of the samples in the global batch, of a shard;
-      None is 0 to B - 1.
+    key: PRNG key of the presentation; consumed. Below `jax.vmap` give each
+      sample a key or its position, as all would have the same winners' phase.
+    logits: `[..., C]` potentials v of the output neurons, of samples or of
+      positions of a sample.
+    labels: `[...]` integer classes. Inside `jax.jit` a label that is no class
+      makes loss and gradient NaN, unless its weight is 0.
+    num_winners: n, winners of a sample, whatever the steps of its neurons.
+    weights: `[...]` of samples or positions, as a mask; the loss is a mean with
+      these weights. None is 1.
+    positions: `[...]` positions of the samples in the global batch, of a shard;
+      None is 0, 1 and so on.
     exact: with 'winners' the derivative is softmax - target, without spikes.
 
   Returns:
-    The mean loss of the samples, in nats.
+    The mean loss, in nats; 0 if all weights are 0.
   """
   _check_exact(exact, 'winners')
-  _check_steps(num_steps)
-  if logits.ndim > 2 or logits.ndim != jnp.ndim(labels) + 1:
+  if not checks.is_count(num_winners):
     raise types.UserError(
-      f'logits have shape {logits.shape} and labels {jnp.shape(labels)}; '
-      'expected [B, C] and [B], or [C] and a number.'
+      f'num_winners is {num_winners!r}; expected 1 winner or more.'
     )
-  if logits.ndim == 1:
-    batch = logits[None], jnp.asarray(labels)[None]
-    return cross_entropy(
-      key, *batch, num_steps, positions=positions, exact=exact
-    )
-  checks.check_labels(jnp.asarray(labels), *logits.shape)
+  labels = labels if hasattr(labels, 'dtype') else np.asarray(labels)
+  shape, num_classes = logits.shape[:-1], logits.shape[-1]
+  checks.check_labels(labels, shape, num_classes, is_masked=weights is not None)
+  labels = jnp.asarray(labels)
+  logits = logits.astype(_at_least_float32(logits))
   if positions is None:
-    positions = jnp.arange(len(logits))
-  target = jax.nn.one_hot(labels, logits.shape[-1])
+    positions = jnp.arange(labels.size).reshape(shape)
+  weights = jnp.float32(1.0) if weights is None else jnp.asarray(weights)
+  weights = jnp.broadcast_to(weights.astype(jnp.float32), shape)
+  total = jnp.sum(weights)
+  shares = weights / jnp.where(total > 0, total, 1.0)
+  shares = jnp.where(weights == 0, 0.0, shares * mark_classes(labels, logits))
+  target = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
   if 'winners' in exact:
     errors = jax.nn.softmax(logits) - target
   else:
-    winners = count_winners(draw_phases(key, positions), logits, num_steps)
-    errors = (winners - num_steps * target) / num_steps
-  return _mean_loss(logits, labels, jax.lax.stop_gradient(errors))
+    winners = count_winners(draw_phases(key, positions), logits, num_winners)
+    errors = (winners - num_winners * target) / num_winners
+  errors = jax.lax.stop_gradient(shares[..., None] * errors)
+  labels = jnp.clip(labels, 0, num_classes - 1)
+  return _weigh_losses(logits, labels, shares, errors)
+
+
+def mark_classes(labels: jax.Array, logits: jax.Array) -> jax.Array:
+  """Returns 1 for each label that is a class of `[..., C]` logits, or NaN."""
+  is_class = (0 <= labels) & (labels < logits.shape[-1])
+  return jnp.where(is_class, 1.0, jnp.nan)
 
 
 @jax.custom_vjp
-def _mean_loss(logits, labels, errors):
-  """Computes the mean cross-entropy; its derivative are the given errors."""
+def _weigh_losses(logits, labels, shares, errors):
+  """Computes a sum of cross-entropies; its derivative are the given errors."""
   del errors
   losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-  return jnp.mean(losses)
+  return jnp.sum(shares * losses)
 
 
-_mean_loss.defvjp(
-  lambda logits, labels, errors: (_mean_loss(logits, labels, errors), errors),
-  lambda errors, slope: (slope * errors / len(errors), None, None),
-)
+_weigh_losses.defvjp(
+  lambda *inputs: (_weigh_losses(*inputs), inputs[-1]),
+  lambda errors, slope: (
+    (slope * errors).astype(errors.dtype), None, None, None
+  ),
+)  # fmt: skip

@@ -6,9 +6,9 @@ output layer in each tick, then every layer back, at the rate of its error, in a
 positive or a negative stream. A synapse counts the coincidences of the spikes
 at its two ends; their count *is* a gradient,
 
-  dL/dW_l ~ r_l (C+_l - C-_l) / (T B G_l),
+  dL/dW_l ~ r_l (C+_l - C-_l) / (T B),
 
-of read gain r, batch size B and error gain G. `ssnn_jax.reference.stochastic`
+of read gain r and batch size B. `ssnn_jax.reference.stochastic`
 says it tick by tick. An exact signal is that of an infinite train; with all of
 them exact, the network is the ANN.
 """
@@ -24,6 +24,7 @@ import optax
 from ssnn_jax import checks
 from ssnn_jax import layers
 from ssnn_jax import samples
+from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax import wta
@@ -132,8 +133,7 @@ def _run_back(draws, weights, batch, potentials, winners):
     errors = error.errors
     if 'backward' not in config.rates:
       counts = jnp.where(error.is_negative, -1, 1) * trains.count(error.words)
-      ticks = jnp.float32(config.num_steps) * config.gains[above]
-      errors = counts.astype(jnp.float32) / ticks
+      errors = counts.astype(jnp.float32) / config.num_steps
     rows = wiring.read_transposed(weights[above], gain, errors)
     # Each position is a read of its own, before errors of an input add up.
     rows = draws.add_noise(Role.TRANSPOSED_READ, above, rows)
@@ -164,8 +164,8 @@ class _Draws(NamedTuple):
     )
 
   def send_errors(self, layer, errors):
-    """Draws error spikes, of rates G |error|, at most one a tick."""
-    rates = jnp.minimum(jnp.abs(self.config.gains[layer] * errors), 1.0)
+    """Draws error spikes, of rates |error|, at most one a tick."""
+    rates = jnp.minimum(jnp.abs(errors), 1.0)
     return ErrorTrain(errors, self.send(Role.ERROR, layer, rates), errors <= 0)
 
   def compete(self, potential):
@@ -227,9 +227,7 @@ def count(
     an exact 'update'.
   """
   counts = []
-  for wiring, gain, train, error in zip(
-    config.wirings, config.gains, forward, errors, strict=True
-  ):
+  for wiring, train, error in zip(config.wirings, forward, errors, strict=True):
     if 'update' not in config.rates:
       counts.append(
         coincidences_lib.count_coincidences(
@@ -237,7 +235,7 @@ def count(
         )
       )
       continue
-    expected = wiring.split(gain * error.errors * jnp.float32(config.num_steps))
+    expected = wiring.split(error.errors * jnp.float32(config.num_steps))
     products = jnp.einsum(
       '...i,...j->ij',
       wiring.gather(train.rates),
@@ -260,12 +258,10 @@ def unit_gradients(config: NetworkConfig, batch_size: int) -> types.Params:
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
   expected += 'as coincidences are counted in 32 bits'
   checks.check_field(config, 'num_steps', is_valid, expected)
+  count = batch_size * config.num_steps
   return tuple(
-    types.LayerParams(
-      weights=jnp.float32(read_gain / (batch_size * config.num_steps * gain)),
-      biases=jnp.float32(1.0 / (batch_size * config.num_steps * gain)),
-    )
-    for read_gain, gain in zip(config.read_gains, config.gains)
+    types.LayerParams(jnp.float32(gain / count), jnp.float32(1.0 / count))
+    for gain in config.read_gains
   )
 
 
@@ -288,15 +284,19 @@ def make_loss(
     losses = optax.softmax_cross_entropy_with_integer_labels(
       signals.potential, batch.label
     )
+    marks = spiking.mark_classes(batch.label, signals.potential)
     counts = count(config, signals.forward, signals.errors)
-    batch_size = len(batch.position)
+    batch_size, is_wrong = len(batch.position), jnp.any(jnp.isnan(marks))
     if axis_name:
-      counts = jax.lax.psum(counts, axis_name)
+      counts, is_wrong = jax.lax.psum((counts, is_wrong), axis_name)
       batch_size *= jax.lax.axis_size(axis_name)
     units = unit_gradients(config, batch_size)
-    multiply = lambda count, unit: count.astype(jnp.float32) * unit
+    # Labels that are no classes make all of the update NaN. Counts are marked,
+    # not gradients, whose constant factors XLA multiplies first.
+    mark = lambda count: jnp.where(is_wrong, jnp.nan, count.astype(jnp.float32))
+    multiply = lambda count, unit: mark(count) * unit
     gradient = jax.tree.map(multiply, counts, units)
-    return (jnp.mean(losses), signals.inference), gradient
+    return (jnp.mean(losses * marks), signals.inference), gradient
 
   def backward(gradient, slopes):
     return jax.tree.map(lambda leaf: slopes[0] * leaf, gradient), None, None
@@ -312,18 +312,18 @@ def draw_settled(
   rates: Sequence[jax.Array],
   errors: Sequence[jax.Array],
 ) -> tuple[list[Train], list[ErrorTrain]]:
-  """Draws trains of T ticks at the rates of the settled counts X and E.
+  """Draws trains of T ticks at the settled rates X and errors E.
 
   Devices are pulsed by their coincidences, as in the stochastic update of an
   RPU (T. Gokmen and Y. Vlasov, Frontiers in Neuroscience 10, 333, 2016), whose
-  expected number is G X E / T as long as E is from -T / G to T / G.
+  expected number is T X E as long as E is from -1 to 1.
 
   Args:
     config: a network of bipolar neurons, of ceiling 1 or less.
     key: PRNG key of the presentation.
     positions: `[B]` positions of the samples in the global batch.
-    rates: `[B, I]` X / T of each layer of weights, at most 1.
-    errors: `[B, J]` E / T of each layer of weights.
+    rates: `[B, I]` X of each layer of weights, at most 1.
+    errors: `[B, J]` E of each layer of weights.
 
   Returns:
     Presynaptic spikes and error spikes of each layer of weights.

@@ -153,7 +153,7 @@ class EqualDenseTest(parameterized.TestCase):
     return found, expected
 
   @parameterized.parameters(
-    (learn, dict(num_steps=64, dropout=0.5, gain=(0.5, 2.0))),
+    (learn, dict(num_steps=64, dropout=0.5)),
     (count_pulses, dict(layers=SHORT, num_steps=16, winner='race')),
     (learn, dict(layers=SHORT, num_steps=8, neuron='bipolar', ceiling=0.5)),
     (learn, dict(layers=(Ring(3), Dense(3)), input_shape=(16,), num_steps=32)),

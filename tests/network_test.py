@@ -35,27 +35,27 @@ def make_config(neuron, num_steps=32, **options):
 class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(jnp.asarray, list)
   def test_arrays_and_lists_are_hashable_values(self, array):
-    sizes = (12, 9, 8, 3)
-    expected = networks.stochastic(sizes, 40, gain=(1.0, 2.0), input_gain=0.5)
-    config = networks.stochastic(
+    sizes, bits = (12, 9, 8, 3), (9, 8, 7)
+    make = functools.partial(ssnn_jax.NetworkConfig, weight_bits=12)
+    expected = make(sizes, 40, fraction_bits=bits, input_gain=0.5)
+    config = make(
       array(sizes),
       np.int64(40),
-      gain=array([1.0, 2.0]),
+      fraction_bits=array(bits),
       input_gain=np.array(0.5),
     )
     self.assertEqual(config, expected)
     self.assertEqual(hash(config), hash(expected))
 
   def test_defaults_depend_on_the_neuron(self):
-    bipolar = ssnn_jax.NetworkConfig(
-      SIZES, weight_bits=12, fraction_bits=(9, 8)
-    )
-    stochastic = networks.stochastic(SIZES)
-    self.assertEqual(bipolar.gains, (4.0, 1.0))
-    self.assertEqual(stochastic.gains, (1.0, 1.0))
-    self.assertEqual(bipolar.input_sampler, 'regular')
-    self.assertEqual(stochastic.input_sampler, 'sobol')
-    self.assertEqual(bipolar.fractions, (9, 8))
+    for neuron, num_steps, expected in (
+      ('bipolar', 8, ('regular', 32, 64)),
+      ('bipolar', 100, ('regular', 100, 64)),
+      ('stochastic', 8, ('sobol', 8, 8)),
+    ):
+      config = ssnn_jax.NetworkConfig(SIZES, num_steps, neuron=neuron)
+      found = config.input_sampler, config.steps_of_inputs
+      self.assertEqual((*found, config.winners_of_sample), expected)
 
   @parameterized.parameters(*NEURONS)
   def test_equal_configurations_build_the_same_network(self, neuron):
@@ -88,12 +88,39 @@ class LearningTest(parameterized.TestCase):
     infer = jax.jit(network.infer)
     inference = jax.device_get(infer(params, key, images))
     networks.assert_same(inference, learned)
-    np.testing.assert_array_equal(inference.winner_counts.sum(axis=-1), 32)
-    if neuron == 'stochastic':  # a scaled loss has a scaled gradient
-      loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
-      twice = learner(network._replace(loss=loss))
-      double, _ = twice(params, key, images, labels)
-      networks.assert_same(double, jax.tree.map(lambda x: 2.0 * x, gradient))
+    num_winners = inference.winner_counts.sum(axis=-1)
+    np.testing.assert_array_equal(num_winners, config.winners_of_sample)
+    # A scaled loss has a scaled gradient.
+    loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
+    twice = learner(network._replace(loss=loss))
+    double, _ = twice(params, key, images, labels)
+    networks.assert_same(double, jax.tree.map(lambda x: 2.0 * x, gradient))
+
+  @parameterized.parameters(
+    (ssnn_jax.ssnn, 'bipolar'),
+    (ssnn_jax.ssnn, 'stochastic'),
+    (ssnn_jax.ann, 'bipolar'),
+  )
+  def test_labels_and_images_inside_programs(self, build, neuron):
+    network = build(make_config(neuron))
+    params, (images, labels) = make_params(network.config), batch(4)
+
+    def learn(params, key, *own):
+      return jax.value_and_grad(network.loss, has_aux=True)(params, key, *own)
+
+    (loss, _), gradient = jax.jit(learn)(params, KEY, images, labels)
+    # Arrays of JAX that are constants of a program are not traced.
+    fixed = jnp.asarray(images), jnp.asarray(labels)
+    constant = jax.jit(lambda params: learn(params, KEY, *fixed))(params)
+    networks.assert_close((constant[0][0], constant[1]), (loss, gradient))
+    cross_entropy = lambda v: spiking.cross_entropy(KEY, v, fixed[1])
+    potential = constant[0][1].potential
+    networks.assert_close(jax.jit(cross_entropy)(potential), loss)
+    for label in (-1, 3):  # no class: a loss that nobody overlooks
+      labels = np.int32([0, label, 1, 2])
+      (loss, _), gradient = jax.jit(learn)(params, KEY, images, labels)
+      for leaf in (loss, *jax.tree.leaves(gradient)):
+        self.assertTrue(np.isnan(leaf).any())
 
   @parameterized.parameters(*NEURONS)
   def test_dropped_units_have_no_spikes_and_no_errors(self, neuron):
@@ -146,7 +173,7 @@ class AnnTest(parameterized.TestCase):
     gradient, inference = learner(built)(params, KEY, images, labels)
     networks.assert_close(gradient, expected)
     np.testing.assert_allclose(inference.potential, logits, rtol=1e-5)
-    winners = 10 * softmax(logits, axis=1)
+    winners = 64 * softmax(logits, axis=1)
     np.testing.assert_allclose(inference.winner_counts, winners, rtol=1e-5)
 
 

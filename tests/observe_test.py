@@ -1,16 +1,18 @@
-"""Tests for rasters and the activity of neurons and synapses."""
+"""Tests for rasters, activity and diagnosis of neurons and synapses."""
 
 import dataclasses
 
 from absl.testing import parameterized
+from flax import linen
 import jax
+import jax.numpy as jnp
 from matplotlib import collections
 from matplotlib import colors
 import numpy as np
 
 import ssnn_jax
 from ssnn_jax import observe
-from ssnn_jax.hardware import counts
+from ssnn_jax import spiking
 from ssnn_jax.training import raster_plot
 from tests.testing import convolutions
 from tests.testing import networks
@@ -22,7 +24,7 @@ CONFIGS = [
     layers=convolutions.LAYERS[::2], num_steps=T, neuron=neuron, **options
   )
   for neuron, options in (
-    ('stochastic', {'gain': 2.0}),
+    ('stochastic', {}),
     ('bipolar', {'ceiling': 0.75}),
   )
 ]
@@ -37,7 +39,7 @@ def run_observe(config, params, *batch):
 class RasterTest(parameterized.TestCase):
   @parameterized.parameters(*CONFIGS)
   def test_spikes_are_those_of_the_loss_and_of_the_activity(self, config):
-    params = convolutions.make_params(config)
+    params, is_bipolar = convolutions.make_params(config), config.ceiling < 1
     images, labels = convolutions.batch(1)
     raster = observe.record(config, params, KEY, images[0], labels[0])
     learn = networks.learner(ssnn_jax.ssnn(config))
@@ -46,86 +48,71 @@ class RasterTest(parameterized.TestCase):
     self.assertEqual(shapes, list(SHAPES))
     shapes = [train.shape[1:] for train in (*raster.errors, raster.winners)]
     self.assertEqual(shapes, [SHAPES[1], (3,), (3,)])
-    # One winner in each tick, the last of which are of a settled network.
-    decided = raster.winners.cumsum(axis=0)
-    num_ticks, is_bipolar = len(decided), config.neuron == 'bipolar'
-    self.assertEqual(num_ticks > T, is_bipolar)
+    # One winner in each tick, or all winners again, which settle.
+    decided, num_ticks = raster.winners.cumsum(axis=0), len(raster.winners)
+    num_winners = [64] * num_ticks if is_bipolar else range(1, T + 1)
+    np.testing.assert_array_equal(decided.sum(axis=1), num_winners)
     self.assertEqual(raster.spikes[1].min() < 0, is_bipolar)
-    expected = np.minimum(np.arange(num_ticks) + 1 - is_bipolar, T)
-    np.testing.assert_array_equal(decided.sum(axis=1), expected)
     np.testing.assert_array_equal(inference.winner_counts[0], decided[-1])
-    errors = decided[-1] - T * np.eye(3)[labels[0]]
-    np.testing.assert_array_equal(raster.errors[-1].sum(axis=0), errors)
-    self.assertTrue(np.any(errors))
+    steps = (32, T) if is_bipolar else (T, T)
+    rates = [own.sum(axis=0) / n for own, n in zip(raster.spikes, steps)]
+    errors = [own.sum(axis=0) for own in raster.errors]
+    if not is_bipolar:
+      errors = [own / T for own in errors]
+    expected = decided[-1] / config.winners_of_sample - np.eye(3)[labels[0]]
+    np.testing.assert_array_equal(errors[-1], expected)
+    self.assertTrue(np.any(expected))
     # The update of the first layer follows from its spikes and error spikes.
-    inputs, errors = raster.spikes[0], raster.errors[0].astype(int)
-    inputs = inputs.reshape(num_ticks, -1).astype(int)
-    errors = errors.reshape(num_ticks, -1, 3)
-    if is_bipolar:  # a synapse multiplies counts
-      inputs, errors = inputs.sum(axis=0)[None], errors.sum(axis=0)[None]
-    weights, coincidences = np.zeros((18, 3), int), 0
+    if is_bipolar:  # a synapse multiplies what has settled
+      ends = rates[0][None], errors[0][None]
+    else:
+      ends = raster.spikes[0], raster.errors[0] / T
+    sent, back = ends[0].reshape(-1, 84), ends[1].reshape(-1, 12, 3)
+    weights, coincidences = np.zeros((18, 3)), 0
     conv = convolutions.synapses(config.layers[0], SHAPES[0])
     for source, position, row in conv:
-      weights[row] += inputs[:, source] @ errors[:, position]
-      coincidences += np.sum(inputs[:, source] @ np.abs(errors[:, position]))
-    unit = 1 / (T * config.gains[0])
-    if is_bipolar:
-      np.testing.assert_array_equal(gradient[0].weights, unit / T * weights)
-    else:
-      np.testing.assert_array_equal(gradient[0].weights, unit * weights)
-    biases = unit * errors.sum(axis=(0, 1))
-    np.testing.assert_array_equal(gradient[0].biases, biases)
-    # So does the activity: of spikes that are taken back none is counted.
+      weights[row] += sent[:, source] @ back[:, position]
+      coincidences += np.sum(sent[:, source] @ np.abs(back[:, position]))
+    np.testing.assert_array_equal(gradient[0].weights, weights)
+    np.testing.assert_array_equal(gradient[0].biases, back.sum(axis=(0, 1)))
+    # So does the activity.
     seen = run_observe(config, params, images, labels)
-    sent, errors = (
-      [train.sum(axis=0, dtype=int) for train in layers]
-      for layers in (raster.spikes, raster.errors)
-    )
-    most = T, T * config.ceiling
     for field, expected in (
-      ('firing_rates', [x.mean() / T for x in sent]),
-      ('silent_fractions', [np.mean(x == 0) for x in sent]),
+      ('firing_rates', [x.mean() for x in rates]),
+      ('silent_fractions', [np.mean(x == 0) for x in rates]),
       (
         'saturated_fractions',
-        [np.mean(x == full) for x, full in zip(sent, most)],
+        [np.mean(x == most) for x, most in zip(rates, (1, config.ceiling))],
       ),
-      ('error_rates', [np.abs(x).mean() / T for x in errors]),
+      ('error_rates', [np.abs(x).mean() for x in errors]),
     ):
       self.assertTrue(all(0 < x < 1 for x in expected), field)
       np.testing.assert_allclose(getattr(seen, field), expected, rtol=1e-6)
-    num_sent = [x.sum() for x in sent]
-    num_back = [np.abs(x).sum() for x in errors]
-    reached = sent[0].ravel()[conv[:, 0]].sum()
-    expected = reached, num_sent[1]
-    np.testing.assert_allclose(seen.row_spikes, expected, rtol=1e-6)
     if is_bipolar:
       self.assertIsNone(seen.coincidences)
-    else:
-      meet = [
-        np.abs(train.reshape(T, -1)).sum(axis=1, dtype=int)
-        for train in (raster.spikes[1], raster.errors[1])
-      ]
-      expected = coincidences, np.dot(*meet)
-      self.assertGreater(min(expected), 0)
-      np.testing.assert_allclose(seen.coincidences, expected, rtol=1e-6)
-    # So do the events of hardware.
-    forward, backward = counts.spiking_events(config, seen)
-    np.testing.assert_allclose(forward.spikes, sum(num_sent) + T, rtol=1e-6)
-    np.testing.assert_allclose(backward.spikes, sum(num_back), rtol=1e-6)
-    arrivals = 3 * (reached + num_sent[1]) + T * (36 + 3)
-    np.testing.assert_allclose(forward.synaptic_events, arrivals, rtol=1e-6)
-    arrivals = 36 * num_back[1]
-    np.testing.assert_allclose(backward.synaptic_events, arrivals, rtol=1e-6)
+      self.assertIsNone(seen.row_spikes)
+      return
+    num_sent = [x.sum() for x in raster.spikes]
+    reached = raster.spikes[0].sum(axis=0).ravel()[conv[:, 0]].sum()
+    expected = reached, num_sent[1]
+    np.testing.assert_allclose(seen.row_spikes, expected, rtol=1e-6)
+    meet = [
+      np.abs(train.reshape(T, -1)).sum(axis=1)
+      for train in (raster.spikes[1], raster.errors[1])
+    ]
+    expected = T * coincidences, np.dot(*meet)
+    self.assertGreater(min(expected), 0)
+    np.testing.assert_allclose(seen.coincidences, expected, rtol=1e-6)
 
   @parameterized.parameters(
     (0.25, ('forward', 'backward', 'update')), (2.0, ())
   )
-  def test_clipped_errors_and_exact_signals(self, gain, rates):
-    config = networks.stochastic((2, 6, 3), 40, gain=gain, rates=rates)
+  def test_clipped_errors_and_exact_signals(self, scale, rates):
+    config = networks.stochastic((2, 6, 3), 40, rates=rates)
     # One of two inputs is always on; class 0 always wins.
     images, labels = np.tile(np.float32([1, 0]), (5, 1)), np.arange(5) % 3
     potentials = np.float32([0.5, 0.5, 0.5, 0.5, 0.0, 2.0])
-    output = np.float32([0.5, 1.0, -0.75, 0.0, 4.0, 4.0])
+    output = scale * np.float32([0.5, 1.0, -0.75, 0.0, 4.0, 4.0])
     params = (
       ssnn_jax.LayerParams(np.stack([potentials] * 2), np.zeros(6, 'f4')),
       ssnn_jax.LayerParams(
@@ -134,10 +121,10 @@ class RasterTest(parameterized.TestCase):
       ),
     )
     gate, is_wrong = np.array([1, 1, 1, 1, 0, 0]), labels != 0
-    errors = gain * gate * np.abs(output) * is_wrong[:, None]
+    errors = gate * np.abs(output) * is_wrong[:, None]
     seen = run_observe(config, params, images, labels)
     expected = np.mean(errors > 1)
-    self.assertEqual(expected > 0, gain > 1)
+    self.assertEqual(expected > 0, scale > 1)
     np.testing.assert_allclose(seen.clipped_error_fractions, [expected])
     if not rates:
       errors = np.minimum(errors, 1)  # so that no error is random
@@ -153,6 +140,73 @@ class RasterTest(parameterized.TestCase):
       np.testing.assert_allclose(seen.coincidences, expected, rtol=1e-6)
 
 
+class Model(linen.Module):
+  """A model whose second layer of neurons has a bias."""
+
+  bias: float = 0.0
+
+  @linen.compact
+  def __call__(self, rates):
+    hidden = spiking.fire(linen.Dense(16)(rates), 4, 0.5)
+    shift = linen.initializers.constant(self.bias)
+    hidden = spiking.fire(linen.Dense(8, bias_init=shift)(hidden), 8)
+    return linen.Dense(3)(hidden)
+
+
+def diagnose(bias=0.0, wrap=lambda apply: apply):
+  """Diagnoses a model; returns it, and the potentials of its first layer."""
+  images, labels = networks.batch(20)
+  model = Model(bias)
+  variables = model.init(jax.random.key(0), images)
+
+  def loss(variables, images, labels):
+    logits = wrap(model.apply)(variables, images)
+    return spiking.cross_entropy(KEY, logits, labels)
+
+  potential = images @ variables['params']['Dense_0']['kernel']
+  return observe.diagnose(loss, variables, images, labels), potential
+
+
+class DiagnoseTest(parameterized.TestCase):
+  def test_neurons_of_each_call_with_what_to_try(self):
+    (first, second), v = diagnose()
+    self.assertEqual((first.shape, second.shape), ((20, 16), (20, 8)))
+    np.testing.assert_allclose(first.silent, np.mean(v <= 0))
+    np.testing.assert_allclose(first.saturated, np.mean(v >= 0.5))
+    rates = np.floor(4 * np.clip(v, 0, 0.5) + 0.5) / 4
+    np.testing.assert_allclose(first.rate, np.sqrt(np.mean(rates**2)), 1e-6)
+    self.assertEqual(first.levels, 3)
+    self.assertGreater(min(first.error, second.error), 0)
+    self.assertEqual(second.advice, '')
+    # Silent neurons, below which no error arrives.
+    first, second = found = diagnose(bias=-9.0)[0]
+    self.assertEqual((second.silent, second.rate), (1, 0))
+    self.assertEqual((first.error, second.error), (0, 0))
+    self.assertIn('no error arrives', first.advice)
+    self.assertStartsWith(second.advice, 'silent: ')
+    *_, own, advice = str(found).splitlines()
+    self.assertRegex(own, r'^2\. 20x8 +100% +0% +0% +1 +0 +0.0e\+00$')
+    self.assertEqual(advice, f'  {second.advice}')
+
+  def test_loops_samples_and_checkpoints_are_seen(self):
+    whole, _ = diagnose()
+    for wrap, shapes in (
+      (jax.checkpoint, [(20, 16), (20, 8)]),
+      (lambda apply: jax.vmap(apply, (None, 0)), [(16,), (8,)]),
+    ):
+      found, _ = diagnose(wrap=wrap)
+      self.assertEqual([own.shape for own in found], shapes)
+      for own, expected in zip(found, whole):
+        np.testing.assert_allclose(own[1:], expected[1:], rtol=1e-5)
+    # Each turn of a loop has half of the rates of the turn before.
+    turn = lambda rates, w: (spiking.fire(w * rates, 8), None)
+    loss = lambda w, rates: jnp.sum(jax.lax.scan(turn, rates, w)[0])
+    batch = np.full(3, 0.5, np.float32), np.full(4, 4.0, np.float32)
+    found = observe.diagnose(loss, *batch)
+    self.assertEqual([own.rate for own in found], [2, 1, 0.5])
+    self.assertEqual([own.error for own in found], [0.25, 0.5, 1])
+
+
 class DrawTest(parameterized.TestCase):
   @parameterized.parameters(
     (0, 4, range(20, 25)),
@@ -166,7 +220,8 @@ class DrawTest(parameterized.TestCase):
     def draw(*shape):
       rates = np.where(np.isin(np.arange(np.prod(shape)), active), 0.5, 0.05)
       spikes = rng.uniform(size=(40, rates.size)) < rates
-      return (spikes * rng.choice([-1, 1], spikes.shape)).reshape(40, *shape)
+      worth = rng.choice([-4, -1, 1, 2], spikes.shape)
+      return (spikes * worth).reshape(40, *shape)
 
     spikes, winners = (draw(6, 5), draw(4, 3, 20)), draw(7)
     recorded = observe.Raster(spikes, (draw(4, 3, 20), draw(7)), winners)
@@ -174,19 +229,18 @@ class DrawTest(parameterized.TestCase):
     self.assertLen(panels, 1 if layer == 0 else 2)
     train = (*spikes, winners)[layer]
     shown = [
-      (panels[0], train == 1, raster_plot.SPIKE, 1),
-      (panels[0], train == -1, raster_plot.TAKEN_BACK, 1),
+      (panels[0], train > 0, raster_plot.SPIKE, 1),
+      (panels[0], train < 0, raster_plot.TAKEN_BACK, 1),
     ]
     if layer:
       errors = recorded.errors[layer - 1]
-      sums = errors.cumsum(axis=0)
-      # A spike that brings the sum towards 0 takes one back.
-      is_back = np.abs(sums) < np.abs(sums - errors)
+      # A spike of the other sign than all before takes back.
+      is_back = errors * (errors.cumsum(axis=0) - errors) < 0
       for sign, color in (
         (1, raster_plot.FIRE_LESS),
         (-1, raster_plot.FIRE_MORE),
       ):
-        is_sent = errors == sign
+        is_sent = np.sign(errors) == sign
         shown.append((panels[1], is_sent & ~is_back, color, 1))
         shown.append((panels[1], is_sent & is_back, color, 0.4))
     for axes, is_sent, color, alpha in shown:

@@ -22,7 +22,7 @@ SETTINGS = (
   ('bernoulli', 1, THREE, 2, {}),
   ('sobol', 32, THREE, 2, {'dropout': 0.5}),
   ('bernoulli', 33, TWO, 2, {}),
-  (sources.THREEFRY, 64, THREE, 1, {'gain': (3.0, 0.5)}),
+  (sources.THREEFRY, 64, THREE, 1, {}),
   ('bernoulli', 70, TWO, 5, {'dropout': 0.25}),
   ('sobol', 256, ONE, 1, {}),
 )
@@ -31,9 +31,8 @@ EVENTS = 33  # ticks of the setting whose inputs are spike trains
 
 
 def make_config(sampler, num_steps, sizes, **options):
-  options = {'gain': 1.5, 'input_gain': 1.25} | options
   return networks.stochastic(
-    sizes, num_steps=num_steps, sampler=sampler, **options
+    sizes, num_steps=num_steps, sampler=sampler, input_gain=1.25, **options
   )
 
 
@@ -46,7 +45,7 @@ def make_batch(config, batch_size, seed):
   sizes = config.layer_sizes
   rng, params = np.random.default_rng(seed), []
   for fan_in, fan_out in zip(sizes, sizes[1:]):
-    weights = 2.0 / np.sqrt(fan_in) * rng.normal(size=(fan_in, fan_out))
+    weights = 3.0 / np.sqrt(fan_in) * rng.normal(size=(fan_in, fan_out))
     biases = np.full(fan_out, 0.2)
     if len(params) < len(sizes) - 2:
       weights[:, :2], biases[:2] = 0.0, (0.0, 1.0)
@@ -88,12 +87,10 @@ def by_reference(config, reference=reference):
     ticks = len(labels) * config.num_steps
     return tuple(
       ssnn_jax.LayerParams(
-        jnp.sum(weights, axis=0) * np.float32(gain / (ticks * error_gain)),
-        jnp.sum(biases, axis=0) * np.float32(1 / (ticks * error_gain)),
+        jnp.sum(weights, axis=0) * np.float32(gain / ticks),
+        jnp.sum(biases, axis=0) * np.float32(1 / ticks),
       )
-      for (weights, biases), gain, error_gain in zip(
-        counts, config.read_gains, config.gains
-      )
+      for (weights, biases), gain in zip(counts, config.read_gains)
     ), inference.winner_counts.astype(jnp.int32)
 
   return learn
@@ -120,8 +117,8 @@ def present(learn, config, batch_size, seeds=SEEDS):
 MUTATIONS = (
   ('(0.0 < potentials[layer]) & ', '(0.0 <= potentials[layer]) & '),
   ('& (potentials[layer] < 1.0)', '& (potentials[layer] <= 1.0)'),
-  ('jnp.abs(config.gains[layer] * g)', 'jnp.abs(g)'),
-  ('(T * config.gains[layer + 1])', 'T'),
+  ('jnp.minimum(jnp.abs(g), 1.0)', 'jnp.minimum(jnp.abs(g), 0.9)'),
+  ('jnp.sum(errors[0], axis=0) / T', 'jnp.sum(errors[0], axis=0)'),
   ('read_gain * jnp.matmul', 'jnp.matmul'),
   ('jnp.sign(g)[None]', '-jnp.sign(g)[None]'),
   ('winners - jax', 'winners + jax'),

@@ -49,7 +49,7 @@ LEAKY = nir.nir.LIF(*np.ones((4, 3)))
 FIELDS = (
   (dict(layer_sizes=(5,)), 'layer_sizes is .*at least two layer_sizes'),
   (dict(input_shape=(6,)), r'input_shape is \(6,\); expected .*, or layers'),
-  (dict(num_steps=2**24 + 1), 'num_steps is 16777217; .*1 to 8388608 ticks'),
+  (dict(num_steps=2**24 + 1), r'num_steps is 16777217; .*1 to 8388608\.'),
   (dict(neuron='leaky'), 'neuron is leaky; expected one of bipolar, stoch'),
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
   # Fields of one kind of neuron, which would have no effect.
@@ -61,8 +61,15 @@ FIELDS = (
   (dict(ceiling=0.001), 'ceiling is 0.001; expected 0.0078125 or more'),
   (dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
   (dict(fraction_bits=9), 'fraction_bits is 9; expected 10 without weight_b'),
-  (dict(gain=(1.0, 1.0)), 'gain is .*one for each of 1 layers'),
-  (dict(gain=-1.0), 'gain is -1.0; expected positive'),
+  (dict(weight_bits=9, fraction_bits=-3), 'fraction_bits is -3; .*0 to 32'),
+  (dict(weight_bits=9, fraction_bits=2.5), 'fraction_bits is 2.5; .*0 to 32'),
+  (
+    dict(weight_bits=9, fraction_bits=(7, 6, 5)),
+    r'.* one for each of 2 layers',
+  ),
+  (dict(weight_bits=12, fraction_bits=20), 'fewer bits, .*weights up to 0.94'),
+  (STOCHASTIC | dict(digits=1), "digits is 1; expected 2, or neuron='bipolar'"),
+  (dict(num_winners=0), 'num_winners is 0; expected 1 to'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
   (STOCHASTIC | dict(ceiling=2.0), "ceiling is 2.0; .*, or neuron='bipolar'"),
@@ -86,8 +93,8 @@ SHAPES = (
   ({'images': GOOD[:, :, :2]}, '4 pixels, but layer_sizes starts with 6'),
   ({'images': np.zeros((2, 2, 6), np.uint32)}, r'expected \[B, 1, I\]'),
   ({'labels': np.float32([0, 2])}, 'float32'),
-  ({'labels': np.eye(3, dtype=int)[LABELS]}, r'labels.argmax\(axis=1\)'),
-  ({'labels': np.array([1])}, 'each of the 2 inputs'),
+  ({'labels': np.eye(3, dtype=int)[LABELS]}, r'labels.argmax\(axis=-1\)'),
+  ({'labels': np.array([1])}, r'of shape \(2,\)'),
   ({'params': jax.tree.map(lambda x: x[..., :1], GOOD_PARAMS)}, '^params have'),
   ({'images': GOOD[0]}, 'pass a batch: image.None'),
   ({'params': KEY}, 'params is of type .*; expected the parameters'),
@@ -110,19 +117,13 @@ def _play(fields, **wires):
   return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS, wires)
 
 
-def _play_circuit(change, train=None, labels=(0, 1), gains=(4.0,)):
-  """Plays a circuit of two layers and a bias, whose currents are changed."""
-
-  def currents(params, spikes, is_on):
-    weights, bias = params
-    inputs, hidden = spikes
-    return change(inputs @ weights + is_on * bias, hidden @ weights, bias)
-
-  circuit = realtime.Circuit(currents, ((3,),) * 3, 4, gains)
+def _play_circuit(currents=None, params=2.0, train=None, labels=0, **fields):
+  """Plays a circuit of two layers of weights, some of it changed."""
+  currents = currents or (lambda w, x: (w * x[0], w * x[1]))
+  circuit = realtime.Circuit(currents, ((3,),) * 3, **{'num_steps': 4} | fields)
   train = np.ones((4, 2, 3)) if train is None else train
-  params = 2 * np.eye(3, dtype=np.float32), np.ones((1, 3), np.float32)
-  phases = np.zeros(2, np.float32)
-  realtime.play_circuit(circuit, params, train, np.array(labels), phases)
+  batch = train, np.full(2, labels), np.zeros(2, np.float32)
+  realtime.play_circuit(circuit, np.full((1, 3), params, np.float32), *batch)
 
 
 _IMAGES = np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
@@ -137,7 +138,7 @@ ARRAYS = [  # argument of from_arrays, value, words
   ('x_train', (_IMAGES > 5).astype(np.uint8), 'bool instead of 0 and 1'),
   ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
   ('x_test', _IMAGES.transpose(0, 2, 1), r'inputs uint8\(2, 3\)'),
-  ('y_train', _LABELS[:5], 'y_train: .*each of the 6 inputs'),
+  ('y_train', _LABELS[:5], r'y_train: .*inputs, of shape \(6,\)'),
   ('y_train', _LABELS / 1, 'labels are float64'),
   ('y_train', _LABELS.astype(str), 'labels are <U21'),
   ('y_train', _LABELS + 1, 'labels from 1 to 3; count classes from 0'),
@@ -283,32 +284,46 @@ CALLS = [  # function of a folder, words
   (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),
   (lambda _: _play({}, loss=0.1), 'a key of the losses'),
   (lambda _: _play({}, loss=2.0), 'a loss from 0 to 1'),
-  (lambda _: _play({}, cap=0), 'cap=0.*a cap .*of one spike'),
-  (lambda _: _play({}, error_start=5), 'error_start from 0 to 4'),
+  *_rows(lambda own: _play({}, **own), [
+    ({'cap': 0}, 'cap=0.*a cap of 1, 2, 4'),
+    ({'cap': 3}, 'cap=3.*a cap of 1, 2, 4'),
+    ({'error_cap': 0.3}, 'error_cap=0.3.*a power of two'),
+    ({'error_start': -1}, 'a whole number as error_start'),
+  ]),
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
-    ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 tick'),
-    ({'gain': 0.0}, 'gain is 0.0 and .*positive numbers'),
-    ({'gain': float('inf')}, 'gain is inf and .*positive numbers'),
-    ({'batch_axis': 2}, r'batch_axis is 2; .* potential of shape \(2, 3\)'),
+    ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 step'),
+    ({'ceiling': 0.1}, 'ceiling is 0.1 and floor 0.0; .*a count of 1'),
+    ({'floor': 0.5}, 'floor 0.5; expected numbers of Python above and below 0'),
+    ({'num_steps': 2**22}, r'ceiling is 8.0 .*2\^24 in 4194304 steps'),
+    ({'digits': 0}, 'digits is 0; expected 1 or more'),
     ({'exact': ('forwards',)}, 'exact is .*among forward, backward'),
   ]),
   (
     lambda _: spiking.encode(KEY, GOOD, 4, 'sobel'),
     'sampler is sobel; expected one of sobol, bernoulli',
   ),
-  *_rows(_play_circuit, [
-    (lambda first, last, bias: (first + bias, last), 'are not linear in spike'),
-    (lambda first, last, bias: (jnp.maximum(first, 0), last), 'are not linear'),
-    (lambda first, last, bias: (first, last[:, :2]), 'currents .* have shapes'),
+  (
+    lambda _: spiking.fire(GOOD[0].astype('bfloat16'), 64),
+    'potential is bfloat16, .*no count above 256; with 64 steps and .* of 8',
+  ),
+  *_rows(lambda *own: _play_circuit(*own), [
+    (lambda w, x: (w * w * x[0], w * x[1]), '1 are not linear in a parameter'),
+    (lambda w, x: (jnp.maximum(x[0] - 2 * w, 0), x[1]), '1 are not linear in'),
+    (lambda w, x: (w * x[0], x[1] * x[1]), '2 are not linear in spikes of la'),
+    (lambda w, x: (w * x[0] + x[1], x[1]), '1 depend on .* layer 1; .*loops'),
+    (lambda w, x: (w * x[0], x[1][:, :2]), 'currents .* have shapes'),
   ]),
-  *_rows(lambda own: _play_circuit(lambda *x: x[:2], **own), [
-    ({'train': np.full((4, 2, 3), 0.5)}, 'whole numbers of spikes'),
-    ({'labels': (0, 3)}, 'labels lie within'),
-    ({'gains': (4.0, 4.0)}, 'a gain of each hidden layer'),
+  *_rows(lambda own: _play_circuit(**own), [
+    ({'train': np.full((4, 2, 3), 0.5)}, 'train has fractions; .*whole counts'),
+    ({'labels': 3}, 'labels lie within'),
+    ({'params': np.nan}, 'params are NaN or infinite'),
+    ({'ceiling': -1.0}, 'ceiling is -1.0 and floor 0.0; expected'),
+    ({'floor': (0.5,)}, 'ceiling is 1.0 and floor 0.5; expected'),
   ]),
-  *_rows(lambda *own: spiking.cross_entropy(KEY, *own, 4), [
+  *_rows(lambda *own: spiking.cross_entropy(KEY, *own), [
     (GOOD[:, 0], LABELS - 1, 'classes from 0 to 2'),
-    (GOOD, LABELS, r'logits have shape \(2, 2, 3\)'),
+    (GOOD, LABELS, r'inputs, of shape \(2, 2\)'),
+    (GOOD[:, 0], LABELS, 0, 'num_winners is 0; expected 1 winner or more'),
   ]),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
   (
@@ -492,17 +507,16 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=rpu --rates=inputs', '--rates is .*; .* among forward, b'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
-  ('--grid=gain=4 --method=bp', "--method is .* --grid='method=bp;...'"),
+  ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),
   ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
   ('--grid=num_steps=8,x', "--grid: num_steps is 'x' .*; see --help"),
   ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
-  ('--gain=x', '--gain is x; expected numbers separated by commas'),
-  ('--gain=', '--gain is ; expected numbers separated by commas'),
+  ('--fraction_bits=', '--fraction_bits is ; expected whole numbers sep'),
   ('--grid=num_step=1', "'num_step' is no field; did you mean num_steps?"),
   ('--grid=optimizer=sgd,adam', 'optimizers need learning rates of their own'),
   ('--method=chip --layers=64,10', '--layers is 64,10; expected none, as the'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
-  ('--grid=gain=1;num_steps=1;gain=2', '--grid: gain is repeated'),
+  ('--grid=digits=1;num_steps=1;digits=2', '--grid: digits is repeated'),
   ('--resume', '--resume needs the --workdir of a run'),
   ('--quick=1', '--quick needs a --study'),
   ('--hold_out=20', '--hold_out is 20.0; expected a fraction below 1'),

@@ -1,10 +1,12 @@
-"""Tests that played networks settle to the counts of `ssnn_jax.spiking`.
+"""Tests that played networks settle to the rates and errors of `spiking`.
 
-All weights lie on a grid, and all numbers of ticks and samples are powers of
-two, so that counts and what synapses collect are equal in every bit.
+All weights lie on a grid, and all numbers of steps, winners and samples are
+powers of two, so that counts, errors and what synapses collect are equal in
+every bit.
 """
 
 import functools
+import itertools
 from typing import NamedTuple
 from unittest import mock
 
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import observe
+from ssnn_jax import network
 from ssnn_jax import realtime
 from ssnn_jax import reference
 from ssnn_jax import samples
@@ -25,36 +27,43 @@ from tests.testing import mutations
 from tests.testing.networks import assert_same
 
 BATCH_SIZE = 2
-ONE, TWO, THREE = (12, 4), (12, 9, 4), (12, 9, 8, 4)
-FOUR, SIX = (12, 8, 7, 6, 4), (12, *(6,) * 5, 4)
 NO_CAP = np.inf
 CONV = {'layers': convolutions.LAYERS, 'input_shape': convolutions.INPUT_SHAPE}
-DENSE = {'layer_sizes': THREE, 'num_steps': 8}
-MUTATED = {'layer_sizes': FOUR, 'num_steps': 16}
-MUTATED |= {'gain': (1.0, 4.0, 2.0), 'ceiling': 0.5}
-# Fields, cap and longest delay.
+DENSE = {'layer_sizes': (12, 9, 8, 4), 'num_steps': 8, 'ceiling': 2.0}
+MUTATED = {'layer_sizes': (12, 24, 18, 12, 4), 'num_steps': 16, 'ceiling': 0.5}
+# Networks, each of which settles on all wires.
 SETTINGS = (
-  (MUTATED, 2, 5),
-  ({'layer_sizes': ONE, 'num_steps': 4, 'sampler': 'sobol'}, 1, 0),
-  ({'layer_sizes': TWO, 'num_steps': 2, 'gain': 1.0}, NO_CAP, 10),
-  (DENSE, 1, 3),
-  (
-    {'layer_sizes': THREE, 'num_steps': 8, 'sampler': 'bernoulli'}
-    | {'input_gain': 2.0},
-    3,
-    10,
-  ),
-  ({'layer_sizes': SIX, 'num_steps': 64, 'gain': 16.0, 'ceiling': 2.0}, 2, 1),
-  (CONV | {'num_steps': 4, 'ceiling': 4.0}, 1, 10),
-  (CONV | {'num_steps': 16, 'sampler': 'sobol', 'gain': 1.0}, NO_CAP, 3),
+  MUTATED,
+  DENSE,
+  {'layer_sizes': (12, 4), 'num_steps': 4, 'sampler': 'sobol'},
+  {'layer_sizes': (12, 9, 4), 'num_steps': 2, 'num_winners': 1, 'digits': 1},
+  {'layer_sizes': (12, 9, 4), 'num_steps': 256, 'num_winners': 4096},
+  {'layer_sizes': (12, 9, 8, 4), 'num_steps': 1, 'sampler': 'bernoulli'}
+  | {'input_gain': 2.0, 'input_steps': 4},
+  {'layer_sizes': (12, *(6,) * 4, 4), 'num_steps': 32, 'input_steps': 256},
+  {'layer_sizes': (12, *(6,) * 5, 4), 'num_steps': 64, 'digits': 3},
+  CONV | {'num_steps': 4, 'ceiling': 4.0},
+  CONV | {'num_steps': 16, 'sampler': 'sobol', 'digits': 1},
 )
-# Cap, cap of errors, longest delay, first tick with errors.
-WIRES = ((1, 4, 10, None), (None, None, 0, 0), (2, 3, 2, 8))
+# Cap of a spike and of an error spike, longest delay, and whether inputs are
+# permuted in time. The delay of each neuron is drawn.
+WIRES = (
+  (NO_CAP, NO_CAP, 0, False),
+  (NO_CAP, NO_CAP, 10, True),
+  (1, NO_CAP, 3, False),
+  (1, 1 / 64, 10, True),
+  (2, 1 / 16, 1, True),
+  (8, 1 / 4, 5, False),
+)
 
 
 def make_config(layer_sizes=None, **options):
   grid = {'weight_bits': 10, 'fraction_bits': 7}
   return ssnn_jax.NetworkConfig(layer_sizes, **grid | options)
+
+
+def on_grid(values):
+  return np.float32(np.clip(np.round(128 * values), -512, 511) / 128)
 
 
 def make_params(config, seed=0):
@@ -64,10 +73,10 @@ def make_params(config, seed=0):
     shape = wiring.weights_shape
     weights = rng.normal(0.05, 1.6 / np.sqrt(shape[0]), shape)
     biases = rng.normal(0.1, 0.1, shape[1])
-    if wiring is not config.wirings[-1]:  # drives of 0, c T, and 2 1/2
-      weights[:, :3] = 0.0
+    if wiring is not config.wirings[-1]:  # potentials 0, c, 2 1/2, 1/4 steps
+      weights[:, :3], weights[:, -1] = 0.0, 0.0
       biases[:3] = 0.0, config.ceiling, 2.5 / config.num_steps
-    on_grid = lambda x: np.float32(np.clip(np.round(128 * x), -512, 511) / 128)
+      biases[-1] = 0.25 / config.num_steps
     params.append(ssnn_jax.LayerParams(on_grid(weights), on_grid(biases)))
   return tuple(params)
 
@@ -83,10 +92,10 @@ def make_batch(config, seed=0):
 class Settled(NamedTuple):
   """A settled network, and what it was shown."""
 
-  counts: tuple  # forward and error spikes that stay, of each layer
-  gradient: tuple  # X E of all samples
+  sent: tuple  # N X and E that stay, of each layer
+  gradient: tuple  # of the mean loss
   inference: ssnn_jax.Inference
-  train: jax.Array  # [T, B, I] input spikes
+  words: jax.Array | None  # input trains that were drawn
   phases: jax.Array  # [B]
 
 
@@ -94,80 +103,12 @@ class Settled(NamedTuple):
 def settle(config, params, key, *batch):
   loss = ssnn_jax.ssnn(config).loss
   gradient, inference = jax.grad(loss, has_aux=True)(params, key, *batch)
-  scale = config.num_steps**2 * BATCH_SIZE
   prepared = samples.prepare(config, params, key, *batch)
-  return Settled(
-    observe.settled_counts(config, params, key, *batch),
-    jax.tree.map(lambda leaf: scale * leaf, gradient),
-    inference,
-    realtime.input_train(config, key, prepared),
-    spiking.draw_phases(key, prepared.position),
-  )
-
-
-def play_by_reference(
-  config, params, labels, settled, cap, delay, reference=reference
-):
-  """Plays each sample with random wires; returns counts and gradient."""
-  train = np.float64(settled.train)
-  expanded = convolutions.expand(config, params)
-  layers = [
-    (gain * np.float64(weights), np.float64(biases))
-    for gain, (weights, biases) in zip(config.read_gains, expanded)
-  ]
-  rng, played = np.random.default_rng(1), []
-  wires = lambda sizes: [rng.integers(0, delay + 1, size) for size in sizes]
-  for sample, label in enumerate(labels):
-    sent, errors, counts, _ = reference.bipolar(
-      layers,
-      train[:, sample],
-      label,
-      float(settled.phases[sample]),
-      config.gains[:-1],
-      ceiling=config.ceiling,
-      cap=cap,
-      delays=wires(config.layer_sizes[:-1]),
-      error_delays=wires(config.layer_sizes[1:]),
-    )
-    errors = [gain * error for gain, error in zip(config.gains, errors)]
-    played.append((sent, errors, counts))
-  sent, errors, counts = zip(*played)
-  stack = lambda rows: tuple(map(np.stack, zip(*rows)))
-  gradient = tuple(
-    ssnn_jax.LayerParams(gain * total[:-1], total[-1])
-    for gain, total in zip(config.read_gains, map(sum, zip(*counts)))
-  )
-  return (stack(sent), stack(errors)), convolutions.fold(config, gradient)
-
-
-# What is exchanged in the source of the reference.
-COUNT, GATE = 'np.floor(m + 0.5)', '(D[l] > 0) & (D[l] < ceiling * k)'
-DRIVE, ERROR = 'np.clip(D[l], 0, ceiling * k)', 'np.floor(G[l] * A[l] + 0.5)'
-WINNERS = 'np.diff(reached, prepend=0, append=k)'
-MUTATIONS = (
-  (COUNT, 'np.floor(m)'),
-  (COUNT, 'np.ceil(m)'),
-  (COUNT, 'np.round(m)'),  # a half to even
-  (DRIVE, 'np.maximum(D[l], 0)'),
-  (DRIVE, 'np.minimum(D[l], ceiling * k)'),
-  (DRIVE, 'np.clip(D[l], 0, ceiling * (k - 2))'),
-  (GATE, '(D[l] == D[l])'),
-  (GATE, '(D[l] > 0)'),
-  (GATE, '(D[l] < ceiling * k)'),
-  (GATE, '(D[l] >= 0.5) & (D[l] < ceiling * k - 0.5)'),
-  (ERROR, 'G[l] * A[l]'),
-  (ERROR, 'np.floor(G[l] * A[l])'),
-  (ERROR, 'np.trunc(G[l] * A[l])'),
-  (ERROR, 'np.floor(A[l] + 0.5)'),
-  (ERROR, '-np.floor(G[l] * A[l] + 0.5)'),
-  (ERROR, f'np.floor(G[l] * A[l] / {BATCH_SIZE} + 0.5)'),
-  ('phase, k)\n    target', '(phase + 0.25) % 1.0, k)\n    target'),
-  (WINNERS, f'np.roll({WINNERS}, 1)'),
-  (WINNERS, f'0 * {WINNERS}'),
-  ('s[l]), tick < num_steps', 's[l]), tick < num_steps - 1'),
-  ('np.outer(arriving, y)', 'np.outer(arriving, y - error)'),
-  (' + np.outer(x, error)', ''),
-)
+  settled, errors = network.settle_errors(config, params, key, prepared)
+  steps = config.steps_of_inputs, *[config.num_steps] * len(errors)
+  counts = tuple(n * rates for n, rates in zip(steps, settled.rates))
+  _, (_, words), phases = realtime._prepare(config, params, key, prepared)
+  return Settled((counts, errors), gradient, inference, words, phases)
 
 
 @functools.cache
@@ -179,15 +120,104 @@ def right(**options):
   return config, params, batch, jax.tree.map(np.asarray, settled)
 
 
+def make_train(config, settled, cap, is_permuted):
+  """Returns input spikes `[n, B, I]` in counts, in their order or another."""
+  counts = settled.sent[0][0].reshape(BATCH_SIZE, -1)
+  cap = None if cap == NO_CAP else cap
+  steps = config.steps_of_inputs
+  train = realtime.make_train(counts, settled.words, steps, cap)
+  rng = np.random.default_rng(3)
+  return rng.permuted(train, axis=0) if is_permuted else train
+
+
+def play_by_reference(
+  config, params, labels, settled, wires, reference=reference, **options
+):
+  """Plays each sample with random wires; returns counts and gradient."""
+  cap, error_cap, delay, is_permuted = wires
+  train = make_train(config, settled, cap, is_permuted)
+  train = np.float64(train) / config.steps_of_inputs
+  expanded = convolutions.expand(config, params)
+  layers = [
+    (gain * np.float64(weights), np.float64(biases))
+    for gain, (weights, biases) in zip(config.read_gains, expanded)
+  ]
+  rng, played = np.random.default_rng(1), []
+  draw = lambda sizes: [rng.integers(0, delay + 1, size) for size in sizes]
+  for sample, label in enumerate(labels):
+    sent, errors, collected, _ = reference.bipolar(
+      layers,
+      train[:, sample],
+      label,
+      float(settled.phases[sample]),
+      config.num_steps,
+      ceiling=config.ceiling,
+      digits=config.digits,
+      num_winners=config.num_winners,
+      cap=cap,
+      error_cap=error_cap,
+      delays=draw(config.layer_sizes[:-1]),
+      error_delays=draw(config.layer_sizes[1:]),
+      **options,
+    )
+    steps = config.steps_of_inputs, *[config.num_steps] * len(sent)
+    counts = [n * rates for n, rates in zip(steps, sent)]
+    played.append((counts, errors, collected))
+  sent, errors, collected = zip(*played)
+  stack = lambda rows: tuple(map(np.stack, zip(*rows)))
+  gradient = tuple(
+    ssnn_jax.LayerParams(gain * mean[:-1], mean[-1])
+    for gain, mean in zip(config.read_gains, map(sum, zip(*collected)))
+  )
+  gradient = convolutions.fold(config, gradient)
+  gradient = jax.tree.map(lambda leaf: leaf / BATCH_SIZE, gradient)
+  return (stack(sent), stack(errors)), gradient
+
+
+# What is exchanged in the source of the reference.
+COUNT = 'np.floor(np.clip(N * v[l], floor * N, ceiling * N) + 0.5)'
+GATE = '(floor * N < N * v[l]) & (N * v[l] < ceiling * N)'
+WINNERS = 'np.diff(reached, prepend=0, append=n)'
+MUTATIONS = (
+  (COUNT, COUNT.replace(' + 0.5', '')),
+  (COUNT, COUNT.replace('floor(', 'ceil(', 1)),
+  (COUNT, COUNT.replace(' + 0.5)', ')').replace('floor(', 'round(', 1)),
+  (COUNT, 'np.floor(np.maximum(N * v[l], 0) + 0.5)'),
+  (COUNT, 'np.floor(np.minimum(N * v[l], ceiling * N) + 0.5)'),
+  (COUNT, COUNT.replace('ceiling * N', 'ceiling * (N - 2)')),
+  ('count - N * X[l + 1], cap', 'np.sign(count - N * X[l + 1])'),
+  (GATE, '(v[l] == v[l])'),
+  (GATE, '(v[l] > 0)'),
+  (GATE, '(v[l] < ceiling)'),
+  (GATE, '(N * v[l] >= 0.5) & (N * v[l] < ceiling * N - 0.5)'),
+  ('digit - rest - E[l]', 'digit - E[l]'),
+  ('digit - rest - E[l]', 'np.trunc(digit - rest) - E[l]'),
+  ('digit - rest - E[l]', 'rest - digit - E[l]'),
+  ('in range(digits)', 'in range(1)'),
+  ('in range(digits)', 'in range(digits + 1)'),
+  ('< 0.75', '< 0.65'),
+  ('< 0.75', '< 0.85'),
+  ('v[-1], phase, n)', 'v[-1], (phase + 0.25) % 1.0, n)'),
+  (WINNERS, f'np.roll({WINNERS}, 1)'),
+  (WINNERS, f'0 * {WINNERS}'),
+  ('- n * target', '- target'),
+  ('np.append(x, 1.0)', 'np.append(x, 0.0)'),
+  ('np.outer(arriving, y)', 'np.outer(arriving, y - error)'),
+  ('+= np.outer(x, error)', '+= 0'),
+)
+# That changes the way, but not where it leads.
+HARMLESS = ('count - N * X[l + 1], cap', 'np.sign(count - N * X[l + 1])')
+
+
 class ReferenceTest(parameterized.TestCase):
-  def play(self, options, *wires):
+  def play(self, options, wires, *wrong):
     config, params, (_, _, labels), settled = right(**options)
-    played = play_by_reference(config, params, labels, settled, *wires)
+    played = play_by_reference(config, params, labels, settled, wires, *wrong)
     return played, settled[:2]
 
-  @parameterized.parameters(*SETTINGS)
-  def test_settles(self, options, cap, delay):
-    played, settled = self.play(options, cap, delay)
+  @parameterized.parameters(*itertools.product(SETTINGS, WIRES))
+  def test_settles(self, options, wires):
+    played, settled = self.play(options, wires)
     assert_same(settled, played)
     for counts in (*settled[0][0], settled[0][1][-1]):
       self.assertTrue(np.any(counts))
@@ -195,7 +225,41 @@ class ReferenceTest(parameterized.TestCase):
   @parameterized.parameters(*MUTATIONS)
   def test_wrong_rule_is_seen(self, old, new):
     wrong = mutations.mutate(reference, old, new)
-    self.assertFalse(is_equal(*self.play(MUTATED, 2, 5, wrong)))
+    is_right = is_equal(*self.play(MUTATED, (2, 1 / 16, 5, False), wrong))
+    self.assertEqual(is_right, (old, new) == HARMLESS)
+
+  @parameterized.parameters(*itertools.product((-1.0, -0.25), WIRES))
+  def test_signed_neurons_settle(self, floor, wires):
+    config, params, (key, _, labels), shown = right(**DENSE)
+    rates = np.float32(shown.sent[0][0]) / config.steps_of_inputs
+    sent, errors, gradient = settle_signed(
+      config, floor, params, key, rates, labels
+    )
+    self.assertTrue(any(np.any(x < 0) for x in sent[1:]))
+    played = play_by_reference(
+      config, params, labels, shown, wires, floor=floor
+    )
+    expected = (shown.sent[0][:1] + sent[1:], errors), gradient
+    assert_same(played, jax.device_get(expected))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def settle_signed(config, floor, params, key, rates, labels):
+  """Returns counts, errors and the gradient of signed neurons."""
+  steps, most = config.num_steps, config.ceiling
+
+  def loss(params, probes):
+    sent = [rates]
+    for layer, probe in enumerate(probes):
+      v = network.read(config, params, layer, sent) + probe
+      sent.append(spiking.fire(v, steps, most, floor))
+    return spiking.cross_entropy(key, v, labels), sent[:-1]
+
+  probes = [jnp.zeros((len(labels), n)) for n in config.layer_sizes[1:]]
+  learn = jax.grad(loss, (0, 1), has_aux=True)
+  (gradient, errors), sent = learn(params, probes)
+  errors = tuple(BATCH_SIZE * error for error in errors)
+  return tuple(steps * own for own in sent), errors, gradient
 
 
 def is_equal(found, expected):
@@ -203,10 +267,10 @@ def is_equal(found, expected):
   return all(jax.tree.leaves(equal))
 
 
-def make_wires(sizes, cap, error_cap, delay, start):
+def make_wires(shapes, cap, error_cap, delay, start=None):
   rng = np.random.default_rng(2)
-  draw = lambda sizes: tuple(rng.integers(0, delay + 1, n) for n in sizes)
-  ends = draw(sizes[:-1]), draw(sizes[1:])
+  draw = lambda shapes: tuple(rng.integers(0, delay + 1, n) for n in shapes)
+  ends = draw(shapes[:-1]), draw(shapes[1:])
   return realtime.Wires(*ends, cap, error_cap, start)
 
 
@@ -214,128 +278,106 @@ def divide_by_3(params):
   return jax.tree.map(lambda x: x / 3, params)
 
 
+# Cap, cap of errors, longest delay, first tick with errors.
+PLAYED = ((1, None, 10, 0), (None, None, 0, None), (4, 1 / 16, 2, 8))
+
+
 class PlayTest(parameterized.TestCase):
   def assert_settles(self, config, params, batch, settled, *wires):
-    counts, gradient, inference, *_ = settled
     wires = make_wires(config.layer_sizes, *wires)
     played = realtime.play(config, params, *batch, wires)
-    assert_same((played.counts, played.error_counts), counts)
-    scale = config.num_steps**2 * BATCH_SIZE
-    collected = jax.tree.map(lambda leaf: scale * leaf, played.update)
-    assert_same(collected, gradient)
-    np.testing.assert_array_equal(played.potentials[-1], inference.potential)
-    np.testing.assert_array_equal(played.winners[-1], inference.winner_counts)
+    assert_same((played.counts, played.sent_errors), settled.sent)
+    assert_same(played.update, settled.gradient)
+    potential, winner_counts = played.potentials[-1], played.winners[-1]
+    assert_same(potential, settled.inference.potential)
+    assert_same(winner_counts, settled.inference.winner_counts)
     return played
 
-  @parameterized.parameters(*WIRES)
+  @parameterized.parameters(*PLAYED)
   def test_dense_network_settles(self, *wires):
-    played = self.assert_settles(*right(**DENSE), *wires)
+    config, params, batch, settled = right(**DENSE)
+    played = self.assert_settles(config, params, batch, settled, *wires)
     # Some spikes were taken back, in both directions.
-    self.assertTrue(any(np.any(sent < 0) for sent in played.spikes[1:]))
-    events = realtime.count_events(make_config(**DENSE), played)
-    self.assertEqual(events.sent[0], events.stayed[0])
-    self.assertGreater(events.sent[1], events.stayed[1])
-    for sent, stayed in zip(events.errors_sent, events.errors_stayed):
-      self.assertGreater(sent, stayed)
+    for layers in (played.spikes[1:], played.errors):
+      for own in layers:
+        least = np.abs(own.sum(axis=0)) < np.abs(own).sum(axis=0)
+        self.assertTrue(np.any(least))
     cap, error_cap, _, start = wires
-    if cap:
-      self.assertEqual(max(np.abs(x).max() for x in played.spikes), cap)
-      self.assertEqual(max(np.abs(x).max() for x in played.errors), error_cap)
+    start = 3 if start is None else start  # layers of weights
+    largest = [np.abs(own).max() for own in played.spikes]
+    self.assertEqual(max(largest), cap or max(largest))
+    largest = [np.abs(own).max() for own in played.errors]
+    self.assertEqual(max(largest), error_cap or max(largest))
+    for sent in (*played.spikes, *played.errors):  # powers of two
+      self.assertTrue(np.all(np.isin(np.frexp(np.abs(sent))[0], (0.0, 0.5))))
     for sent in played.errors:
-      self.assertFalse(np.any(sent[: start or 0]))
-    self.assertTrue(np.all(played.silence >= 8))
+      self.assertFalse(np.any(sent[:start]))
     self.assertTrue(np.all(played.silence < len(played.potentials)))
 
+  def test_precision_costs_bits_and_not_ticks(self):
+    played = {}
+    for num_steps, cap in itertools.product((4, 256), (None, 1)):
+      options = DENSE | {'num_steps': num_steps, 'input_steps': num_steps}
+      config, params, batch, settled = right(**options)
+      found = self.assert_settles(config, params, batch, settled, cap, None, 0)
+      played[num_steps, cap] = np.max(found.silence)
+    self.assertLess(played[256, None], played[4, None] + 24)
+    self.assertGreater(played[256, 1], 256)
+
   def test_convolution_settles(self):
-    self.assert_settles(*right(**SETTINGS[-1][0]), *WIRES[0])
+    self.assert_settles(*right(**SETTINGS[-1]), *PLAYED[0])
 
   def test_residual_connections_settle(self):
     layers = map(
       ssnn_jax.layers.Dense, (8, 8, 8, 4), (False, False, True, False)
     )
     layers = {'layers': tuple(layers), 'input_shape': (12,)}
-    self.assert_settles(*right(**layers, num_steps=8), *WIRES[0])
+    self.assert_settles(*right(**layers, num_steps=8), *PLAYED[0])
 
   def test_events_settle(self):
-    config = make_config(TWO, num_steps=64, input_gain=2.0)
+    config = make_config((12, 9, 4), num_steps=64, input_gain=2.0)
     key, _, labels = make_batch(config)
     events = np.random.default_rng(3).integers(0, 2, (BATCH_SIZE, 64, 12))
     batch = key, trains.pack(jnp.asarray(events)), labels
     params = make_params(config)
     settled = settle(config, params, *batch)
-    played = self.assert_settles(config, params, batch, settled, 1, 4, 10, 0)
-    np.testing.assert_array_equal(played.counts[0], events.sum(axis=1))
-
-  def test_residual_network_settles(self):
-    # Hidden layer 2 has the weights of layer 1, and its sum with it goes on.
-    rng = np.random.default_rng(0)
-    draw = lambda *shape: np.float32(rng.integers(-60, 68, shape) / 128)
-    params = {'first': draw(12, 8), 'again': draw(8, 8), 'last': draw(8, 4)}
-    config, _, (key, _, labels), shown = right(**SETTINGS[1][0])
-    num_steps, gains = config.num_steps, (4.0, 2.0)
-    rates = np.float32(shown.train.mean(axis=0))
-
-    def loss(params, probes):
-      first = rates @ params['first'] + probes[0]
-      first = spiking.fire(first, num_steps, gains[0])
-      second = first @ params['again'] + probes[1]
-      second = spiking.fire(second, num_steps, gains[1])
-      potential = (first + second) @ params['last'] + probes[2]
-      value = spiking.cross_entropy(key, potential, labels, num_steps)
-      return value, (first, second)
-
-    def currents(params, spikes, is_on):
-      del is_on
-      inputs, first, second = spikes
-      below = inputs @ params['first'], first @ params['again']
-      return *below, first @ params['last'] + second @ params['last']
-
-    probes = [np.zeros((BATCH_SIZE, n), np.float32) for n in (8, 8, 4)]
-    learn = jax.jit(jax.grad(loss, (0, 1), has_aux=True))
-    (gradient, errors), sent = learn(params, probes)
-    circuit = realtime.Circuit(
-      currents, ((12,), (8,), (8,), (4,)), num_steps, gains
+    settled = settled._replace(
+      sent=((events.sum(axis=1), *settled.sent[0][1:]), settled.sent[1])
     )
-    # In any order of the input spikes.
-    train = np.random.default_rng(1).permutation(shown.train)
-    wires = make_wires((12, 8, 8, 4), *WIRES[0])
-    played = realtime.play_circuit(
-      circuit, params, train, labels, shown.phases, wires
-    )
-    assert_same(played.counts[1:], tuple(num_steps * x for x in sent))
-    unit = num_steps * BATCH_SIZE
-    errors = [unit * gain * x for gain, x in zip((*gains, 1.0), errors)]
-    assert_same(played.error_counts, tuple(errors))
-    assert_same(played.update, gradient)
+    played = self.assert_settles(config, params, batch, settled, 1, None, 10)
+    np.testing.assert_array_equal(played.spikes[0][:64], events.swapaxes(0, 1))
 
   @parameterized.parameters(
-    (realtime, '_prepare', lambda own, train, *last: (own, train[:-1], *last)),
     (realtime, '_prepare', lambda own, *last: (divide_by_3(own), *last)),
     (spiking, 'count_winners', lambda *own: jnp.roll(jnp.stack(own), 1, -1)),
+    (spiking, 'leading_digits', lambda *own: jnp.stack(own) * 1.25),
   )
   def test_wrong_play_is_seen(self, module, name, change):
     config, params, batch, settled = right(**DENSE)
     function = getattr(module, name)
-    wires = make_wires(THREE, *WIRES[0])
-    if module is spiking:  # a program of its own, as it is kept
-      wires = wires._replace(error_cap=5)
-    wrong = lambda *args: change(*function(*args))
+
+    def wrong(*args):
+      found = function(*args)
+      return change(*(found if isinstance(found, tuple) else found))
+
+    # A program of its own, as programs are kept.
+    wires = make_wires(DENSE['layer_sizes'], 16, None, 1)
     with mock.patch.object(module, name, wrong):
       played = realtime.play(config, params, *batch, wires)
-    counts = played.counts, played.error_counts
-    self.assertFalse(is_equal(counts, settled.counts))
+    jax.clear_caches()
+    self.assertFalse(is_equal(played.sent_errors, settled.sent[1]))
 
-  def test_input_spikes_are_evenly_spaced(self):
-    _, _, (_, images, _), settled = right(**DENSE)
-    counts = np.floor(8 * (images / 255) + 0.5)
-    np.testing.assert_array_equal(settled.train.sum(axis=0), counts)
+  def test_unit_input_spikes_are_evenly_spaced(self):
+    counts = np.arange(9)[None]
+    train = realtime.make_train(counts, None, 8, cap=1)
+    np.testing.assert_array_equal(train.sum(axis=0), counts)
     # After each tick the spikes are within half of one of their rate.
-    sent = np.cumsum(settled.train, axis=0)
+    sent = np.cumsum(train, axis=0)
     expected = np.arange(1, 9)[:, None, None] * counts / 8
     self.assertLessEqual(np.max(np.abs(sent - expected)), 0.5)
 
   def test_lost_spikes_do_not_arrive(self):
-    config, params, batch, _ = right(**SETTINGS[1][0])
+    config, params, batch, _ = right(**SETTINGS[2])
     wires = realtime.Wires(loss=1.0, key=jax.random.key(0))
     played = realtime.play(config, params, *batch, wires)
     self.assertTrue(all(np.any(sent) for sent in played.errors))
@@ -343,13 +385,133 @@ class PlayTest(parameterized.TestCase):
     np.testing.assert_array_equal(played.potentials[-1], biases)
     self.assertFalse(any(map(np.any, jax.tree.leaves(played.update))))
 
-  def test_circuit_that_is_never_silent_is_refused(self):
-    currents = lambda params, spikes, is_on: (
-      params * spikes[0] + 2 * spikes[1],
-      spikes[1],
+  def test_events_are_those_of_the_spikes(self):
+    config, params, batch, _ = right(**DENSE)
+    played = realtime.play(config, params, *batch)
+    events = realtime.count_events(config, played)
+    events = jax.tree.map(np.sum, events)
+    weights = [np.ones_like(layer.weights) for layer in params]
+    for layer, (sent, errors) in enumerate(zip(played.spikes, played.errors)):
+      sent, errors = np.sign(np.abs(sent)), np.sign(np.abs(errors))
+      self.assertEqual(events.sent[layer], sent.sum() / BATCH_SIZE)
+      self.assertEqual(events.errors_sent[layer], errors.sum() / BATCH_SIZE)
+      reads = np.sum(sent @ weights[layer]) / BATCH_SIZE
+      self.assertEqual(events.reads[layer], reads)
+      back = np.sum(errors @ weights[layer].T) / BATCH_SIZE
+      self.assertEqual(events.transposed_reads[layer], back * (layer > 0))
+      met = 0
+      x, e = (own[layer] for own in (played.spikes, played.errors))
+      for tick in range(len(x)):
+        for sample in range(BATCH_SIZE):
+          sums = x[:tick].sum(axis=0), e[: tick + 1].sum(axis=0)
+          before, after = (own[sample] != 0 for own in sums)
+          met += np.sum(x[tick, sample] != 0) * after.sum()
+          met += before.sum() * np.sum(e[tick, sample] != 0)
+      self.assertEqual(events.updates[layer], met / BATCH_SIZE)
+
+
+# Models of `(params, rates, fire)`, with inputs `[B, 4, 4]`; `fire` is called
+# with a potential, a ceiling and a floor. All constants are powers of two.
+def attend(params, rates, fire):
+  """A block of ReLU attention with signed neurons, residual, then averages."""
+  x = fire(rates @ params['in'], 2.0, -2.0)
+  q, k, v = (fire(x @ params[name], 2.0, -2.0) for name in 'qkv')
+  scores = jnp.einsum('bid,bjd->bij', q, k) / 2
+  scores = scores + params['bias'][None]
+  mask = np.tril(np.ones((4, 4), np.float32))
+  weights = fire(scores, 4.0, 0.0) * mask[None] / 2
+  out = fire(jnp.einsum('bij,bjd->bid', weights, v), 8.0, -8.0)
+  x = x + out @ params['out']
+  return jnp.mean(x, axis=1) @ params['last']
+
+
+def gate(params, rates, fire):
+  """Three layers, of which one is multiplied by another, and weights twice."""
+  x = fire(rates.reshape(-1, 16) @ params['first'], 2.0, 0.0)
+  y = fire(x @ params['again'] + params['bias'], 1.0, 0.0)
+  z = fire(y @ params['again'] * x, 2.0, -2.0)
+  return (x + z * y) @ params['last']
+
+
+def convolve(params, rates, fire):
+  """A convolution of flax's kind, average pooling, and a signed layer."""
+  sizes, order = (params['kernel'], (1, 1), 'SAME'), ('NHWC', 'HWIO', 'NHWC')
+  x = jax.lax.conv_general_dilated(
+    rates[..., None], *sizes, dimension_numbers=order
+  )
+  x = fire(x, 2.0, 0.0).reshape(-1, 2, 2, 2, 2, 2).mean(axis=(2, 4))
+  x = fire(x.reshape(-1, 8) @ params['again'], 1.0, -1.0)
+  return x @ params['last']
+
+
+SHAPES = {
+  attend: dict.fromkeys(['in', *'qkv', 'out'], (4, 4))
+  | {'bias': (4, 4), 'last': (4, 4)},
+  gate: {'first': (16, 8), 'again': (8, 8), 'bias': (1, 1), 'last': (8, 4)},
+  convolve: {'kernel': (3, 3, 1, 2), 'again': (8, 8), 'last': (8, 4)},
+}
+BOUNDS = {
+  attend: ((2.0,) * 4 + (4.0, 8.0), (-2.0,) * 4 + (0.0, -8.0)),
+  gate: ((2.0, 1.0, 2.0), (0.0, 0.0, -2.0)),
+  convolve: ((2.0, 1.0), (0.0, -1.0)),
+}
+
+
+def make_currents(model):
+  """Returns the currents of a circuit: the model, whose `fire` hands over."""
+
+  def currents(params, rates):
+    inputs, *hidden = rates
+    received = []
+
+    def hand_over(potential, *bounds):
+      received.append(potential)
+      return hidden[len(received) - 1]
+
+    output = model(params, inputs, hand_over)
+    return (*received, output)
+
+  return currents
+
+
+class CircuitTest(parameterized.TestCase):
+  @parameterized.product(
+    model=(attend, gate, convolve), num_steps=(2, 16), wires=PLAYED[:2]
+  )
+  def test_model_settles(self, model, num_steps, wires):
+    rng, key = np.random.default_rng(4), jax.random.key(0)
+    params = {  # multiples of 1 / 8, as the sums of products have more bits
+      name: np.round(rng.normal(0, 10 / np.sqrt(shape[0]), shape)) / 8
+      for name, shape in SHAPES[model].items()
+    }
+    params = jax.tree.map(np.float32, params)
+    counts = rng.integers(0, 33, (BATCH_SIZE, 4, 4))
+    labels, sent = np.int32([0, 3]), []
+
+    @jax.jit
+    @functools.partial(jax.grad, has_aux=True)
+    def learn(params):
+      def fire(potential, *bounds):
+        sent.append(spiking.fire(potential, num_steps, *bounds))
+        return sent[-1]
+
+      logits = model(params, jnp.float32(counts) / 32, fire)
+      return spiking.cross_entropy(key, logits, labels, 16), (sent, logits)
+
+    gradient, (rates, logits) = jax.device_get(learn(params))
+    shapes = (4, 4), *(own.shape[1:] for own in rates), (4,)
+    circuit = realtime.Circuit(
+      make_currents(model), shapes, num_steps, *BOUNDS[model], num_winners=16
     )
-    circuit = realtime.Circuit(currents, ((2,),) * 3, 4, (4.0,), ceiling=1e6)
-    batch = np.ones((4, 1, 2)), jnp.zeros(1, int), jnp.zeros(1)
-    with mock.patch.object(realtime, '_MOST_TICKS', 64):
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'not silent'):
-        realtime.play_circuit(circuit, jnp.ones(()), *batch)
+    cap = wires[0]
+    train = realtime.make_train(counts, None, 32, cap)
+    phases = spiking.draw_phases(key, np.arange(BATCH_SIZE))
+    played = realtime.play_circuit(
+      circuit, params, train, labels, phases, make_wires(shapes, *wires)
+    )
+    expected = counts, *(num_steps * own for own in rates)
+    assert_same(played.counts, tuple(expected))
+    assert_same(played.potentials[-1], logits)
+    assert_same(played.update, gradient)
+    for leaf in jax.tree.leaves(gradient):
+      self.assertTrue(np.any(leaf))

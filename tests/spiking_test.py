@@ -1,6 +1,7 @@
 """Tests of spikes as functions of JAX; `docs/your_model.md` runs libraries."""
 
 import dataclasses
+import functools
 
 from absl.testing import parameterized
 from flax import linen
@@ -28,15 +29,16 @@ count_winners, draw_phases = (
 )
 
 
-class SignalsTest(parameterized.TestCase):
-  """Exact signals, winners and phases; `settling_test` has the counts."""
+class NeuronTest(parameterized.TestCase):
+  """`settling_test` has the counts of networks."""
 
   def test_forward_or_backward_signals_are_exact(self):
     v = np.float32([[-0.5, 0.0, 0.0625, 0.1875, 0.5, 0.9375, 1.0, 2.5]])
     slope = np.full_like(v, 0.3)
 
     def fire(exact):
-      rates, back = jax.vjp(lambda v: spiking.fire(v, T, exact=exact), v)
+      neurons = functools.partial(spiking.fire, ceiling=1.0, exact=exact)
+      rates, back = jax.vjp(lambda v: neurons(v, T), v)
       return rates, *back(slope)
 
     (rates, errors), forward, backward = jax.jit(
@@ -45,9 +47,49 @@ class SignalsTest(parameterized.TestCase):
     np.testing.assert_array_equal(forward[0], np.clip(v, 0, 1))
     np.testing.assert_array_equal(forward[1], errors)
     np.testing.assert_array_equal(backward[0], rates)
-    expected = np.where((0 < v) & (v < 1), slope, 0.0)
-    np.testing.assert_array_equal(backward[1], expected)
+    is_open = (0 < v) & (v < 1)
+    np.testing.assert_array_equal(backward[1], np.where(is_open, slope, 0.0))
+    np.testing.assert_array_equal(errors, np.where(is_open, 0.3125, 0.0))
 
+  @parameterized.parameters(1, 2, 3)
+  def test_digits_are_powers_of_two_that_halve_the_rest(self, digits):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=2000) * 2.0 ** rng.integers(-100, 100, 2000)
+    values = np.float32([*values, 0.0, 1.0, -1.5, 11.0, 1.499, np.nan])
+    find = jax.jit(spiking.leading_digits, static_argnums=1)
+    found = np.asarray(find(values, digits))
+    rest = np.float64(values)
+    for _ in range(digits):
+      mantissa, exponent = np.frexp(rest)
+      power = np.where(np.abs(mantissa) < 0.75, 0.5, 1.0) * np.exp2(exponent)
+      rest = rest - np.sign(rest) * power
+    np.testing.assert_array_equal(found, np.float64(values) - rest)
+    error = np.abs(rest[:2000] / values[:2000])
+    bound = 1 / (3, 11, 43)[digits - 1]
+    self.assertLessEqual(error.max(), bound)
+    self.assertGreater(error.max(), 0.9 * bound)
+
+  @parameterized.parameters(jnp.bfloat16, jnp.float16)
+  def test_counts_of_few_bits_are_those_of_float32(self, dtype):
+    rng = np.random.default_rng(0)
+    v = jnp.asarray(rng.normal(size=(1, 2000)), dtype)
+    slope = jnp.asarray(rng.normal(size=(1, 2000)), dtype)
+
+    @jax.jit
+    def fire(v, slope):
+      rates, back = jax.vjp(lambda v: spiking.fire(v, 16, 4.0, -4.0), v)
+      return rates, *back(slope)
+
+    short = fire(v, slope)
+    full = fire(v.astype(jnp.float32), slope.astype(jnp.float32))
+    for found, expected in zip(short, full):
+      self.assertEqual(found.dtype, dtype)
+      networks.assert_same(found.astype(jnp.float32), expected)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds no count above'):
+      spiking.fire(v, 1024, 4.0)
+
+
+class LossTest(parameterized.TestCase):
   def test_winners_are_a_systematic_sample_of_the_softmax(self):
     potential = 3.0 * np.random.default_rng(1).normal(size=(5, 1, 7))
     phases = np.tile((np.arange(1000) + 0.5) / 1000, (5, 1))
@@ -75,14 +117,50 @@ class SignalsTest(parameterized.TestCase):
     other = draw_phases(make_key(2), all_of_them)
     self.assertLess(np.mean(phases == other), 0.01)
 
-  def test_loss_is_the_cross_entropy(self):
-    rng, labels = np.random.default_rng(1), np.arange(4) % 3
-    logits = np.float32(rng.normal(size=(4, 3)))
-    loss = jax.jit(spiking.cross_entropy, static_argnums=3)
-    expected = logsumexp(logits, axis=1) - logits[np.arange(4), labels]
-    np.testing.assert_allclose(
-      loss(make_key(1), logits, labels, T), np.mean(expected), rtol=1e-6
-    )
+  @parameterized.parameters(((4,), None), ((2, 3), None), ((2, 3), [0, 2, 1]))
+  def test_loss_is_the_weighted_cross_entropy(self, shape, weights):
+    rng = np.random.default_rng(1)
+    logits = np.float32(rng.normal(size=(*shape, 3)))
+    labels = rng.integers(0, 3, shape)
+    if weights is not None:
+      labels[:, 0] = -100  # of weight 0
+      weights = np.broadcast_to(np.float32(weights), shape)
+
+    @jax.jit
+    def learn(key):
+      loss = lambda logits, exact: spiking.cross_entropy(
+        key, logits, labels, 2**12, weights=weights, exact=exact
+      )
+      return loss(logits, ()), *(
+        jax.grad(loss)(logits, exact) for exact in ((), ('winners',))
+      )
+
+    found, gradient, exact = learn(make_key(1))
+    shares = np.ones(shape) if weights is None else weights
+    shares = shares / shares.sum()
+    chosen = np.take_along_axis(logits, labels[..., None] % 3, -1)[..., 0]
+    losses = logsumexp(logits, axis=-1) - chosen
+    np.testing.assert_allclose(found, np.sum(shares * losses), rtol=1e-6)
+    target = np.arange(3) == labels[..., None]
+    expected = shares[..., None] * (softmax(logits, axis=-1) - target)
+    np.testing.assert_allclose(exact, expected, atol=1e-7)
+    np.testing.assert_allclose(gradient, expected, atol=2**-12)
+
+  def test_phases_are_those_of_positions_in_the_batch(self):
+    logits = np.zeros((2, 3, 5), np.float32)
+    labels = np.zeros((2, 3), np.int32)
+    learn = jax.jit(jax.grad(spiking.cross_entropy, 1))
+    both = learn(make_key(1), logits, labels)
+    second = jax.jit(
+      jax.grad(
+        lambda logits: spiking.cross_entropy(
+          make_key(1), logits, labels[1], positions=jnp.arange(3, 6)
+        )
+      )
+    )(logits[1])
+    np.testing.assert_array_equal(2 * both[1], second)
+    rows = np.unique(np.asarray(both).reshape(6, 5), axis=0)
+    self.assertGreater(len(rows), 1)
 
 
 class EncodeTest(parameterized.TestCase):
@@ -126,8 +204,8 @@ def loss_of(model):
   """Returns the loss of a model `(params, rates) -> potentials`."""
 
   def loss(params, key, images, labels):
-    logits = model(params, spiking.encode(key, images, T))
-    return spiking.cross_entropy(key, logits, labels, T)
+    logits = model(params, spiking.encode(key, images))
+    return spiking.cross_entropy(key, logits, labels)
 
   return loss
 
@@ -144,7 +222,7 @@ class LinenConv(linen.Module):
   @linen.compact
   def __call__(self, rates):
     conv = linen.Conv(4, (2, 3), 2, padding='VALID', name='first')
-    hidden = spiking.fire(conv(rates.reshape(-1, 6, 5, 1)), T)
+    hidden = spiking.fire(conv(rates.reshape(-1, 6, 5, 1)), T, ceiling=1.0)
     return linen.Dense(3, name='last')(hidden.reshape(len(rates), -1))
 
 
@@ -176,26 +254,48 @@ class ModelTest(parameterized.TestCase):
     networks.assert_same(jax.tree.leaves(found), leaves)
     self.assertTrue(all(np.any(leaf) for leaf in leaves))
 
-  def test_mean_gradient_of_single_samples(self):
-    params, *batch = make_case(DENSE)
+  def test_gradient_has_the_scale_of_the_loss(self):
+    params, images, labels = make_case(CONV)
+    model, tree = make_linen(params)
+    rates, key = spiking.encode(make_key(1), images, T), make_key(1)
 
-    @jax.grad
-    def learn(params, image, label, position):
-      first, last = params
-      rates = spiking.encode(make_key(1), image[None], T)[0]
-      hidden = jnp.dot(rates, first.weights) + first.biases
-      hidden = spiking.fire(hidden, T, batch_axis=None)
-      logits = jnp.dot(hidden, last.weights) + last.biases
-      positions = position[None]
-      return spiking.cross_entropy(
-        make_key(1), logits, label, T, positions=positions
-      )
+    def loss(tree, own=slice(None)):
+      logits = model(tree, rates[own])
+      place = {'positions': jnp.arange(8)[own]}
+      return spiking.cross_entropy(key, logits, labels[own], **place)
 
-    learn_each = jax.vmap(learn, (None, 0, 0, 0))
-    learned = jax.jit(learn_each)(params, *batch, jnp.arange(8))
-    found = jax.tree.map(lambda leaf: np.mean(leaf, axis=0), learned)
-    learn = networks.learner(ssnn_jax.ssnn(DENSE))
-    networks.assert_same(found, learn(params, make_key(1), *batch)[0])
+    def loss_of_one(tree, image, label, position):
+      logits, place = model(tree, image[None])[0], {'positions': position}
+      return spiking.cross_entropy(key, logits, label, **place)
+
+    factors = 8.0, 2.0**-40, 2.0**40, 1000.0
+
+    @jax.jit
+    def learn(tree):
+      learn = jax.grad(loss)
+      halves = [learn(tree, own) for own in (slice(4), slice(4, 8))]
+      halves = jax.tree.map(lambda *own: sum(own) / 2, *halves)
+      singles = jax.vmap(jax.grad(loss_of_one), (None, 0, 0, 0))
+      singles = singles(tree, rates, labels, jnp.arange(8))
+      singles = jax.tree.map(lambda own: jnp.mean(own, axis=0), singles)
+
+      def scaled(factor):
+        gradient = jax.grad(lambda tree: factor * loss(tree))(tree)
+        return jax.tree.map(lambda leaf: leaf / factor, gradient)
+
+      return learn(tree), halves, singles, list(map(scaled, factors))
+
+    with jax.default_matmul_precision('highest'):
+      expected, halves, singles, scaled = jax.device_get(learn(tree))
+    *scaled, thousand = scaled
+    for found in (halves, singles, *scaled):
+      networks.assert_same(found, expected)
+    # Digits of other factors differ: by 2/11 of an error at most.
+    flat = lambda tree: np.concatenate(
+      [np.ravel(leaf) for leaf in jax.tree.leaves(tree)]
+    )
+    distance = np.linalg.norm(flat(thousand) - flat(expected))
+    self.assertLess(distance, 2 / 11 * np.linalg.norm(flat(expected)))
 
 
 class GridTest(parameterized.TestCase):

@@ -76,18 +76,21 @@ class PulsesTest(parameterized.TestCase):
       self.assertGreaterEqual(counts.min(), 0)
       self.assertGreater(counts.max(), 0)
 
-  def test_trains_of_one_tick_are_settled_counts(self):
+  def test_trains_of_one_tick_are_settled_signals(self):
     config = convolutions.make_config(
       layers=convolutions.LAYERS[::2],
       neuron='bipolar',
       num_steps=1,
-      gain=1.0,
+      input_steps=1,
+      num_winners=1,
       dropout=0.5,
     )
     make_params = functools.partial(convolutions.make_params, config)
     params, batch = make_params(), convolutions.batch(BATCH_SIZE)
-    # Small, so that no error is more than a spike.
-    feedback = jax.tree.map(lambda x: 0.25 * x, make_params(seed=1))
+    # A read gain of 2: each error is a spike of either sign, or none.
+    feedback = jax.tree.map(
+      lambda x: np.float32(0.5 * (x > 0)), make_params(seed=1)
+    )
     network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(4)
     gradient, response = networks.learner(network)(params, key, *batch)
     self.assertTrue(all(map(np.any, jax.tree.leaves(gradient))))

@@ -47,7 +47,7 @@ def make_play(
   name, _, level = fault.partition('=')
   is_stuck = name == 'stuck'
   fraction, text = (float(level), '') if is_stuck else (0.0, fault)
-  wires = settling.make_wires(text, network.layer_sizes)
+  wires = settling.make_wires(text, network)
   keys = jax.random.split(jax.random.key(seed), len(network.wirings))
   stuck = [
     jax.random.bernoulli(key, fraction, wiring.weights_shape)

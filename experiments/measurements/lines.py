@@ -33,11 +33,18 @@ def describe(
   """Returns the fields of a line that identify a setting."""
   values = {
     'neuron': network.neuron,
-    'gain': network.gains[0],
+    'digits': network.digits,
+    'input_steps': network.steps_of_inputs,
+    'num_winners': network.num_winners,
     'sampler': network.input_sampler,
     'num_steps': network.num_steps,
   }
-  is_used = lambda name: config_lib.concerns(config.method, name)
+  is_bipolar = network.neuron == 'bipolar'
+
+  def is_used(name):
+    is_of_neuron = is_bipolar or name not in config_lib.GRADED
+    return is_of_neuron and config_lib.concerns(config.method, name)
+
   return {
     'dataset': config.dataset,
     'method': config.method,

@@ -1,11 +1,12 @@
-"""Ticks, spikes and answers of trained networks until they are silent.
+"""Ticks, spikes, additions and answers of networks until they are silent.
 
   python -m experiments.measurements.settling --num_steps=16 > settling.jsonl
 
 The flags of `experiments.run` describe the networks. Each is trained, and then
 plays batches of the evaluation split, with their labels. A JSON line has the
 spikes and synaptic events of a sample, for each of `--wires`; a line of each
-tick has the accuracy after it, and the fraction of samples that are silent.
+tick has the accuracy after it, the additions so far, and the fraction of
+samples that are silent. An ANN has the products of the same layers.
 """
 
 import ast
@@ -25,7 +26,6 @@ from experiments.config import ExperimentConfig
 from experiments.measurements import lines
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import hardware
 from ssnn_jax import realtime
 from ssnn_jax import training
 
@@ -51,8 +51,9 @@ def train_network(
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
   )
+  build = ssnn_jax.ssnn if config.method == 'ssnn' else ssnn_jax.ann
   fitted = training.fit(
-    ssnn_jax.ssnn(network),
+    build(network),
     optimizer,
     dataset,
     num_epochs=config.num_epochs,
@@ -71,15 +72,24 @@ def train_network(
   return Trained(described, network, fitted.state.params, batches)
 
 
-def make_wires(text: str, sizes: tuple[int, ...]) -> realtime.Wires:
-  """Makes wires of a text, such as 'cap=None,delay=7'.
+def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
+  """Makes wires of a text, such as 'cap=4,delay=7', or 'unit'.
 
   `delay` is the longest delay in ticks; each neuron has its own, drawn evenly.
+  Unit spikes are worth one count, or one winner; their errors wait for half of
+  the inputs.
   """
-  parts = [part.split('=') for part in text.split(',') if part]
-  fields = {name: ast.literal_eval(value) for name, value in parts}
+  fields = {}
+  if 'unit' in text:
+    start = network.num_steps // 2
+    fields = {'cap': 1, 'error_cap': 1 / 64, 'error_start': start}
+  for part in text.split(','):
+    name, is_field, value = part.partition('=')
+    if is_field:
+      fields[name] = ast.literal_eval(value)
   rng, ends = np.random.default_rng(0), 1 + fields.pop('delay', 0)
   draw = lambda sizes: tuple(rng.integers(0, ends, size) for size in sizes)
+  sizes = network.layer_sizes
   return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
 
 
@@ -89,6 +99,7 @@ def _count(network, plays, layers):
   Synapses are those into the layers.
   """
   seen = [realtime.count_events(network, played) for played in plays]
+  seen = jax.tree.map(np.sum, seen)  # over ticks
   seen = jax.tree.map(lambda *own: float(np.mean(own)), *seen)
   forward = slice(layers.start, layers.stop)
   backward = slice(max(0, layers.start - 1), layers.stop - 1)
@@ -102,12 +113,23 @@ def _count(network, plays, layers):
     'median_silence': float(np.median(silence)),
     'late_silence': float(np.quantile(silence, 0.95, method='higher')),
     'forward_spikes': round(sum(seen.sent[forward]), 1),
-    'forward_kept': round(sum(seen.stayed[forward]), 1),
     'forward_events': round(sum(seen.reads[backward]), 1),
     'error_spikes': round(sum(seen.errors_sent[backward]), 1),
-    'error_kept': round(sum(seen.errors_stayed[backward]), 1),
     'error_events': round(sum(seen.transposed_reads[backward]), 1),
     'coincidences': round(sum(seen.updates[backward]), 1),
+  }
+
+
+def _count_products(network):
+  """Counts the products of backpropagation, those of a sample."""
+  products = [
+    wiring.num_positions * wiring.num_rows * wiring.num_columns
+    for wiring in network.wirings
+  ]
+  return {
+    'forward_events': sum(products),
+    'error_events': sum(products[1:]),
+    'coincidences': sum(products),
   }
 
 
@@ -116,12 +138,21 @@ def _count_drawn(network, params, batches):
   observe = jax.jit(ssnn_jax.observe.make_observe(network))
   seen = [observe(params, _KEY, *batch) for batch in batches]
   seen = jax.tree.map(lambda *own: np.mean(own, axis=0), *seen)
-  forward, errors = hardware.counts.spiking_events(network, seen)
+  ticks, sizes = network.num_steps, network.layer_sizes
+  multiply = lambda rates, sizes: [
+    float(rate) * size * ticks for rate, size in zip(rates, sizes)
+  ]
+  spikes = multiply(seen.firing_rates, sizes)
+  errors = multiply(seen.error_rates, sizes[1:])
+  reached = seen.row_spikes or spikes
+  reads = [n * x.num_columns for n, x in zip(reached, network.wirings)]
+  back = [n * x.num_rows for n, x in zip(errors[1:], network.wirings[1:])]
+  biases = ticks * sum(sizes[1:])  # their inputs spike in each tick
   counts = {
-    'forward_spikes': forward.spikes - network.num_steps,  # without winners
-    'forward_events': forward.synaptic_events,
-    'error_spikes': errors.spikes,
-    'error_events': errors.synaptic_events,
+    'forward_spikes': sum(spikes),
+    'forward_events': float(sum(reads)) + biases,
+    'error_spikes': sum(errors),
+    'error_events': sum(back),
     'coincidences': sum(map(float, seen.coincidences)),
   }
   return {name: round(count, 1) for name, count in counts.items()}
@@ -135,25 +166,35 @@ def measure(
   if network.neuron == 'stochastic':
     yield described | _count_drawn(network, params, batches)
     return
+  labels = np.concatenate([own for _, own in batches])
   for text in texts:
-    wires = make_wires(text, network.layer_sizes)
+    wires = make_wires(text, network)
     plays = [
       realtime.play(network, params, _KEY, *batch, wires) for batch in batches
     ]
     line = described | {'wires': text}
     layers = range(len(network.layer_sizes))
     counted = _count(network, plays, layers)
+    accuracies, silent = realtime.score(plays, labels)
+    is_far = np.abs(accuracies - accuracies[-1]) > 0.01
+    counted['answer'] = float(np.max(np.flatnonzero(is_far), initial=-1) + 2)
     if 'delay' in text:  # changes are counted as if spikes arrived at once
       del counted['coincidences']
     yield line | counted
-    if text:
+    if text not in ('', 'unit'):
       continue
-    labels = np.concatenate([own for _, own in batches])
-    scores = zip(*realtime.score(plays, labels))
-    for tick, (accuracy, silent) in enumerate(scores, 1):
-      scored = {'test_accuracy': float(accuracy), 'silent': float(silent)}
-      yield line | {'tick': tick} | scored
-    for layer in layers[1:] if by_layer else ():
+    reads = [sum(realtime.count_events(network, x).reads) for x in plays]
+    lengths = [(0, len(accuracies) - len(own)) for own in reads]
+    reads = np.mean([np.pad(*own) for own in zip(reads, lengths)], axis=0)
+    scores = zip(accuracies, np.cumsum(reads), silent)
+    for tick, (accuracy, additions, is_silent) in enumerate(scores, 1):
+      yield line | {
+        'tick': tick,
+        'test_accuracy': float(accuracy),
+        'forward_events': round(float(additions), 1),
+        'silent': float(is_silent),
+      }
+    for layer in layers[1:] if by_layer and not text else ():
       own = range(layer, layer + 1)
       yield line | {'layer': layer} | _count(network, plays, own)
 
@@ -166,22 +207,36 @@ def _calibrate(config, trained, dataset):
   return {'calibration_error': round(found.calibration_error(labels), 5)}
 
 
+def _measure_ann(config, dataset):
+  """Returns the line of an ANN, with its accuracy on the same samples."""
+  trained = train_network(config, dataset, FLAGS.num_batches)
+  inputs, labels = map(np.concatenate, zip(*trained.batches))
+  ann = ssnn_jax.ann(trained.network)
+  found = training.predict(ann, trained.params, inputs)
+  accuracy = float(np.mean(found.classes == labels))
+  line = trained.described | {'test_accuracy': accuracy}
+  return line | _count_products(trained.network)
+
+
 def _measure():
   for config in tqdm.tqdm(lines.list_settings(), disable=None):
+    dataset = train.load(config, FLAGS.data_dir)
     if config.method == 'ssnn':
-      dataset = train.load(config, FLAGS.data_dir)
       trained = train_network(config, dataset, FLAGS.num_batches)
       found = measure(trained, FLAGS.wires.split(';'), FLAGS.by_layer)
       yield next(found) | _calibrate(config, trained, dataset)
       yield from found
+    elif config.method == 'bp':
+      yield _measure_ann(config, dataset)
 
 
 if __name__ == '__main__':
   flags.DEFINE_string(
     'wires',
     '',
-    'fields of realtime.Wires unlike the defaults, as cap=1,error_start=8, and '
-    'longest delays, as delay=7; several are separated by semicolons.',
+    'fields of realtime.Wires unlike the defaults, as cap=4,error_start=8, '
+    'longest delays, as delay=7, or unit spikes, as unit; several are '
+    'separated by semicolons.',
   )
   flags.DEFINE_boolean('by_layer', False, 'also count each layer.')
   flags.DEFINE_integer('num_batches', 8, 'batches to play.', 1)

@@ -2,8 +2,8 @@
 
 The chip is a network of bipolar neurons with `weight_bits`. Its weights w are
 integers in units of 2^-F, and so are its input currents D; counts of spikes are
-integers anyway. With X the counts of a layer of N neurons and G the gain, 4 of
-hidden neurons:
+integers anyway. Error spikes of hidden neurons are worth 1 / 4. With X the
+counts of a layer, and G = 4 of hidden neurons, 1 of the classes:
 
   D = X w                          X = clip((D + 2^(F-1)) >> F, 0, T)
   E = N_c - T [label]              E = (G w E + 2^(F-1)) >> F, if 0 < D < T 2^F
@@ -15,6 +15,8 @@ systematic sample of a table of exponentials. All random bits of a sample are
 two words of one xorshift register.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,10 +25,12 @@ import optax
 from ssnn_jax import checks
 from ssnn_jax import network as network_lib
 from ssnn_jax import samples
+from ssnn_jax import spiking
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import devices
 
+GAIN = 4  # error spikes of a hidden neuron for an error of one winner
 ROUND_BITS = 12  # of u, and below the unit of a change
 RATE_BITS = 14
 EXP_BITS, STEPS_PER_NAT = 10, 32  # of the table of exponentials
@@ -48,7 +52,8 @@ def check_config(config: NetworkConfig) -> None:
   for name in ('neuron', 'ceiling', 'input_gain', 'winner', 'rates', 'dropout'):
     default = getattr(NetworkConfig, name)
     check(name, getattr(config, name) == default, default)
-  check('gain', {*config.gains} <= {4.0, 1.0}, 4.0)
+  for name in ('input_steps', 'num_winners'):
+    check(name, getattr(config, name) == steps, f'{steps}, as num_steps')
   check('sampler', config.input_sampler == 'regular', 'regular')
   check('layers', config.layers is None, 'dense layers by layer_sizes')
   is_valid = 3 <= len(sizes) <= 5 and sizes[-1] <= 240
@@ -104,7 +109,7 @@ def make_device(
     del network, keys  # the random words run on
     params, state = carry
     checks.check_array('labels', labels)
-    checks.check_labels(labels, len(inputs), config.layer_sizes[-1])
+    checks.check_labels(labels, (len(inputs),), config.layer_sizes[-1])
     rates = integer_rates(config, state, schedule)
 
     def step(carry, sample):
@@ -135,10 +140,14 @@ def integer_rates(
 def _units(config):
   """Returns the integer rates of a learning rate of 1."""
   steps = config.num_steps
-  layers = zip(config.fractions, config.gains)
+  layers = zip(config.fractions, _gains(config))
   return [
     2.0 ** (bits + ROUND_BITS) / (gain * steps**2) for bits, gain in layers
   ]
+
+
+def _gains(config):
+  return [GAIN] * (len(config.layer_sizes) - 2) + [1]
 
 
 def present(
@@ -166,8 +175,14 @@ def present(
   batch = samples.prepare(config, params, key, inputs[None])
 
   def settle(probes):
-    settled = network_lib.settle(config, params, key, batch, probes=probes)
-    return settled.potential, settled.rates
+    rates = [batch.inputs.rates]
+    if batch.inputs.train is None:
+      rates = [spiking.encode_rates(key, batch.inputs.rates, num_steps)]
+    for layer, probe in enumerate(probes):
+      potential = network_lib.read(config, params, layer, rates) + probe
+      counts = spiking.fire(potential, num_steps, 1.0, exact=('backward',))
+      rates.append(_round_errors(counts, GAIN * num_steps))
+    return potential, rates[:-1]
 
   probes = tuple(jnp.zeros((1, size)) for size in config.layer_sizes[1:])
   potential, send_back, counts = jax.vjp(settle, probes, has_aux=True)
@@ -179,9 +194,10 @@ def present(
   errors = jnp.where(is_class, winners - target, 0).astype(jnp.float32)
   (errors,) = send_back(errors[None] / num_steps)
   learned = []
-  for layer, (own, count, error) in enumerate(zip(params, counts, errors)):
+  layers = zip(params, counts, errors, _gains(config))
+  for layer, (own, count, error, gain) in enumerate(layers):
     count = _integers(jnp.append(count[0], 1.0) * num_steps)
-    error = _integers(error[0] * (num_steps * config.gains[layer]))
+    error = _integers(error[0] * (num_steps * gain))
     rows, columns = np.arange(1, len(count) + 1), np.arange(1, len(error) + 1)
     masks = (rows * _ROW)[:, None] ^ (columns * _COLUMN)[None]
     random = jnp.int32(word >> 8 * layer) ^ jnp.asarray(masks, jnp.int32)
@@ -194,6 +210,19 @@ def present(
     learned.append(types.LayerParams(weights[:-1], weights[-1]))
   inference = types.Inference(winners.astype(jnp.float32), potential[0])
   return tuple(learned), word, inference
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _round_errors(rates, steps):
+  """Returns rates, to whose neurons errors come in multiples of 1 / steps."""
+  del steps
+  return rates
+
+
+_round_errors.defvjp(
+  lambda rates, steps: (rates, None),
+  lambda steps, _, error: (jnp.floor(steps * error + 0.5) / steps,),
+)
 
 
 def count_winners(

@@ -160,7 +160,7 @@ def check_labels(
   names = () if class_names is None else tuple(map(str, class_names))
   for part, array, size in zip(PARTS, labels, sizes):
     try:
-      checks.check_labels(array, size, len(names))
+      checks.check_labels(array, (size,), len(names))
     except types.UserError as error:
       raise types.UserError(f'y_{part}: {error}') from None
   return [array.astype(np.int32) for array in labels], names

@@ -1,9 +1,8 @@
-"""Hardware: synaptic devices, counts of events and memory, exchange in NIR.
+"""Hardware: synaptic devices, and exchange in NIR.
 
 The exchange, `nir`, requires the package nir and is imported by itself.
 """
 
-from ssnn_jax.hardware import counts as counts
 from ssnn_jax.hardware.device_config import PRESETS as PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
 from ssnn_jax.hardware.device_config import parse_params as parse_params

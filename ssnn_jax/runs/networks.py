@@ -181,6 +181,8 @@ def _to_json(value):
 def _from_json(value):
   """Makes a configuration or a layer of an object of JSON."""
   kind = _KINDS[value.pop('type')]
+  if value.get('neuron') == 'stochastic' and value.get('gain') in (None, 1.0):
+    value.pop('gain', None)  # of version 0.5, whose bipolar neurons are others
   return kind(
     **{
       name: tuple(field) if isinstance(field, list) else field

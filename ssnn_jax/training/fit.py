@@ -198,11 +198,18 @@ def explain_chance(
   inputs, labels = (np.asarray(array[:_NUM_OBSERVED]) for array in split)
   if config is None or not statistics.is_at_chance(accuracy, _chance(labels)):
     return ''
+  if not np.any(inputs):
+    return 'accuracy is at chance, as inputs are 0: look at your data.'
   measure = jax.jit(observe.make_observe(config))
-  activity = measure(params, jax.random.key(0), inputs, labels)
-  of_layers = zip(activity.silent_fractions, activity.saturated_fractions)
-  _, *stuck = (tuple(map(float, fractions)) for fractions in of_layers)
-  silent, saturated = max(stuck, key=sum, default=(0.0, 0.0))
+
+  def find_stuck(params):
+    """Returns silent and saturated fractions of the most stuck layer."""
+    activity = measure(params, jax.random.key(0), inputs, labels)
+    of_layers = zip(activity.silent_fractions, activity.saturated_fractions)
+    _, *stuck = (tuple(map(float, fractions)) for fractions in of_layers)
+    return max(stuck, key=sum, default=(0.0, 0.0))
+
+  silent, saturated = find_stuck(params)
   if silent + saturated < _STUCK:
     return ''
   remedy = 'a learning rate that is several times smaller'
@@ -210,6 +217,8 @@ def explain_chance(
     most = max(2.0 ** (config.weight_bits - 1 - x) for x in config.fractions)
     if most < 1:
       remedy = f'fewer fraction_bits, as weights are at most {most:g}'
+  if sum(find_stuck(ssnn(config).init(jax.random.key(0)))) >= _STUCK:
+    remedy = 'fewer layers or residual ones, as it was so before training'
   return (
     f'accuracy is at chance, as {silent:.0%} of the neurons of a hidden layer '
     f'are silent and {saturated:.0%} saturated: train again, with {remedy}.'
@@ -344,7 +353,7 @@ def _load_splits(network, params, *splits):
     )
     labels = arrays.as_classes(labels)
     num_classes = prediction.check_inputs(network, params, inputs)
-    checks.check_labels(labels, len(inputs), num_classes)
+    checks.check_labels(labels, (len(inputs),), num_classes)
     return jax.device_put((inputs, labels.astype(np.int32)))
 
   return [split and load(split) for split in splits]

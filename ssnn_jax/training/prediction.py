@@ -42,7 +42,8 @@ class Prediction(NamedTuple):
 
   def _check(self, labels):
     labels = arrays.as_classes(np.asarray(labels))
-    checks.check_labels(labels, *self.probabilities.shape)
+    *shape, num_classes = self.probabilities.shape
+    checks.check_labels(labels, tuple(shape), num_classes)
     return labels
 
 

@@ -23,8 +23,8 @@ def draw(
 ) -> figure.Figure:
   """Draws the spikes of a layer of neurons, and below them its error spikes.
 
-  Each is a panel of neurons against ticks. Error spikes that take back one of
-  the other sign are pale; a neuron may send several in a tick.
+  Each is a panel of neurons against ticks, whatever a spike is worth. Error
+  spikes that take back one of the other sign are pale.
 
   Args:
     recorded: the spikes of a presentation.
@@ -67,7 +67,7 @@ def draw(
     np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
   )
   for axes, train in zip(panels[1:], trains[1:]):
-    before = train.cumsum(axis=0, dtype=int) - train
+    before = np.cumsum(train, axis=0) - train
     is_back = takes_back & (before * train < 0)
     for sign, color, name, other in (
       (1, FIRE_LESS, 'less', 'more'),

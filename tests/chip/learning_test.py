@@ -12,18 +12,13 @@ from ssnn_jax import chip
 from ssnn_jax import network as network_lib
 from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
+from tests.testing import networks
 
 # Depth, ticks and numbers of bits; weights saturate where they are few.
 CONFIGS = {
-  'two_layers': ssnn_jax.NetworkConfig(
-    (20, 33, 5), num_steps=8, weight_bits=8, fraction_bits=(5, 6)
-  ),
-  'four_layers': ssnn_jax.NetworkConfig(
-    (30, 20, 17, 9, 6), num_steps=4, weight_bits=9, fraction_bits=(6, 5, 6, 7)
-  ),
-  'saturated': ssnn_jax.NetworkConfig(
-    (37, 20, 16, 6), num_steps=16, weight_bits=3, fraction_bits=(3, 4, 3)
-  ),
+  'two_layers': networks.of_chip((20, 33, 5), 8, 8, (5, 6)),
+  'four_layers': networks.of_chip((30, 20, 17, 9, 6), 4, 9, (6, 5, 6, 7)),
+  'saturated': networks.of_chip((37, 20, 16, 6), 16, 3, (3, 2, 2)),
 }
 RATES = [3000, 2500, 2000, 4000]
 

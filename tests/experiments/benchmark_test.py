@@ -29,14 +29,14 @@ class BenchmarkTest(parameterized.TestCase):
       '--names=epoch --dataset=random --layer_sizes=784,5,10 --num_steps=40 '
       '--grid=method=bp,ssnn,bp_stdp;neuron=bipolar,stochastic'
     )
-    columns = 'method', 'num_steps', 'neuron', 'sampler'
+    columns = 'method', 'num_steps', 'neuron', 'digits', 'sampler'
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('bp', None, None, None),
-        ('ssnn', 40, 'bipolar', 'regular'),
-        ('ssnn', 40, 'stochastic', 'sobol'),
-        ('bp_stdp', 40, None, 'sobol'),
+        ('bp', None, None, None, None),
+        ('ssnn', 40, 'bipolar', 2, 'regular'),
+        ('ssnn', 40, 'stochastic', None, 'sobol'),
+        ('bp_stdp', 40, None, None, 'sobol'),
       ],
     )
     for line in lines:
@@ -47,7 +47,7 @@ class BenchmarkTest(parameterized.TestCase):
 
   def test_table_has_what_differs_and_times(self):
     caption, _, *table = run('--layer_sizes=64,5,10').splitlines()
-    shared = 'data set digits, layers 64-5-10, neuron bipolar, gain 4.0, '
+    shared = 'data set digits, layers 64-5-10, neuron bipolar, digits 2, '
     shared += 'trains regular, batch size 2, seeds 1, device ideal:'
     self.assertEqual(caption, shared)
     table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]

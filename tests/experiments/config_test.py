@@ -20,13 +20,14 @@ from tests.testing.experiments import blank_dataset
 
 # Each changed field changes the update of the spiking network.
 BASES = {
-  'bipolar': ExperimentConfig(weight_bits=12),
+  'bipolar': ExperimentConfig(weight_bits=13),
   'stochastic': ExperimentConfig(neuron='stochastic', sampler='bernoulli'),
 }
-SHARED = dict(num_steps=96, gain=2.0, rates=('forward',), winner='exact')
-BITS = dict(weight_bits=10, fraction_bits=6)
+SHARED = dict(num_steps=96, rates=('forward',), winner='exact')
+BITS = dict(weight_bits=12, fraction_bits=6)
+GRADED = dict(digits=1, input_steps=5, num_winners=16)
 CHANGED = {
-  'bipolar': dict(**SHARED, **BITS, sampler='bernoulli', ceiling=0.125),
+  'bipolar': dict(**SHARED, **BITS, **GRADED, sampler='sobol', ceiling=0.125),
   'stochastic': dict(**SHARED, sampler='sobol', read_noise=0.1),
 }
 SIZES = (6, 5, 3)
@@ -52,6 +53,7 @@ def update_of(method, neuron, *fields):
   config = dataclasses.replace(BASES[neuron], **values)
   network = config_lib.network_config(config, tiny_dataset())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+  params = jax.tree.map(lambda x: 3 * x, params)  # some beyond 12 bits
   built = config_lib.METHODS[config.method].make(network, jax.random.key(7))
   learn = jax.jit(jax.grad(built.loss, has_aux=True))
   update, _ = learn(params, jax.random.key(2), IMAGES, LABELS)
@@ -83,19 +85,25 @@ class ConfigTest(parameterized.TestCase):
 
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
-      layer_sizes='64, 20,30,10', gain='0.5,2', rates='forward'
+      layer_sizes='64, 20,30,10',
+      weight_bits=9,
+      fraction_bits='8,7,6',
+      rates='forward',
     )
     expected = ExperimentConfig(
-      layer_sizes=[64, 20, 30, 10], gain=(0.5, 2), rates=('forward',)
+      layer_sizes=[64, 20, 30, 10],
+      weight_bits=9,
+      fraction_bits=(8, 7, 6),
+      rates=('forward',),
     )
     self.assertEqual(config, expected)
     network = config_lib.network_config(config, blank_dataset('digits'))
     self.assertEqual(network.layer_sizes, (64, 20, 30, 10))
-    self.assertEqual(network.gains, (0.5, 2.0, 1.0))
+    self.assertEqual(network.fraction_bits, (8, 7, 6))
 
   def test_records_are_read_back(self):
     config = ExperimentConfig(
-      neuron='stochastic', gain=(0.5, 1), rates=('forward', 'backward')
+      weight_bits=9, fraction_bits=(8, 7), rates=('forward', 'backward')
     )
     recorded = config_lib.to_json(config)
     self.assertEqual(ExperimentConfig(**recorded), config)

@@ -14,31 +14,32 @@ class ReadmeTest(absltest.TestCase):
     rows = results.read_csv('benchmark').query(
       'method == "ssnn" and layers == "784-256-10" and sampler == "regular"'
     )
-    images = rows.query('dataset == "fashion_mnist" and name == "learn"')
-    rows = rows.query('dataset == "random"')
     rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
-    lengths = '8', '64', '256'
-    learn = [rows['learn', t] for t in lengths]
-    infer = [rows['infer', t] for t in lengths]
     self.assertIn(
-      f'takes {learn[0]:.1f} times that of backpropagation with 8 ticks, '
-      f'{learn[1]:.1f} times with 64, {learn[2]:.1f} times with 256, and at '
-      f'most {max(images["ratio_to_bp"]):.1f} times on Fashion-MNIST; an '
-      f'inference at most {max(infer):.1f} passes of the ANN',
+      f'takes {rows["learn", "4"]:.1f} times that of backpropagation '
+      f'with 4 steps of a rate, and at most {max(rows["learn"]):.1f} times '
+      f'with more; an inference at most {max(rows["infer"]):.1f} passes of '
+      'the ANN',
       README,
     )
-    cells = 'layers == "784-256-10" and num_steps == "8" and tick == ""'
     rows = results.read_csv('settling').query(
-      f'{cells} and neuron == "bipolar"'
+      'layers == "784-256-10" and tick == "" and wires == "" and '
+      'neuron != "stochastic"'
     )
-    (spikes,) = rows.to_dict('records')
+    rows = rows.set_index('num_steps')
+    events = ['forward_events', 'error_events', 'coincidences']
+    ann, few, many = (rows.loc[n] for n in ('', '16', '256'))
+    thousands = lambda *numbers: f'{sum(numbers) / 1000:.0f},000'
     self.assertIn(
-      f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
-      f'{spikes["error_spikes"]:.0f} error spikes, with those that are '
-      f'taken back; half of the images are silent after '
-      f'{spikes["median_silence"]:.0f} ticks',
+      f'takes {thousands(few[events[0]])} additions forward with 16 steps, '
+      f'{thousands(many[events[0]])} with 256, where the ANN makes '
+      f'{thousands(ann[events[0]])} products, and {thousands(*few[events])} '
+      f'with learning, where backpropagation makes {thousands(*ann[events])}',
       README,
     )
+    self.assertEqual((few['answer'], few['median_silence']), (3, 7))
+    self.assertIn('after three ticks, and half of the images are', README)
+    self.assertIn('are silent after seven', README)
 
   def test_chip(self):
     study, runs = results.studies.load('chip'), results.read_csv('chip')

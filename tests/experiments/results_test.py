@@ -135,8 +135,9 @@ class TableTest(parameterized.TestCase):
     self.assertLen({len(line) for line in table}, 1)
     lines = [line.split('|')[1:-1] for line in table]
     header, _, row = [[cell.strip() for cell in line] for line in lines]
-    self.assertEqual(header, ['ANN, %', 'T = 4', 'T = 16', 'verdict', 'seeds'])
-    verdict = 'within 1 point: T = 16; not within: T = 4'
+    heads = 'N, T = 4', 'N, T = 16'
+    self.assertEqual(header, ['ANN, %', *heads, 'verdict', 'seeds'])
+    verdict = f'within 1 point: {heads[1]}; not within: {heads[0]}'
     self.assertEqual(
       row, ['92.0', '-2.00 ± 0.12', '+0.50 ± 0.12', verdict, '5']
     )
@@ -169,8 +170,8 @@ class TableTest(parameterized.TestCase):
     study = dataclasses.replace(STUDY, columns=('layer_sizes', 'num_steps'))
     fig = results.draw(results.compare(runs, study), study)
     titles = [axes.get_title() for axes in fig.axes]
-    hidden = 'digits, 16 hidden neurons, T = 4'
-    self.assertEqual(titles, [hidden, 'digits, T = 16'])
+    hidden = 'digits, 16 hidden neurons, N, T = 4'
+    self.assertEqual(titles, [hidden, 'digits, N, T = 16'])
     labels = [x.get_text() for x in fig.axes[1].get_yticklabels()]
     self.assertEqual(labels, ['2×16 hidden neurons', '32 hidden neurons'])
 
@@ -197,11 +198,12 @@ class RunsTest(FolderTestCase):
 
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
-    self.write('own', gain=(1.0, 2.0), rates=('inputs', 'forward'))
+    bits = {'weight_bits': 12, 'fraction_bits': (10, 9)}
+    self.write('own', **bits, rates=('inputs', 'forward'))
     ann, own = results.read(self.folder).to_dict('records')
-    names = 'num_steps', 'gain', 'rates', 'learning_rate'
+    names = 'num_steps', 'fraction_bits', 'rates', 'learning_rate'
     self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
-    cells = ['64', '1.0-2.0', 'inputs+forward', '1.0']
+    cells = ['64', '10-9', 'inputs+forward', '1.0']
     self.assertEqual([own[name] for name in names], cells)
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):

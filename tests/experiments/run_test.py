@@ -35,7 +35,7 @@ STUDY = studies.Study(
   {
     'digits': (
       Sweep({'num_steps': (4, 16)}, 1, {'num_epochs': 2}),
-      Sweep({'num_steps': (4,)}, 2, {'num_epochs': 2, 'gain': 2.0}),
+      Sweep({'num_steps': (4,)}, 2, {'num_epochs': 2, 'digits': 1}),
     ),
     'own': (Sweep({'method': ('bp',)}, 1),),
   },
@@ -56,7 +56,7 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--gain=0.5', '--rates=inputs'), {'gain': 0.5, 'rates': ('inputs',)}),
+      (('--digits=1', '--rates=inputs'), {'digits': 1, 'rates': ('inputs',)}),
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
@@ -84,7 +84,7 @@ class GridTest(parameterized.TestCase):
       {'num_steps': (16, 64), 'learning_rate': (0.1, 3.0)},
     ),
     ('layer_sizes=64-128-10,none', {'layer_sizes': ('64,128,10', None)}),
-    ('gain=1-2,3,1e-3-2', {'gain': ('1,2', '3', '1e-3,2')}),
+    ('ceiling=1,1e-3', {'ceiling': (1.0, 0.001)}),
     ('layers=conv4k3s2-10', {'layers': ('conv4k3s2,10',)}),
     (
       'device_params=dw_min=0.1-up_down=-0.1',
@@ -107,11 +107,11 @@ class GridTest(parameterized.TestCase):
         'num_steps=1,learning_rate=1.0',
       ],
     ),
-    ('gain=4,8;method=bp', ['bp']),
-    ('method=bp,rpu;gain=1', ['bp', 'method=rpu,gain=1.0']),
+    ('digits=1,2;method=bp', ['bp']),
+    ('method=bp,rpu;num_steps=1', ['bp', 'method=rpu,num_steps=1']),
     (
-      'method=ssnn,bp_stdp;gain=1-2',
-      ['method=ssnn,gain=1.0-2.0', 'method=bp_stdp'],
+      'method=ssnn,bp_stdp;weight_bits=9;fraction_bits=9-8',
+      ['method=ssnn,weight_bits=9,fraction_bits=9-8', 'method=bp_stdp'],
     ),
     (
       'dataset=emnist/balanced',
@@ -204,7 +204,7 @@ class SweepTest(FolderTestCase):
         'bp/seed=0-1',
         'num_steps=4/seed=0',
         'num_steps=16/seed=0',
-        'gain=2.0,num_steps=4/seed=0-1',
+        'digits=1,num_steps=4/seed=0-1',
       },
     )
     self.assertEqual({task.config.num_epochs for task in self.tasks}, {2})

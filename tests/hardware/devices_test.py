@@ -24,9 +24,10 @@ STEP = 2.0**-8
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
 CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
-# No error exceeds one spike in a tick.
-BIPOLAR = dataclasses.replace(CONFIG, neuron='bipolar', gain=0.5)
+BIPOLAR = dataclasses.replace(CONFIG, neuron='bipolar')
 PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
+# No error exceeds one spike in a tick.
+assert np.ptp(PARAMS[-1].weights, axis=1).max() < 2
 
 
 def make_network(up, down, shape, unit):

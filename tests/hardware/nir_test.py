@@ -163,7 +163,7 @@ class NirTest(parameterized.TestCase):
 
   def test_weights_lie_on_the_grid_of_the_network(self):
     config = dataclasses.replace(
-      NETWORKS['dense'], weight_bits=4, fraction_bits=(1, 2, 3), input_gain=2.0
+      NETWORKS['dense'], weight_bits=4, fraction_bits=(1, 2, 2), input_gain=2.0
     )
     graph = nir_lib.to_graph(config, draw_params(config))
     gain, bits = 2.0, iter(config.fractions)

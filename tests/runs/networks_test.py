@@ -23,7 +23,7 @@ RICH = ssnn_jax.NetworkConfig(
   ),
   input_shape=(2, 4, 4),
   num_steps=np.int64(64),
-  gain=(0.5, np.float32(0.1)),
+  input_gain=np.float32(0.1),
   winner='race',
   neuron='stochastic',
   read_noise=0.1,
@@ -32,6 +32,9 @@ RICH = ssnn_jax.NetworkConfig(
 BIPOLAR = ssnn_jax.NetworkConfig(
   (6, 5, 3),
   ceiling=np.float32(0.1),
+  digits=np.int64(3),
+  input_steps=16,
+  num_winners=32,
   sampler='sobol',
   weight_bits=np.int64(8),
   fraction_bits=(7, np.int64(6)),

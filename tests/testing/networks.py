@@ -11,6 +11,18 @@ SIZES = (12, 9, 3)
 stochastic = functools.partial(ssnn_jax.NetworkConfig, neuron='stochastic')
 
 
+def of_chip(sizes, num_steps, weight_bits, fraction_bits):
+  """Returns a network whose inputs and winners have the steps of neurons."""
+  return ssnn_jax.NetworkConfig(
+    sizes,
+    num_steps=num_steps,
+    input_steps=num_steps,
+    num_winners=num_steps,
+    weight_bits=weight_bits,
+    fraction_bits=fraction_bits,
+  )
+
+
 def batch(size=5, sizes=SIZES):
   """Returns random images and labels for a network of the given layers."""
   images = np.random.default_rng(1).random((size, sizes[0]), np.float32)

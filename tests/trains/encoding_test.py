@@ -2,14 +2,22 @@
 
 from absl.testing import parameterized
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import samples
+from ssnn_jax import spiking
 from tests.testing import networks
 
 GREY = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
 RATES = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
+
+
+def encode(images):
+  return spiking.encode(None, images, 4)
+
+
+encode_traced = jax.jit(encode)
 
 
 class EncodingTest(parameterized.TestCase):
@@ -39,17 +47,23 @@ class EncodingTest(parameterized.TestCase):
       found = infer(params, jax.random.key_data(key), images.astype(dtype))
       np.testing.assert_array_equal(found.potential, expected.potential)
 
-  def test_values_are_clipped_under_jit(self):
-    config = ssnn_jax.NetworkConfig((6, 3), num_steps=4)
-    params = networks.make_params(config)
+  def test_wrong_values_are_nan_under_jit(self):
+    for images in (
+      RATES * np.nan,
+      RATES - np.float32(0.1),
+      RATES * 255,
+      np.uint16(RATES * 256),
+      np.int32(RATES * 255) - 1,
+      np.uint8(RATES > 0.5),
+    ):
+      rates = encode_traced(images)
+      self.assertTrue(np.any(np.isnan(rates)))
 
-    @jax.jit
-    def encode(images, labels):
-      key = jax.random.key(0)
-      return samples.prepare(config, params, key, images, labels).inputs.rates
-
-    unknown = np.where(RATES > 0.5, np.nan, RATES)
-    for images in (unknown, RATES - np.float32(0.1), RATES * 255):
-      rates = encode(images, np.array([100, 102]))
-      expected = np.clip(images.reshape(2, 6), 0, 1)
-      np.testing.assert_array_equal(rates, expected)
+  def test_constants_of_a_program_are_checked(self):
+    for images in (RATES, np.uint8(255 * RATES), RATES > 0.5):
+      constant = jnp.asarray(images)
+      rates = jax.jit(lambda: encode(constant))()  # noqa: B023
+      np.testing.assert_array_equal(rates, encode_traced(images))
+    wrong = jnp.asarray(RATES) - 1
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'values of images lie'):
+      jax.jit(lambda: encode(wrong))()

@@ -18,7 +18,7 @@ from tests.testing.networks import assert_same
 
 SIZES, KEY = (8, 7, 6, 3), jax.random.key(2)
 BIPOLAR = ssnn_jax.NetworkConfig(SIZES, num_steps=16)
-STOCHASTIC = networks.stochastic(SIZES, num_steps=40, gain=2.0)
+STOCHASTIC = networks.stochastic(SIZES, num_steps=40)
 BATCH = networks.batch(sizes=SIZES)
 PARAMS, FEEDBACK = (networks.make_params(BIPOLAR, seed) for seed in (0, 3))
 

@@ -68,12 +68,12 @@ class MeasurementsTest(parameterized.TestCase):
     grid = '--grid=neuron=bipolar,stochastic'
     few = '--train_steps=3', '--draws=2', '--num_steps=16'
     lines = measure('fidelity', *few, grid)
-    columns = 'layers', 'neuron', 'sampler', 'gain', 'num_steps'
+    columns = 'layers', 'neuron', 'sampler', 'digits', 'num_steps'
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('64-5-10', 'bipolar', 'regular', 4, 16),
-        ('64-5-10', 'stochastic', 'sobol', 1, 16),
+        ('64-5-10', 'bipolar', 'regular', 2, 16),
+        ('64-5-10', 'stochastic', 'sobol', None, 16),
       ],
     )
     bipolar, stochastic = lines
@@ -83,16 +83,20 @@ class MeasurementsTest(parameterized.TestCase):
 
   def test_settling_has_the_counts_of_any_wires_and_all_ticks(self):
     _, trained, _ = train_few()
-    lines = list(settling.measure(trained, ['', 'delay=3'], True))
-    whole, other = (x for x in lines if not {'tick', 'layer'} & x.keys())
+    wires = '', 'delay=3', 'unit'
+    lines = list(settling.measure(trained, wires, True))
+    whole, late, unit = (x for x in lines if not {'tick', 'layer'} & x.keys())
+    self.assertGreater(late['median_silence'], whole['median_silence'])
+    for name in ('median_silence', 'answer', 'forward_spikes', 'coincidences'):
+      self.assertGreater(unit[name], whole[name])
+    lines = [line for line in lines if line['wires'] == '']
     ticks = [line for line in lines if 'tick' in line]
     hidden, output = (line for line in lines if 'layer' in line)
-    self.assertGreater(other['median_silence'], whole['median_silence'])
-    self.assertGreater(whole['error_spikes'], whole['error_kept'])
-    for name in ('forward_kept', 'error_kept'):
-      self.assertEqual(other[name], whole[name])
-    for name in ('error_spikes', 'error_kept', 'forward_events'):
+    for name in ('error_spikes', 'forward_events'):
       self.assertAlmostEqual(hidden[name] + output[name], whole[name], delta=1)
+    additions = [line['forward_events'] for line in ticks]
+    self.assertEqual(additions, sorted(additions))
+    self.assertAlmostEqual(additions[-1], whole['forward_events'], delta=0.1)
     # The last answer is that of the settled network.
     network = ssnn_jax.ssnn(trained.network)
     key, right = jax.random.key(0), []

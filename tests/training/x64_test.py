@@ -1,0 +1,60 @@
+"""Tests that programs are the same where JAX has types of 64 bits."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import realtime
+from ssnn_jax import training
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+
+
+def digest():
+  """Learns an epoch with both neurons, and plays; returns one digest of all."""
+  inputs, labels = np.random.default_rng(0).random((16, 6)), np.arange(16) % 3
+  found = []
+  for neuron in ('stochastic', 'bipolar'):
+    network = ssnn_jax.ssnn(
+      ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, neuron=neuron)
+    )
+    fitted = training.fit(
+      network,
+      0.5,
+      (inputs, labels),
+      num_epochs=1,
+      batch_size=8,
+      progress=False,
+    )
+    params = fitted.state.params
+    found.append((params, fitted.history))
+  key = jax.random.key(1)
+  found.append(realtime.play(network.config, params, key, inputs, labels))
+  leaves = map(np.asarray, jax.tree.leaves(found))
+  content = b''.join(own.dtype.str.encode() + own.tobytes() for own in leaves)
+  return hashlib.sha256(content).hexdigest()
+
+
+class X64Test(absltest.TestCase):
+  def test_spikes_and_weights_are_the_same(self):
+    done = subprocess.run(
+      [sys.executable, '-m', 'tests.training.x64_test'],
+      cwd=ROOT,
+      env=os.environ | {'JAX_ENABLE_X64': '1'},
+      capture_output=True,
+      text=True,
+      timeout=300,
+    )
+    self.assertEqual(done.stdout.split(), ['True', digest()], done.stderr)
+
+
+if __name__ == '__main__':
+  print(jax.config.jax_enable_x64)
+  print(digest())
