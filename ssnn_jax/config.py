@@ -118,6 +118,8 @@ class NetworkConfig:
     object.__setattr__(self, 'layer_sizes', sizes)
     for name, is_valid, expected in self._list_checks():
       check_field(self, name, is_valid, expected)
+    if self.neuron == 'bipolar':
+      spiking.check_neurons(self.num_steps, self.ceiling, 0.0, self.digits)
 
   def _list_checks(self):
     """Yields what each field must be: name, whether it is, and the words."""
@@ -151,16 +153,11 @@ class NetworkConfig:
     most = _MOST if is_bipolar else MAX_COUNT
     is_valid = is_count(self.num_steps) and self.num_steps <= most
     yield 'num_steps', is_valid, f'1 to {most}'
-    for name in ('input_steps', 'num_winners', 'digits'):
+    for name in ('input_steps', 'num_winners'):
       value, is_default = getattr(self, name), name == 'input_steps'
       is_valid = (is_default and value is None) or is_count(value)
       yield name, is_valid and (value or 1) <= _MOST, f'1 to {_MOST}'
     yield 'input_gain', is_positive(self.input_gain), POSITIVE
-    is_valid = is_positive(self.ceiling)
-    is_valid = is_valid and 0.5 <= self.ceiling * self.num_steps <= 2**24
-    expected = f'{0.5 / self.num_steps:g} or more, so that neurons can fire, '
-    expected += 'and at most 2^24 counts'
-    yield 'ceiling', is_valid, expected
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     yield 'dropout', is_valid, '0 or more and below 1'
     is_valid = is_finite(self.read_noise) and self.read_noise >= 0

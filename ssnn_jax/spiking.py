@@ -210,8 +210,8 @@ def check_neurons(
       f'ceiling is {ceiling!r} and floor {floor!r}; expected numbers of Python '
       f'above and below 0, a count of 1 to 2^24 in {num_steps} steps.'
     )
-  if not checks.is_count(digits):
-    raise types.UserError(f'digits is {digits!r}; expected 1 or more.')
+  if not checks.is_count(digits) or digits > 24:  # those of float32
+    raise types.UserError(f'digits is {digits!r}; expected 1 to 24.')
 
 
 def settle_counts(

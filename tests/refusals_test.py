@@ -58,7 +58,7 @@ FIELDS = (
   (dict(rates=('update',)), 'rates is .*among inputs, forward, backward'),
   (STOCHASTIC | dict(weight_bits=8), "weight_bits is 8; .* neuron='bipolar'"),
   (STOCHASTIC | dict(sampler='regular'), 'sampler is regular; expected one of'),
-  (dict(ceiling=0.001), 'ceiling is 0.001; expected 0.0078125 or more'),
+  (dict(ceiling=0.001), 'ceiling is 0.001 .*a count of 1 to 2.24'),
   (dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
   (dict(fraction_bits=9), 'fraction_bits is 9; expected 10 without weight_b'),
   (dict(weight_bits=9, fraction_bits=-3), 'fraction_bits is -3; .*0 to 32'),
@@ -295,7 +295,7 @@ CALLS = [  # function of a folder, words
     ({'ceiling': 0.1}, 'ceiling is 0.1 and floor 0.0; .*a count of 1'),
     ({'floor': 0.5}, 'floor 0.5; expected numbers of Python above and below 0'),
     ({'num_steps': 2**22}, r'ceiling is 8.0 .*2\^24 in 4194304 steps'),
-    ({'digits': 0}, 'digits is 0; expected 1 or more'),
+    ({'digits': 0}, 'digits is 0; expected 1 to 24'),
     ({'exact': ('forwards',)}, 'exact is .*among forward, backward'),
   ]),
   (

@@ -48,10 +48,11 @@ class BenchmarkTest(parameterized.TestCase):
   def test_table_has_what_differs_and_times(self):
     caption, _, *table = run('--layer_sizes=64,5,10').splitlines()
     shared = 'data set digits, layers 64-5-10, neuron bipolar, digits 2, '
-    shared += 'trains regular, batch size 2, seeds 1, device ideal:'
+    shared += 'winners 64, input steps 64, trains regular, batch size 2, '
+    shared += 'seeds 1, device ideal:'
     self.assertEqual(caption, shared)
     table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]
-    header = ['step', 'network', 'T', 'time of a step, ms', 'in steps of BP']
+    header = ['step', 'network', 'N, T', 'time of a step, ms', 'in steps of BP']
     self.assertEqual(table[0][:5], header)
     settings = [
       [step, *network]
