@@ -794,7 +794,9 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
     study = dataclasses.replace(
       studies.load(of_study), metrics=(_ACCURACY,), shown=shown
     )
-    parts.append(compare(read_csv(of_study), study).assign(network=network))
+    part = compare(read_csv(of_study), study).assign(network=network)
+    if len(part):  # not of unit spikes
+      parts.append(part)
   return _README_STUDY, pd.concat(parts)
 
 
