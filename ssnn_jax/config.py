@@ -153,10 +153,11 @@ class NetworkConfig:
     most = _MOST if is_bipolar else MAX_COUNT
     is_valid = is_count(self.num_steps) and self.num_steps <= most
     yield 'num_steps', is_valid, f'1 to {most}'
-    for name in ('input_steps', 'num_winners'):
-      value, is_default = getattr(self, name), name == 'input_steps'
-      is_valid = (is_default and value is None) or is_count(value)
-      yield name, is_valid and (value or 1) <= _MOST, f'1 to {_MOST}'
+    steps, winners = self.input_steps, self.num_winners
+    is_valid = steps is None or (is_count(steps) and steps <= _MOST)
+    yield 'input_steps', is_valid, f'1 to {_MOST}, or None'
+    is_valid = is_count(winners) and winners <= spiking.MOST_WINNERS
+    yield 'num_winners', is_valid, f'1 to {spiking.MOST_WINNERS}'
     yield 'input_gain', is_positive(self.input_gain), POSITIVE
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     yield 'dropout', is_valid, '0 or more and below 1'

@@ -223,11 +223,13 @@ class Neurons(NamedTuple):
   """What the neurons of one `spiking.fire` do in a batch."""
 
   shape: tuple[int, ...]  #: of the potential; below `jax.vmap` of one sample
-  silent: float  #: fraction of rates that are 0 with a shut gate
+  silent: float  #: fraction of rates that are 0
+  open: float  #: fraction that errors pass
   saturated: float  #: fraction at the ceiling, or at a floor below 0
   levels: int  #: different rates in use
   rate: float  #: root mean square
   error: float  #: root mean square of the errors sent, of the given loss
+  is_signed: bool  #: whether there are rates below 0
 
   @property
   def advice(self) -> str:
@@ -238,11 +240,11 @@ class Neurons(NamedTuple):
       return 'silent: larger initial weights, residual sums, or a floor below 0'
     if self.saturated > _MOST / 2:
       return 'saturated: a larger ceiling, or smaller initial weights'
-    if self.levels <= 2:
+    if self.levels <= 2 + self.is_signed:
       return 'few levels: more num_steps, or larger initial weights'
     if not self.error:
       return 'no error arrives: see the neurons below this line'
-    if not self.silent and not self.saturated:
+    if self.open == 1 and not self.is_signed:
       return 'all open: a linear layer, as if there were no neurons'
     return ''
 
@@ -259,7 +261,7 @@ class Diagnosis(tuple[Neurons, ...]):
       (
         f'{number}. {"x".join(map(str, own.shape))}',
         f'{own.silent:.0%}',
-        f'{1 - own.silent - own.saturated:.0%}',
+        f'{own.open:.0%}',
         f'{own.saturated:.0%}',
         f'{own.levels}',
         f'{own.rate:.2g}',
@@ -279,11 +281,12 @@ def diagnose(
   """Measures what all neurons of anyone's model do in a batch, both ways.
 
   The loss is differentiated without `jax.jit`, so that each call of
-  `spiking.fire` is seen, those of loops and of `jax.vmap` as well.
+  `spiking.fire` that parameters have an effect on is seen, those of loops and
+  of `jax.vmap` as well.
 
   Args:
     loss: `(params, *batch) -> loss`, a scalar of a model with `spiking.fire`.
-    params: its parameters, any tree.
+    params: its parameters, a tree of arrays.
     *batch: its other arguments.
 
   Returns:
@@ -321,9 +324,11 @@ def _summarize(signals):
   root = lambda values: float(np.sqrt(np.mean(np.square(np.float64(values)))))
   return Neurons(
     signals['shape'],
-    silent=float(np.mean(~gates & (rates == 0))),
+    silent=float(np.mean(rates == 0)),
+    open=float(np.mean(gates)),
     saturated=float(np.mean(~gates & (rates != 0))),
     levels=len(np.unique(rates)),
     rate=root(rates),
     error=root(errors),
+    is_signed=bool(np.any(rates < 0)),
   )

@@ -53,7 +53,7 @@ class Circuit(NamedTuple):
   currents: Callable[..., tuple[jax.Array, ...]]
   shapes: tuple[tuple[int, ...], ...]
   num_steps: int
-  ceiling: float | tuple[float, ...] = 1.0
+  ceiling: float | tuple[float, ...] = 8.0
   floor: float | tuple[float, ...] = 0.0
   digits: int = 2
   input_steps: int = spiking.INPUT_STEPS
@@ -278,15 +278,35 @@ def play_circuit(
       finite, neurons, wires, train or labels do not fit the circuit, or there
       is no silence after 65,536 ticks.
   """
-  train = np.asarray(train)
-  checks.check_labels(np.asarray(labels), train.shape[1:2], *circuit.shapes[-1])
-  if np.any(train != np.round(train)):
-    raise types.UserError('train has fractions; expected whole counts.')
-  for ceiling, floor in circuit.ranges:
-    spiking.check_neurons(circuit.num_steps, ceiling, floor, circuit.digits)
+  train, labels = np.asarray(train), np.asarray(labels)
+  _check_inputs(circuit, train, labels, phases)
   _check_wires(circuit, wires)
   _check_currents(circuit, params, len(labels))
   return _play(circuit, params, train, labels, phases, wires)
+
+
+def _check_inputs(circuit, train, labels, phases):
+  """Refuses neurons and inputs that are not those of the circuit."""
+  for ceiling, floor in circuit.ranges:
+    spiking.check_neurons(circuit.num_steps, ceiling, floor, circuit.digits)
+  counts, shape = np.abs(train.sum(axis=0)), np.shape(phases)
+  most = np.max(counts, initial=0)
+  for is_valid, expected in (
+    (len(circuit.shapes[-1]) == 1, 'an output layer of shape [C]'),
+    (checks.is_count(circuit.input_steps), 'input_steps of 1 or more'),
+    (checks.is_count(circuit.num_winners), 'num_winners of 1 or more'),
+    (np.all(train == np.round(train)), 'a train of whole counts'),
+    (most <= circuit.input_steps, f'input_steps, as counts are up to {most:g}'),
+    (shape == train.shape[1:2], 'phases of each sample'),
+    (np.all((0 <= phases) & (phases < 1)), 'phases from 0 to 1'),
+  ):
+    if not is_valid:
+      raise types.UserError(
+        f'circuit has shapes {circuit.shapes}, {circuit.input_steps} '
+        f'input_steps and {circuit.num_winners} winners, the train has shape '
+        f'{train.shape} and phases {shape}; expected {expected}.'
+      )
+  checks.check_labels(labels, train.shape[1:2], *circuit.shapes[-1])
 
 
 def _check_wires(circuit, wires):
@@ -321,42 +341,63 @@ def _check_currents(circuit, params, batch_size):
   draw = np.random.default_rng(0).integers
   shapes = [(batch_size, *shape) for shape in circuit.shapes]
   rates = [np.float32(draw(1, 4, shape)) for shape in shapes[:-1]]
-  evaluate = jax.jit(circuit.currents)
-  once = evaluate(params, rates)
+  leaves, structure = jax.tree.flatten(params)
+  # Not at 0, where a parameter hides what it multiplies.
+  leaves = [np.where(own == 0, np.float32(0.5), own) for own in leaves]
+
+  @jax.jit
+  def evaluate(arrays):
+    own, rest = list(arrays[: len(rates)]), arrays[len(rates) :]
+    return circuit.currents(jax.tree.unflatten(structure, rest), own)
+
+  arrays = [*rates, *leaves]
+  once = evaluate(arrays)
   found = [np.shape(own) for own in once]
   if not isinstance(once, tuple) or found != shapes[1:]:
     raise types.UserError(
       f'currents of the circuit have shapes {found}; expected a tuple of '
       f'{shapes[1:]}.'
     )
-  leaves, structure = jax.tree.flatten(params)
-  arrays, num_layers = [*rates, *leaves], len(rates)
   for index, array in enumerate(arrays):
-
-    def move(factor, index=index, array=array):
-      others = list(arrays)
-      others[index] = factor * array + (factor - 1) * np.sign(array)
-      own, rest = others[:num_layers], others[num_layers:]
-      return evaluate(jax.tree.unflatten(structure, rest), own)
-
-    for layer, own in enumerate(zip(move(-1.0), once, move(3.0))):
-      down, here, up = map(np.asarray, own)
-      if layer < index < num_layers and not np.array_equal(up, here):
+    way = 2 * (array + np.sign(array))
+    down, up = (
+      evaluate([*arrays[:index], array + own, *arrays[index + 1 :]])
+      for own in (-way, way)
+    )
+    changes = [(x - y) / 2 for x, y in zip(up, down)]
+    if index < len(rates):  # what spikes bring, as the play has it
+      changes = _bring(evaluate, arrays, index, way)
+    for layer, own in enumerate(zip(down, once, up, changes)):
+      down_here, here, up_here, change = map(np.asarray, own)
+      if layer < index < len(rates) and not np.array_equal(up_here, here):
         raise types.UserError(
           f'currents of layer {layer + 1} depend on the spikes of layer '
           f'{index}; expected those of layers below, without loops.'
         )
       # An affine function: only sums in another order may differ.
-      most = 1e-3 * max(np.max(np.abs(x), initial=0) for x in (down, up))
-      if not np.allclose(2 * here, down + up, rtol=0, atol=most):
+      most = max(np.max(np.abs(x), initial=0) for x in (down_here, up_here))
+      is_close = functools.partial(np.allclose, rtol=0, atol=1e-4 * most)
+      if not is_close(here + change, up_here) or not is_close(
+        here - change, down_here
+      ):
         what = f'spikes of layer {index}'
-        if index >= num_layers:
+        if index >= len(rates):
           what = 'a parameter'
         raise types.UserError(
           f'currents of layer {layer + 1} are not linear in {what}; leave '
           'activations to the neurons, and multiply signals of different '
           'layers only.'
         )
+
+
+def _bring(evaluate, arrays, index, spikes):
+  """Returns what spikes of a layer bring to potentials, as in `_flow`."""
+
+  def flow(own):
+    changed = [*arrays[:index], own, *arrays[index + 1 :]]
+    return jax.vjp(evaluate, changed)[0]
+
+  return jax.jvp(flow, (arrays[index],), (spikes,))[1]
 
 
 def _play(circuit, params, train, labels, phases, wires):
@@ -400,8 +441,8 @@ def _play(circuit, params, train, labels, phases, wires):
       break
   else:
     raise types.UserError(
-      f'the circuit is not silent after {_MOST_TICKS} ticks; choose a larger '
-      'cap.'
+      f'the circuit is not silent after {_MOST_TICKS} ticks; choose larger '
+      'caps, and shorter delays.'
     )
   ticks = jax.tree.map(lambda *own: np.concatenate(own), *played)
   update = jax.device_get(state.received.update)

@@ -28,7 +28,7 @@ def bipolar(
   phase: float,
   num_steps: int,
   *,
-  ceiling: float = 1.0,
+  ceiling: float = 8.0,
   floor: float = 0.0,
   digits: int = 2,
   num_winners: int = 64,

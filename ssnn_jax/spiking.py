@@ -58,7 +58,7 @@ from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
 
 INPUT_STEPS = 32  # of inputs, by default: finer than those of short codes
-NUM_WINNERS = 64  # of a sample, by default
+NUM_WINNERS, MOST_WINNERS = 64, 2**20  # of a sample: by default, and at most
 
 
 def encode(
@@ -150,7 +150,8 @@ def fire(
 
   It is `floor(N clip(v, a, c) + 1/2) / N` of the potential v. Its derivative
   rounds the error that arrives to its leading binary digits, and sends them
-  where a < v < c. All arguments but the potential are Python's, not traced.
+  where a < v < c. All arguments but the potential are Python's, not traced. The
+  derivative of the derivative is 0, as of a staircase.
 
   Args:
     potential: v of each neuron, a sum of the rates of other neurons, or of
@@ -159,8 +160,9 @@ def fire(
     num_steps: N, steps of the staircase for a rate of 1: rates are multiples of
       1 / N. A spike carries a power of two of them, so that N costs bits, not
       ticks; only unit spikes need N ticks.
-    ceiling: c, the largest rate; c N is the largest count, up to 2^24, or 256
-      of bfloat16. Few potentials of trained ReLU networks exceed 8.
+    ceiling: c, the largest rate; c N, rounded, is the largest count, up to
+      2^24, or 256 of bfloat16. Few potentials of trained ReLU networks exceed
+      8.
     floor: a, the smallest rate, 0 or below, of signed neurons.
     digits: leading signed binary digits of an error that are sent: 1, 2, 3
       round it by at most 1/3, 1/11, 1/43 of it.
@@ -184,6 +186,8 @@ def fire(
   """
   _check_exact(exact, 'forward', 'backward')
   check_neurons(num_steps, ceiling, floor, digits)
+  # Integers of NumPy would overflow.
+  num_steps, ceiling, floor = int(num_steps), float(ceiling), float(floor)
   most = 2 ** (jnp.finfo(potential.dtype).nmant + 1)
   if num_steps * max(ceiling, -floor) > most:
     raise types.UserError(
@@ -204,8 +208,10 @@ def check_neurons(
   """Refuses neurons of which no count would be right; raises `UserError`."""
   _check_steps(num_steps)
   is_range = checks.is_positive(ceiling) and checks.is_finite(floor)
-  is_valid = is_range and floor <= 0 and num_steps * ceiling >= 0.5
-  if not is_valid or num_steps * max(ceiling, -floor) > 2**24:
+  if is_range:
+    counts = [int(num_steps) * float(own) for own in (ceiling, -floor)]
+    is_range = all(0.5 <= own <= 2**24 for own in counts if own)
+  if not is_range or floor > 0:
     raise types.UserError(
       f'ceiling is {ceiling!r} and floor {floor!r}; expected numbers of Python '
       f'above and below 0, a count of 1 to 2^24 in {num_steps} steps.'
@@ -340,7 +346,9 @@ def count_winners(
   """
   n = jnp.float32(num_winners)
   cumulative = jnp.cumsum(jax.nn.softmax(potential), axis=-1)[..., :-1]
-  # Rounding must not lose a winner, or add one.
+  # Rounding must not lose a winner, or add one; of many classes a sum of
+  # float32 may fall.
+  cumulative = jax.lax.cummax(cumulative, axis=cumulative.ndim - 1)
   reached = jnp.minimum(
     jnp.floor(n * cumulative + jnp.asarray(phase)[..., None]), n
   )
@@ -387,8 +395,8 @@ def cross_entropy(
     labels: `[...]` integer classes. Inside `jax.jit` a label that is no class
       makes loss and gradient NaN, unless its weight is 0.
     num_winners: n, winners of a sample, whatever the steps of its neurons.
-    weights: `[...]` of samples or positions, as a mask; the loss is a mean with
-      these weights. None is 1.
+    weights: `[...]` of samples or positions, as a mask, 0 or more; the loss is
+      a mean with these weights, and has no derivative by them. None is 1.
     positions: `[...]` positions of the samples in the global batch, of a shard;
       None is 0, 1 and so on.
     exact: with 'winners' the derivative is softmax - target, without spikes.
@@ -397,9 +405,9 @@ def cross_entropy(
     The mean loss, in nats; 0 if all weights are 0.
   """
   _check_exact(exact, 'winners')
-  if not checks.is_count(num_winners):
+  if not checks.is_count(num_winners) or num_winners > MOST_WINNERS:
     raise types.UserError(
-      f'num_winners is {num_winners!r}; expected 1 winner or more.'
+      f'num_winners is {num_winners!r}; expected 1 to {MOST_WINNERS} winners.'
     )
   labels = labels if hasattr(labels, 'dtype') else np.asarray(labels)
   shape, num_classes = logits.shape[:-1], logits.shape[-1]
@@ -408,11 +416,17 @@ def cross_entropy(
   logits = logits.astype(_at_least_float32(logits))
   if positions is None:
     positions = jnp.arange(labels.size).reshape(shape)
+  if jnp.shape(positions) != shape:
+    raise types.UserError(
+      f'positions have shape {jnp.shape(positions)}; expected one for each '
+      f'sample, {shape}, as all of a position have the same winners.'
+    )
   weights = jnp.float32(1.0) if weights is None else jnp.asarray(weights)
   weights = jnp.broadcast_to(weights.astype(jnp.float32), shape)
   total = jnp.sum(weights)
   shares = weights / jnp.where(total > 0, total, 1.0)
   shares = jnp.where(weights == 0, 0.0, shares * mark_classes(labels, logits))
+  shares = jnp.where(weights < 0, jnp.nan, shares)
   target = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
   if 'winners' in exact:
     errors = jax.nn.softmax(logits) - target

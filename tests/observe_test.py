@@ -171,10 +171,11 @@ class DiagnoseTest(parameterized.TestCase):
   def test_neurons_of_each_call_with_what_to_try(self):
     (first, second), v = diagnose()
     self.assertEqual((first.shape, second.shape), ((20, 16), (20, 8)))
-    np.testing.assert_allclose(first.silent, np.mean(v <= 0))
     np.testing.assert_allclose(first.saturated, np.mean(v >= 0.5))
     rates = np.floor(4 * np.clip(v, 0, 0.5) + 0.5) / 4
     np.testing.assert_allclose(first.rate, np.sqrt(np.mean(rates**2)), 1e-6)
+    np.testing.assert_allclose(first.silent, np.mean(rates == 0))
+    np.testing.assert_allclose(first.open, np.mean((v > 0) & (v < 0.5)))
     self.assertEqual(first.levels, 3)
     self.assertGreater(min(first.error, second.error), 0)
     self.assertEqual(second.advice, '')

@@ -108,6 +108,16 @@ class LossTest(parameterized.TestCase):
     winners = count_winners(last, potential, 2**12)
     np.testing.assert_array_equal(winners, [[2**12, 0, 0], [0, 0, 2**12]])
 
+  def test_no_class_of_many_has_negative_winners(self):
+    # Cumulative sums of float32 fall here.
+    rng = np.random.default_rng(0)
+    potential = np.float32(3 * rng.normal(size=(8, 200_000)))
+    winners = count_winners(
+      draw_phases(make_key(0), np.arange(8)), potential, 64
+    )
+    self.assertEqual(np.min(winners), 0)
+    np.testing.assert_array_equal(np.sum(winners, axis=1), 64)
+
   def test_phases_are_uniform_and_those_of_a_position(self):
     all_of_them, few = np.arange(2**14), np.array([5, 77])
     phases = np.asarray(draw_phases(make_key(1), all_of_them))

@@ -62,7 +62,7 @@ def draw(
   _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, f'{name}s')
   if np.any(trains[0] < 0):
     back = trains[0] < 0
-    _plot(panels[0], back, TAKEN_BACK, 0.0, 0.8, f'takes back a {name}')
+    _plot(panels[0], back, TAKEN_BACK, 0.0, 0.8, f'negative {name}s')
   takes_back = any(
     np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
   )

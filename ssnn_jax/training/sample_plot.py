@@ -170,7 +170,8 @@ def draw(presented: Presented) -> figure.Figure:
   for number, (axes, train) in enumerate(zip(panels, layers)):
     sent, back = np.sum(train > 0), np.sum(train < 0)
     words = f'layer {number}' if number else 'inputs'
-    words += f': {sent:,} spikes' + f',\n{back:,} taken back' * bool(back)
+    words += f': {sent + back:,} spikes'
+    words += f',\n{back:,} of them negative' * bool(back)
     counts = train.sum(axis=0, dtype=int)
     shown = axes.imshow(_tile(counts), 'Blues', vmin=0, vmax=counts.max() or 1)
     axes.set_title(words, fontsize=9)
@@ -310,7 +311,7 @@ def _add_legend(fig):
     lines.Line2D([], [], linestyle='', marker=marker, color=color, label=label)
     for marker, color, label in (
       ('o', raster_plot.SPIKE, 'spike'),
-      ('o', raster_plot.TAKEN_BACK, 'spike taken back'),
+      ('o', raster_plot.TAKEN_BACK, 'negative spike'),
       ('<', raster_plot.FIRE_LESS, 'error: fire less'),
       ('<', raster_plot.FIRE_MORE, 'error: fire more'),
     )

@@ -65,7 +65,7 @@ class PageTest(absltest.TestCase):
     np.testing.assert_array_equal(*arrays(hidden), counts)
     sent, back = np.sum(spikes[1] > 0), np.sum(spikes[1] < 0)
     self.assertGreater(back, 0)
-    words = f'layer 1: {sent} spikes,\n{back} taken back'
+    words = f'layer 1: {sent + back} spikes,\n{back} of them negative'
     self.assertEqual(hidden.get_title(), words)
 
   def test_without_spikes_image_and_probabilities_are_left(self):
