@@ -214,10 +214,10 @@ STUDIES['depth'] = Study(
   question='Does accuracy fall behind the ANN as networks become deeper?',
   sweeps={
     'fashion_mnist': (
-      *_deepen(_WIDTHS, 8, 16, 64, **_BIPOLAR),
+      *_deepen(_WIDTHS, 4, 8, 16, **_BIPOLAR),
       *_deepen((1, 4), 16, **_STOCHASTIC),
       Sweep(
-        {'num_steps': (8, 16, 64), **_BIPOLAR},
+        {'num_steps': (4, 8, 16), **_BIPOLAR},
         5,
         {'layers': RESIDUAL, 'learning_rate': 0.1},
       ),
