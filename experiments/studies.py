@@ -558,7 +558,10 @@ STUDIES['fidelity'] = Study(
     *('layers', 'neuron', 'digits', 'num_winners', 'sampler', 'num_steps'),
   ),
   metrics=('update_error',),
-  shown={'layers': ('784-256-10', _DEEP, SMALL_CONV)},
+  shown={
+    'layers': ('784-256-10', _DEEP, SMALL_CONV),
+    'num_winners': ('', '64'),
+  },
 )
 
 
