@@ -172,8 +172,8 @@ def _convolve_both(num_epochs, rate, residual_rate):
   small = {'learning_rate': rate, 'dropout': 0.1, 'num_epochs': num_epochs}
   deep = {'learning_rate': residual_rate, 'num_epochs': num_epochs}
   return (
-    _convolve(SMALL_CONV, 10, (4, 8, 16, 32), **small),
-    _convolve(RESIDUAL_CONV, 5, (8, 16, 32), **deep),
+    _convolve(SMALL_CONV, 10, (4, 8, 16), **small),
+    _convolve(RESIDUAL_CONV, 5, (4, 8, 16), **deep),
   )
 
 
