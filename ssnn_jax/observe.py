@@ -217,6 +217,7 @@ def record(
 
 _present = jax.jit(stochastic.present, static_argnums=0)
 _unpack = jax.jit(trains.unpack)
+_MOST = 0.98  # of silent neurons; half of it of saturated ones
 
 
 class Neurons(NamedTuple):
@@ -247,9 +248,6 @@ class Neurons(NamedTuple):
     if self.open == 1 and not self.is_signed:
       return 'all open: a linear layer, as if there were no neurons'
     return ''
-
-
-_MOST = 0.98  # of silent neurons; half of it of saturated ones
 
 
 class Diagnosis(tuple[Neurons, ...]):

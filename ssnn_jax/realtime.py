@@ -498,8 +498,8 @@ def _play_ticks(circuit, wires, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
   params, delays, phases, labels, key = batch
   num_steps, num_winners = circuit.num_steps, circuit.num_winners
-  num_classes = circuit.shapes[-1][0]
-  target = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+  target = jax.nn.one_hot(labels, circuit.shapes[-1][0], dtype=jnp.float32)
+  target = num_winners * target
   # Worth of a count, in rates and errors.
   units = [1 / circuit.input_steps, *[1 / num_steps] * len(circuit.ranges)]
   error_units = [*[1.0] * len(circuit.ranges), 1 / num_winners]
@@ -516,7 +516,7 @@ def _play_ticks(circuit, wires, batch, state, first, train):
       spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
       digits = spiking.leading_digits(error, circuit.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
-    wanted.append(winners - num_winners * target)
+    wanted.append(winners - target)
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):
       own = jnp.where(tick < wires.error_start, 0.0, own - sent)
       cap = wires.error_cap and wires.error_cap / unit

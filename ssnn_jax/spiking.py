@@ -9,7 +9,7 @@ received asks for, so that an early, wrong spike is taken back::
 
   forward   X* = floor(N clip(v, a, c) + 1/2) / N
   backward  E* = the two leading binary digits of A if a < v < c, otherwise 0
-  send      the power of two nearest to X* - X, and to E* - E, until equal
+  send      the power of two nearest to N (X* - X), and to E* - E, until equal
   synapse   collects s_i E_j + X_i e_j as spikes s_i and e_j arrive
 
 with N steps of the staircase X*, the ceiling c and the floor a. When all spikes

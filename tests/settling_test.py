@@ -321,6 +321,7 @@ class PlayTest(parameterized.TestCase):
       config, params, batch, settled = right(**options)
       found = self.assert_settles(config, params, batch, settled, cap, None, 0)
       played[num_steps, cap] = np.max(found.silence)
+    # 6 more bits, a spike each, of the inputs and 3 layers after each other.
     self.assertLess(played[256, None], played[4, None] + 24)
     self.assertGreater(played[256, 1], 256)
 

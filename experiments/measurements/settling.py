@@ -93,13 +93,12 @@ def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
   return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
 
 
-def _count(network, plays, layers):
+def _count(plays, events, layers):
   """Counts what a sample takes in consecutive layers, from 0, the inputs.
 
-  Synapses are those into the layers.
+  `events` are those of the plays; synapses are those into the layers.
   """
-  seen = [realtime.count_events(network, played) for played in plays]
-  seen = jax.tree.map(np.sum, seen)  # over ticks
+  seen = jax.tree.map(np.sum, events)  # over ticks
   seen = jax.tree.map(lambda *own: float(np.mean(own)), *seen)
   forward = slice(layers.start, layers.stop)
   backward = slice(max(0, layers.start - 1), layers.stop - 1)
@@ -172,9 +171,10 @@ def measure(
     plays = [
       realtime.play(network, params, _KEY, *batch, wires) for batch in batches
     ]
+    events = [realtime.count_events(network, played) for played in plays]
     line = described | {'wires': text}
     layers = range(len(network.layer_sizes))
-    counted = _count(network, plays, layers)
+    counted = _count(plays, events, layers)
     accuracies, silent = realtime.score(plays, labels)
     is_far = np.abs(accuracies - accuracies[-1]) > 0.01
     counted['answer'] = float(np.max(np.flatnonzero(is_far), initial=-1) + 2)
@@ -183,7 +183,7 @@ def measure(
     yield line | counted
     if text not in ('', 'unit'):
       continue
-    reads = [sum(realtime.count_events(network, x).reads) for x in plays]
+    reads = [sum(own.reads) for own in events]
     lengths = [(0, len(accuracies) - len(own)) for own in reads]
     reads = np.mean([np.pad(*own) for own in zip(reads, lengths)], axis=0)
     scores = zip(accuracies, np.cumsum(reads), silent)
@@ -196,7 +196,7 @@ def measure(
       }
     for layer in layers[1:] if by_layer and not text else ():
       own = range(layer, layer + 1)
-      yield line | {'layer': layer} | _count(network, plays, own)
+      yield line | {'layer': layer} | _count(plays, events, own)
 
 
 def _calibrate(config, trained, dataset):
