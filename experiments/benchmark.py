@@ -42,6 +42,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import loop
+from ssnn_jax.training import state as state_lib
 
 FLAGS = flags.FLAGS
 _MIN_SECONDS = 0.05  # of one timing
@@ -94,7 +95,7 @@ def _compile(name, config, num_seeds):
   """Returns a function that runs a number of steps, and its memory in MiB."""
   dataset, resistive = _load(config.dataset), config_lib.device(config)
   network_config = config_lib.network_config(config, dataset)
-  device = devices.as_device(
+  device = state_lib.as_device(
     training.make_optimizer(_LEARNING_RATE)
     if resistive is None
     else devices.make_resistive(resistive, _LEARNING_RATE)

@@ -29,7 +29,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
-from ssnn_jax.config import WINNERS
+from ssnn_jax.config import WINNERS as _W
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
@@ -99,7 +99,7 @@ METHODS = {
     _without_key(ssnn_jax.ann),
     lambda config, key: ssnn_jax.observe.make_observe(
       # Expected spikes at its exact rates.
-      dataclasses.replace(config, rates=SIGNALS[config.neuron], winner='exact')
+      dataclasses.replace(config, exact=SIGNALS[config.neuron])
     ),
     set(),
   ),
@@ -252,7 +252,9 @@ class ExperimentConfig:
   )
   ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
   winner: str = _flag(
-    'softmax', 'winner of a tick: of the softmax, a race, or exact', WINNERS
+    'softmax',
+    'winner of a tick: of the softmax, a race, or exact',
+    (*_W, 'exact'),
   )
   rates: tuple[str, ...] = _flag(
     (),
@@ -614,7 +616,7 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'ceiling', 'rates', 'winner', 'sampler', 'dropout'}
+  same = {'num_steps', 'ceiling', 'sampler', 'dropout'}
   same |= {'read_noise', *GRADED}
   values = {name: getattr(config, name) for name in same}
   weight_bits = config.weight_bits
@@ -635,6 +637,8 @@ def network_config(
     neuron='stochastic' if is_drawn else config.neuron,
     input_gain=input_gain,
     weight_bits=weight_bits,
+    exact=config.rates + ('winners',) * (config.winner == 'exact'),
+    winner='race' if config.winner == 'race' else 'softmax',
     **values,
   )
   if config.method == CHIP:  # refuses what the chip has not

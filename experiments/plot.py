@@ -136,7 +136,7 @@ def read_trained(
 
   A data set that is missing, and not needed, is left out, with a line of print.
   """
-  network_config, params = ssnn_jax.load(workdir, seed=seed)
+  network_config, params, _ = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
   if (workdir / train.CONFIG).exists():
     config = train.read_task(workdir).config
@@ -276,7 +276,7 @@ def show_sample(
   presented = sample_plot.present(network, params, key, inputs, label, dataset)
   recorded = presented.recorded
   if recorded is None and (raster or play):
-    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.name))
+    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
   print(f'{words}: {presented.title}')
   wins = None if recorded is None else recorded.winners.sum(axis=0)
   for number in presented.ranking[:_MAX_CLASSES]:
@@ -321,8 +321,8 @@ def draw_ticks(
 def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
   """Plays samples of a run until silence, and draws the accuracy by ticks."""
   network, params, key, *_ = trained
-  if not sample_plot.has_spikes(network):
-    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.name))
+  if not network.has_spikes:
+    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
   inputs, labels = (own[:_NUM_PLAYED] for own in _eval_split(trained))
   batches = [
     slice(first, first + _AT_ONCE) for first in range(0, len(labels), _AT_ONCE)

@@ -418,7 +418,7 @@ def _describe(task):
 
 def _explain(task, dataset):
   """Explains a run at chance, by its first seed; '' of any other."""
-  config, params = ssnn_jax.load(task.folder)
+  config, params, _ = ssnn_jax.load(task.folder)
   lines = train.read_lines(task.folder, 'epoch')
   own = [line for line in lines if line['seed'] == task.config.seed]
   accuracy = own[-1]['train_accuracy']

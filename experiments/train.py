@@ -37,6 +37,7 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
 from ssnn_jax.training import loop
+from ssnn_jax.training import state as state_lib
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
 READOUTS = {  # by the fields of their accuracies
@@ -167,7 +168,7 @@ def make_programs(
       learning_rate, schedule, config.weight_decay, config.optimizer
     )
 
-  device = devices_lib.as_device(make_device(0.0))
+  device = state_lib.as_device(make_device(0.0))
 
   def make_network(key):
     return method.make(network, key, axis_name=loop.AXIS)
@@ -205,8 +206,8 @@ def probed_networks(
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
   if network.neuron == 'stochastic':  # counts have no update of their own
-    rates = tuple(sorted({*network.rates, 'forward', 'backward'}))
-    probed['quantisation_error'] = dataclasses.replace(network, rates=rates)
+    exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
+    probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
   return probed
 
 
@@ -335,8 +336,8 @@ def read_initial(
     epochs = checkpoints.last_epoch(folder)
     has_seeds = epochs is not None and read_task(folder).num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
-    configs, params = zip(*(ssnn_jax.load(folder, seed=seed) for seed in seeds))
-    config = configs[0]
+    loaded = [ssnn_jax.load(folder, seed=seed) for seed in seeds]
+    config, params = loaded[0].config, [own.params for own in loaded]
     shapes = [[x.weights_shape for x in y.wirings] for y in (config, network)]
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
@@ -418,7 +419,9 @@ def train(
     files.write_atomically(task.folder / CONFIG, text)
     with checkpoints.open_in(task.folder) as manager:
       state, run = _start(task, programs, manager, like, mesh, splits, initial)
-      networks.write(task.folder, network, {})
+      make = config_lib.METHODS[config.method].make
+      kind = make(network, jax.random.key(0)).kind
+      networks.write(task.folder, network, kind, {})
       splits = loop.replicate(mesh, splits)
       accuracy, state = _train_epochs(
         task, programs, manager, state, run, splits, options

@@ -20,10 +20,10 @@ from ssnn_jax.checks import is_real
 
 NEURONS = ('bipolar', 'stochastic')
 SIGNALS = {
-  'bipolar': ('inputs', 'forward', 'backward'),
-  'stochastic': ('forward', 'backward', 'update'),
+  'bipolar': ('inputs', 'forward', 'backward', 'winners'),
+  'stochastic': ('forward', 'backward', 'update', 'winners'),
 }
-WINNERS = ('softmax', 'race', 'exact')
+WINNERS = ('softmax', 'race')
 _OF_BIPOLAR = 'ceiling', 'digits', 'input_steps', 'num_winners', 'weight_bits'
 _MOST = 2**23  # counts are float32
 
@@ -62,17 +62,16 @@ class NetworkConfig:
       are multiples of 2^-fraction_bits; None is float32.
     fraction_bits: F, bits after the binary point of weights and biases; one
       number for all layers of weights, or one for each.
-    winner: how the output layer chooses the winner of a tick, with which it
-      compares the target. 'softmax' draws one winner from the exact softmax;
-      'race', of stochastic neurons, simulates a race that ends by lateral
-      inhibition. With 'exact' winners are those of 'softmax', but errors are
-      the exact softmax(v) - target; stochastic neurons sample these, as those
-      of hidden layers.
-    rates: what is exact instead of spikes. Of bipolar neurons 'inputs',
-      'forward', the rates of hidden neurons, and 'backward', their errors. Of
-      stochastic ones 'forward', the input of the forward reads; 'backward',
-      that of the transposed reads; 'update', where products of rates change the
-      weights instead of coincidences.
+    winner: how the output layer of stochastic neurons chooses the winner of a
+      tick, with which it compares the target. 'softmax' draws it from the exact
+      softmax; 'race' simulates a race that ends by lateral inhibition.
+    exact: what is exact instead of spikes. Of bipolar neurons 'inputs',
+      'forward', the rates of hidden neurons, 'backward', their errors, and
+      'winners', whose error is then softmax(v) - target. Of stochastic ones
+      'forward', the input of the forward reads; 'backward', that of the
+      transposed reads; 'update', where products of rates change the weights
+      instead of coincidences; and 'winners', whose errors are then sampled as
+      those of hidden layers.
     input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
     read_noise: standard deviation of the current of both reads of stochastic
@@ -99,7 +98,7 @@ class NetworkConfig:
   weight_bits: int | None = None
   fraction_bits: int | tuple[int, ...] = 10
   winner: str = 'softmax'
-  rates: tuple[str, ...] = ()
+  exact: tuple[str, ...] = ()
   input_gain: float = 1.0
   dropout: float = 0.0
   read_noise: float = 0.0
@@ -146,10 +145,10 @@ class NetworkConfig:
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
     yield 'layers', is_valid, f'none with residual connections, or {other}'
     is_valid = self.winner != 'race' or not is_bipolar
-    yield 'winner', is_valid, f'softmax or exact, or {other}'
+    yield 'winner', is_valid, f'softmax, or {other}'
     signals = SIGNALS[self.neuron]
-    is_valid = set(self.rates) <= {*signals}
-    yield 'rates', is_valid, f'a tuple of names among {", ".join(signals)}'
+    is_valid = set(self.exact) <= {*signals}
+    yield 'exact', is_valid, f'a tuple of names among {", ".join(signals)}'
     most = _MOST if is_bipolar else MAX_COUNT
     is_valid = is_count(self.num_steps) and self.num_steps <= most
     yield 'num_steps', is_valid, f'1 to {most}'

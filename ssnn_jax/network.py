@@ -1,50 +1,58 @@
-"""The networks of a configuration: bipolar or stochastic neurons, and the ANN.
+"""Networks: a model as a spiking network, and as the ANN that is its limit.
 
-A network is pure functions (`types.Network`). The bipolar network is what it is
-when it has settled: layers of `spiking.fire` between products of matrices.
-`realtime.play` plays its spikes tick by tick. Stochastic neurons draw their
-trains (`stochastic`). The ANN is the limit of both for long trains.
+A network is pure functions (`types.Network`), of a model that anyone writes
+(`model.Model`), or of a configuration (`NetworkConfig`), which makes a model of
+crossbars. The spiking network is what it is when it has settled: `spiking.fire`
+between sums of products; `realtime.play` plays its spikes tick by tick. The ANN
+is its limit for long trains. Stochastic neurons draw their trains
+(`stochastic`).
 """
 
 from collections.abc import Callable
-from collections.abc import Sequence
 import dataclasses
 import functools
+from typing import Any
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
+from ssnn_jax import crossbars
+from ssnn_jax import intercept
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import stochastic
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
+
+_EXAMPLE = 'a Model, as of model.from_linen, or a NetworkConfig'
 
 
 def ssnn(
-  config: NetworkConfig,
+  model: Model | NetworkConfig,
   *,
   axis_name: str | None = None,
   feedback: types.Params | None = None,
 ) -> types.Network:
-  """Builds the spiking network of a configuration.
+  """Builds the spiking network of a model, or of a configuration.
 
   Args:
-    config: architecture and use of spikes.
+    model: architecture and use of spikes.
     axis_name: axis of a mesh whose accelerators share each batch, in order:
       each receives its shard and the loss of it, and all receive the gradient
       of the whole batch.
-    feedback: fixed weights of the transposed reads, with the structure of the
-      parameters; None uses the parameters. Random ones are feedback alignment
-      (T. P. Lillicrap et al., Nature Communications 7, 13276, 2016).
+    feedback: of a configuration, fixed weights of the transposed reads, with
+      the structure of the parameters; None uses the parameters. Random ones are
+      feedback alignment (T. P. Lillicrap et al., Nature Communications 7,
+      13276, 2016).
 
   Returns:
     The network's pure functions, the same for equal arguments. `jax.grad` of
-    `loss` is what the synapses learn: with exact `rates` of all signals,
-    `winner='exact'`, float weights, no read noise and no feedback, the gradient
-    of backpropagation.
+    `loss` is what the synapses learn: with all signals `exact`, float weights,
+    no read noise and no feedback, the gradient of backpropagation.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8))
@@ -57,53 +65,110 @@ def ssnn(
     >>> inference.winner_counts.sum()
     Array(64., dtype=float32)
   """
-  build = _bipolar if config.neuron == 'bipolar' else _stochastic
+  checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
+  is_drawn = getattr(model, 'neuron', 'bipolar') == 'stochastic'
+  build = _stochastic if is_drawn else _bipolar
   if feedback is None:
-    return _build_once(build, config, axis_name)
-  samples.check_params(config, feedback)
-  network = build(config, axis_name, feedback)
-  return network._replace(name='ssnn with feedback weights')
+    return _build_once(build, model, axis_name)
+  samples.check_params(model, feedback)
+  return build(model, axis_name, feedback)
 
 
 @functools.lru_cache(maxsize=64)  # programs are cached by their functions
-def _build_once(build, config, axis_name):
-  return build(config, axis_name, None)
+def _build_once(build, model, *args):
+  return build(model, *args)
 
 
-def _bipolar(config, axis_name, feedback):
+def as_model(
+  model: Model | NetworkConfig, feedback: types.Params | None = None
+) -> Model:
+  """Returns a model, or that of a configuration of bipolar neurons."""
+  if isinstance(model, Model):
+    return model
+  return crossbars.make_model(model, feedback)
+
+
+def _bipolar(config, axis_name, feedback=None):
   """Builds a network of bipolar neurons, settled."""
+  model = as_model(config, feedback)
 
   def respond(key, batch, potential):
     phases = spiking.draw_phases(key, batch.position)
-    winners = spiking.count_winners(phases, potential, config.num_winners)
+    winners = spiking.count_winners(phases, potential, model.num_winners)
     return types.Inference(winners, potential)
 
-  def forward(config, params, key, batch):
-    settled = settle(config, params, key, batch, feedback)
-    return settled.loss, respond(key, batch, settled.potential)
+  def forward(params, key, batch):
+    rates = encode(model, key, batch)
+    dropout_key = None if batch.label is None else key
+    potential = model.respond(
+      to_grid(model, params), rates, model.fire, dropout_key, batch.position
+    )
+    loss = None
+    if batch.label is not None:
+      loss = _cross_entropy(model, key, potential, batch)
+    return loss, respond(key, batch, potential)
 
   def draw(params, key, batch):
-    settled, errors = settle_errors(config, params, key, batch, feedback)
+    settled = settle(model, params, key, batch, dropout_key=key)
+    inputs, *rates = settled.rates
+    for number, own in enumerate(rates if config.dropout else ()):
+      mask = samples.draw_masks(
+        key, batch.position, number, own.shape, config.dropout
+      )
+      rates[number] = mask * own
     drawn = stochastic.draw_settled(
-      config, key, batch.position, settled.rates, errors
+      config, key, batch.position, (inputs, *rates), settled.errors
     )
     return *drawn, respond(key, batch, settled.potential)
 
   network = from_forward(
-    config, forward, axis_name, name='ssnn', readout='potential'
+    config,
+    forward,
+    axis_name,
+    kind='ssnn',
+    readout='potential',
+    has_spikes=not model.exact,
   )
   # A train has at most one spike in a tick.
-  has_trains = config.ceiling <= 1
+  has_trains = model is not config and model.ceiling <= 1
   return _with_pulses(network, draw, axis_name) if has_trains else network
 
 
-def _stochastic(config, axis_name, feedback):
+def encode(model: Model, key: jax.Array, batch: samples.Batch) -> jax.Array:
+  """Returns the `[B, I]` rates of inputs, of images multiples of 1 / N."""
+  rates = batch.inputs.rates
+  if 'inputs' in model.exact or batch.inputs.train is not None:
+    return rates
+  steps = model.steps_of_inputs
+  return spiking.encode_rates(
+    key, rates, steps, model.sampler, positions=batch.position
+  )
+
+
+def to_grid(model: Model, params: Any) -> Any:
+  """Rounds parameters to the grid of a model."""
+  return params if model.grid is None else model.grid(params)
+
+
+def _cross_entropy(model, key, potential, batch):
+  return spiking.cross_entropy(
+    key,
+    potential,
+    batch.label,
+    model.num_winners,
+    positions=batch.position,
+    exact={'winners'} & {*model.exact},
+  )
+
+
+def _stochastic(config, axis_name, feedback=None):
   """Builds a network of stochastic neurons."""
   loss_of_batch = stochastic.make_loss(config, feedback, axis_name)
 
-  def forward(config, params, key, batch):
+  def forward(params, key, batch):
     if batch.label is None:
-      signals = stochastic.present(config, params, key, batch)
+      without_dropout = dataclasses.replace(config, dropout=0.0)
+      signals = stochastic.present(without_dropout, params, key, batch)
       return None, signals.inference
     return loss_of_batch(params, key, batch)
 
@@ -112,7 +177,12 @@ def _stochastic(config, axis_name, feedback):
     return signals.forward, signals.errors, signals.inference
 
   network = from_forward(
-    config, forward, axis_name, name='ssnn', averages=False
+    config,
+    forward,
+    axis_name,
+    kind='ssnn',
+    averages=False,
+    has_spikes=not config.exact,
   )
   return _with_pulses(network, draw, axis_name)
 
@@ -133,20 +203,19 @@ def _with_pulses(network, draw, axis_name):
 
 
 def ann(
-  config: NetworkConfig,
+  model: Model | NetworkConfig,
   *,
   activation: Callable[[jax.Array], jax.Array] | None = None,
   axis_name: str | None = None,
 ) -> types.Network:
-  """Builds the ANN of a configuration, trained by backpropagation.
+  """Builds the ANN of a model or a configuration, by backpropagation.
 
-  It has the weights of the spiking network, and its activations are the firing
-  rates: the limit for long spike trains, with an ideal periphery.
+  It has the parameters of the spiking network, and its activations are the
+  rates of neurons: the limit for long spike trains, with an ideal periphery.
 
   Args:
-    config: the architecture, with `ceiling`, `input_gain` and `dropout`,
-      `num_steps` for input trains, and the number of winners; other fields have
-      no effect.
+    model: the architecture, with ceilings, dropout, `num_steps` for input
+      trains, and the number of winners; other fields have no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
       is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
     axis_name: axis of a mesh whose accelerators share each batch.
@@ -154,83 +223,91 @@ def ann(
   Returns:
     The network's pure functions; `winner_counts` are expected values.
   """
-  activate = activation or functools.partial(
-    spiking.fire,
-    num_steps=config.num_steps,
-    ceiling=config.ceiling,
-    exact=('forward', 'backward'),
-  )
+  checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
+  return _build_once(_ann, model, axis_name, activation)
 
-  def forward(config, params, key, batch):
-    del key
-    rates, masks = [batch.inputs.rates], batch.dropout_masks
-    for layer in range(len(params)):
-      potential = read(config, params, layer, rates)
-      if layer < len(masks):
-        rates.append(masks[layer] * activate(potential))
-    winner_counts = config.winners_of_sample * jax.nn.softmax(potential)
+
+def _ann(config, axis_name, activation):
+  """Builds the ANN."""
+  model = as_model(config)
+  model = dataclasses.replace(model, exact=('forward', 'backward'))
+
+  def respond(potential, ceiling, floor):
+    if activation is not None:
+      return activation(potential)
+    return model.fire(potential, ceiling, floor)
+
+  def forward(params, key, batch):
+    dropout_key = None if batch.label is None else key
+    potential = model.respond(
+      params, batch.inputs.rates, respond, dropout_key, batch.position
+    )
+    winner_counts = model.num_winners * jax.nn.softmax(potential)
     inference = types.Inference(winner_counts, potential)
     return mean_loss(potential, batch), inference
 
   return from_forward(
-    config, forward, axis_name, name='ann', readout='potential'
+    config, forward, axis_name, kind='ann', readout='potential'
   )
 
 
 def from_forward(
-  config: NetworkConfig,
+  config: Model | NetworkConfig,
   forward: Callable[..., tuple[jax.Array | None, types.Inference]],
   axis_name: str | None = None,
   *,
-  name: str,
+  kind: str,
   readout: str = 'winner',
   averages: bool = True,
+  has_spikes: bool = False,
 ) -> types.Network:
   """Builds a network of a forward pass.
 
   Args:
-    config: the network.
-    forward: `(config, params, key, batch) -> (loss, Inference)`; the loss is
-      not used of a batch without labels.
+    config: the model, or the configuration.
+    forward: `(params, key, batch) -> (loss, Inference)`; a batch without labels
+      has no loss, and no dropout.
     axis_name: axis of a mesh whose accelerators share each batch.
-    name: name of the network.
+    kind: kind of the network, as of `Network`.
     readout: its readout, as of `Network`.
     averages: whether gradients are to be averaged over the accelerators.
+    has_spikes: whether all of its signals are spikes, which can be played.
 
   Returns:
     The network's pure functions. For the same keys, initial weights and dropout
-    masks equal those of all networks of the configuration.
+    masks equal those of all networks of the model.
   """
-  without_dropout = dataclasses.replace(config, dropout=0.0)
 
   def infer(params, key, inputs):
-    batch = samples.prepare(
-      without_dropout, params, key, inputs, axis_name=axis_name
-    )
-    return forward(without_dropout, params, key, batch)[1]
+    batch = samples.prepare(config, params, key, inputs, axis_name=axis_name)
+    return forward(params, key, batch)[1]
 
   def loss(params, key, inputs, labels):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     if averages and axis_name:
       params = _average_gradient(axis_name, params)
-    return forward(config, params, key, batch)
+    return forward(params, key, batch)
 
   for function in (infer, loss):  # errors of Python name it
     function.__qualname__ = f'Network.{function.__name__}'
+  init = functools.partial(crossbars.init, config)
   return types.Network(
-    init=jax.jit(functools.partial(init, config)),
+    init=jax.jit(config.init if isinstance(config, Model) else init),
     infer=infer,
     loss=loss,
     readout=readout,
-    name=name,
+    kind=kind,
     config=config,
+    has_spikes=has_spikes,
   )
 
 
-def mean_loss(potential: jax.Array, batch: samples.Sample) -> jax.Array | None:
+def mean_loss(potential: jax.Array, batch: samples.Batch) -> jax.Array | None:
   """Returns the mean cross-entropy of a batch, in nats; None without labels."""
   if batch.label is None:
     return None
+  *shape, num_classes = potential.shape
+  checks.check_labels(batch.label, tuple(shape), num_classes)
   losses = optax.softmax_cross_entropy_with_integer_labels(
     potential, batch.label
   )
@@ -251,172 +328,57 @@ _average_gradient.defvjp(
 
 
 class Settled(NamedTuple):
-  """What a settled network has sent, and its response."""
+  """What a settled network has sent and received, of B samples."""
 
-  rates: tuple[jax.Array, ...]  #: [B, I] X of inputs and hidden layers
+  calls: tuple[intercept.Call, ...]  #: of layers of neurons, in their order
+  rates: tuple[jax.Array, ...]  #: [B, ...] X of the inputs and of each call
+  errors: tuple[jax.Array, ...]  #: [B, ...] E of each call and of the output
   potential: jax.Array  #: [B, C] v of the output layer
-  loss: jax.Array | None  #: mean cross-entropy in nats; None without labels
 
 
 def settle(
-  config: NetworkConfig,
-  params: types.Params,
+  model: Model,
+  params: Any,
   key: jax.Array,
-  batch: samples.Sample,
-  feedback: types.Params | None = None,
-  probes: tuple[jax.Array, ...] | None = None,
+  batch: samples.Batch,
+  dropout_key: jax.Array | None = None,
 ) -> Settled:
-  """Runs a network of bipolar neurons forward until it has settled.
+  """Runs a model both ways until it has settled, and notes all neurons.
 
   Args:
-    config: the network.
+    model: the model.
     params: its parameters.
     key: PRNG key of the presentation.
-    batch: the samples.
-    feedback: weights of the transposed reads; None uses the parameters.
-    probes: `[B, J]` currents of each layer of neurons, which add to their
-      potentials: the derivative of the loss by a current of 0 is the error E
-      of its neuron, of a mean over samples.
+    batch: the samples, with labels.
+    dropout_key: that of dropout; None drops no neuron.
 
   Returns:
-    The rates, the potential and the loss.
+    Rates, before any are dropped, and errors of each sample.
   """
-  rates = batch.inputs.rates
-  if 'inputs' not in config.rates and batch.inputs.train is None:
-    steps, sampler = config.steps_of_inputs, config.input_sampler
-    rates = spiking.encode_rates(
-      key, rates, steps, sampler, positions=batch.position
-    )
-  exact = tuple(name for name in config.rates if name != 'inputs')
-  params, settled = quantize(config, params), []
-  feedback = feedback and quantize(config, feedback)
-  for layer in range(len(params)):
-    settled.append(rates)
-    fixed = feedback and layer and feedback[layer]
-    potential = read(config, params, layer, settled, fixed)
-    if probes is not None:
-      potential = potential + probes[layer]
-    if layer < len(params) - 1:
-      rates = spiking.fire(
-        potential,
-        config.num_steps,
-        config.ceiling,
-        digits=config.digits,
-        exact=exact,
-      )
-      if config.dropout:
-        rates = batch.dropout_masks[layer] * rates
-  loss = None
-  if batch.label is not None:
-    loss = spiking.cross_entropy(
-      key,
-      potential,
-      batch.label,
-      config.num_winners,
-      positions=batch.position,
-      exact=('winners',) if config.winner == 'exact' else (),
-    )
-  return Settled(tuple(settled), potential, loss)
-
-
-def settle_errors(
-  config: NetworkConfig,
-  params: types.Params,
-  key: jax.Array,
-  batch: samples.Sample,
-  feedback: types.Params | None = None,
-) -> tuple[Settled, tuple[jax.Array, ...]]:
-  """Runs a network of bipolar neurons both ways until it has settled.
-
-  Arguments are those of `settle`; the batch has labels.
-
-  Returns:
-    The settled network, and `[B, J]` errors E of each sample and layer of
-    weights.
-  """
+  inputs, params = encode(model, key, batch), to_grid(model, params)
+  run = lambda params, rates: model.respond(
+    params, rates, model.fire, dropout_key, batch.position
+  )
+  traced = intercept.trace(run, params, inputs)
 
   def loss(probes):
-    settled = settle(config, params, key, batch, feedback, probes)
-    return settled.loss, settled
+    # The derivative by a current of 0 is the error of its neuron.
+    *probes, last = probes
+    rates = []
 
-  num_samples = len(batch.position)
-  shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
+    def respond(number, potential):
+      neurons = traced.calls[number].neurons
+      rates.append(spiking.respond(potential + probes[number], neurons))
+      return rates[-1]
+
+    potential = traced.evaluate(respond, params, inputs) + last
+    loss = _cross_entropy(model, key, potential, batch)
+    return loss, (rates, potential)
+
+  logits = jax.eval_shape(run, params, inputs)
+  shapes = *(call.shape for call in traced.calls), logits.shape
   probes = tuple(map(jnp.zeros, shapes))
-  errors, settled = jax.grad(loss, has_aux=True)(probes)
-  return settled, tuple(num_samples * error for error in errors)
-
-
-def read(
-  config: NetworkConfig,
-  params: types.Params,
-  layer: int,
-  rates: Sequence[jax.Array],
-  feedback: types.LayerParams | None = None,
-) -> jax.Array:
-  """Returns the `[B, J]` currents of a layer of neurons.
-
-  Args:
-    config: the network.
-    params: its parameters.
-    layer: number of the layer of weights.
-    rates: `[B, I]` rates that enter each layer, up to this one.
-    feedback: weights that send the errors back; None or 0 uses the parameters.
-  """
-  wiring, gains = config.wirings[layer], config.read_gains
-  if feedback:
-    fixed = jax.lax.stop_gradient
-    back = types.LayerParams(
-      fixed(feedback.weights), jnp.zeros_like(feedback.biases)
-    )
-    sent_back = wiring.read(back, gains[layer], rates[layer])
-    currents = wiring.read(params[layer], gains[layer], fixed(rates[layer]))
-    currents = currents + (sent_back - fixed(sent_back))
-  else:
-    currents = wiring.read(params[layer], gains[layer], rates[layer])
-  if wiring.is_residual:
-    currents = currents + gains[layer - 1] * rates[layer - 1]
-  return currents
-
-
-def quantize(config: NetworkConfig, params: types.Params) -> types.Params:
-  """Rounds parameters to the grid of `weight_bits` and `fraction_bits`.
-
-  Sums of spikes of up to 24 bits are then exact, in any order. The derivative
-  is that of the parameters themselves, so that an optimizer collects steps
-  below the grid.
-  """
-  if config.weight_bits is None:
-    return params
-  limit = 2 ** (config.weight_bits - 1)
-
-  def on_grid(values, bits):
-    steps = jnp.clip(jnp.round(values * 2.0**bits), -limit, limit - 1)
-    fixed = jax.lax.stop_gradient
-    return fixed(steps * 2.0**-bits) + (values - fixed(values))
-
-  return tuple(
-    types.LayerParams(*(on_grid(values, bits) for values in layer))
-    for layer, bits in zip(params, config.fractions, strict=True)
-  )
-
-
-def init(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
-
-  The fan-in of a layer is the number of rows of its crossbar.
-
-  Args:
-    config: the architecture.
-    key: PRNG key; consumed.
-
-  Returns:
-    float32 parameters, first layer first.
-  """
-  draw = jax.nn.initializers.lecun_normal()
-  return tuple(
-    types.LayerParams(
-      draw(jax.random.fold_in(key, layer), wiring.weights_shape, jnp.float32),
-      jnp.zeros(wiring.num_columns, jnp.float32),
-    )
-    for layer, wiring in enumerate(config.wirings)
-  )
+  errors, (rates, potential) = jax.grad(loss, has_aux=True)(probes)
+  num_samples = len(batch.position)
+  errors = tuple(num_samples * error for error in errors)
+  return Settled(traced.calls, (inputs, *rates), errors, potential)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import intercept
 from ssnn_jax import network
 from ssnn_jax import realtime
 from ssnn_jax import samples
@@ -25,6 +26,7 @@ from ssnn_jax import stochastic
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
 
 
 class Activity(NamedTuple):
@@ -59,23 +61,22 @@ class Activity(NamedTuple):
 
 
 def make_observe(
-  config: NetworkConfig, feedback: types.Params | None = None
+  model: Model | NetworkConfig, feedback: types.Params | None = None
 ) -> Callable[..., Activity]:
   """Builds the function that measures the activity of one presentation.
 
   Args:
-    config: the network; dropout is ignored.
+    model: the model, or the configuration; dropout is ignored.
     feedback: weights of the transposed reads, as for `network.ssnn`.
 
   Returns:
     `(params, key, inputs, labels) -> Activity` of one seed, pure; the arguments
     are those of `Network.loss`.
   """
-  config = dataclasses.replace(config, dropout=0.0)
-  observe = _observe_drawn
-  if config.neuron == 'bipolar':
-    observe = _observe_settled
-  return functools.partial(observe, config, feedback)
+  if getattr(model, 'neuron', 'bipolar') == 'bipolar':
+    return functools.partial(_observe_settled, model, feedback)
+  model = dataclasses.replace(model, dropout=0.0)
+  return functools.partial(_observe_drawn, model, feedback)
 
 
 def _observe_drawn(config, feedback, params, key, inputs, labels):
@@ -92,11 +93,11 @@ def _observe_drawn(config, feedback, params, key, inputs, labels):
     # spikes and error spikes, so no array of all weights is needed.
     rows = _spikes_per_tick(wiring.gather(train.words))
     coincidences = rows * _spikes_per_tick(wiring.split(error.words))
-    if 'forward' in config.rates:
+    if 'forward' in config.exact:
       spikes = train.rates * ticks
-    if 'backward' in config.rates:
+    if 'backward' in config.exact:
       errors = jnp.abs(requested)
-    if 'update' in config.rates:
+    if 'update' in config.exact:
       rows = jnp.sum(wiring.gather(train.rates), axis=-1)
       coincidences = rows * jnp.sum(wiring.split(jnp.abs(requested)), axis=-1)
     reached = jnp.sum(wiring.gather(spikes), axis=(1, 2))
@@ -131,20 +132,22 @@ def _spikes_per_tick(words):
 def _observe_settled(config, feedback, params, key, inputs, labels):
   """Observes the rates and errors of a settled network of bipolar neurons."""
   batch = samples.prepare(config, params, key, inputs, labels)
-  settled, errors = network.settle_errors(config, params, key, batch, feedback)
-  most = config.num_steps * config.ceiling
-  if 'forward' not in config.rates:
-    most = math.floor(most + 0.5)
-  most *= (1 - 1e-6) / config.num_steps  # rounding errors of rates
-  means = lambda function, layers: tuple(map(jnp.mean, map(function, layers)))
+  model = network.as_model(config, feedback)
+  settled = network.settle(model, params, key, batch)
+  most = [1.0]  # of the inputs
+  for num_steps, ceiling, *_ in (own.neurons for own in settled.calls):
+    count = num_steps * ceiling
+    if 'forward' not in model.exact:
+      count = math.floor(count + 0.5)
+    most.append(count * (1 - 1e-6) / num_steps)  # rounding errors of rates
+  means = lambda layers: tuple(map(jnp.mean, layers))
   return Activity(
-    firing_rates=means(lambda rates: rates, settled.rates),
-    silent_fractions=means(lambda rates: rates == 0, settled.rates),
-    saturated_fractions=(
-      *means(lambda rates: rates == 1, settled.rates[:1]),
-      *means(lambda rates: rates >= most, settled.rates[1:]),
+    firing_rates=means(settled.rates),
+    silent_fractions=means([rates == 0 for rates in settled.rates]),
+    saturated_fractions=means(
+      [rates >= own for rates, own in zip(settled.rates, most)]
     ),
-    error_rates=means(jnp.abs, errors),
+    error_rates=means(map(jnp.abs, settled.errors)),
   )
 
 
@@ -162,8 +165,8 @@ class Raster(NamedTuple):
 
 
 def record(
-  config: NetworkConfig,
-  params: types.Params,
+  config: Model | NetworkConfig,
+  params: Any,
   key: jax.Array,
   image: jax.Array | np.ndarray,
   label: int,
@@ -171,7 +174,7 @@ def record(
   """Records all spikes while a sample is presented; `raster_plot` draws them.
 
   Args:
-    config: the network; dropout is ignored.
+    config: the model, or the configuration; dropout is ignored.
     params: its parameters.
     key: PRNG key of the presentation; consumed.
     image: inputs of one sample, without an axis B.
@@ -183,36 +186,34 @@ def record(
   Raises:
     UserError: if the image, the label or the parameters do not fit the network.
   """
-  config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]
-  if config.neuron == 'bipolar':
+  if getattr(config, 'neuron', 'bipolar') == 'bipolar':
     played = realtime.play(config, params, key, *sample)
-    sent, errors = played.spikes, played.errors
-    decided = np.int32(played.winners)
+    sent, errors = (
+      [train[:, 0] for train in layers]
+      for layers in (played.spikes, played.errors)
+    )
+    decided = np.int32(played.winners[:, 0])
     winners = np.diff(decided, axis=0, prepend=np.zeros_like(decided[:1]))
   else:
+    config = dataclasses.replace(config, dropout=0.0)
     batch = samples.prepare(config, params, key, *sample)
     signals = _present(config, params, key, batch)
 
     def unpack(words):
-      """Unpacks `[1, K, N]` words to `[T, 1, N]` spikes."""
-      return np.asarray(_unpack(words))[0, : config.num_steps, None]
+      """Unpacks `[1, K, N]` words to `[T, N]` spikes."""
+      return np.asarray(_unpack(words))[0, : config.num_steps]
 
     sent = [unpack(train.words) for train in signals.forward]
     errors = [
       np.where(error.is_negative, -1, 1) * unpack(error.words)
       for error in signals.errors
     ]
-    winners = unpack(signals.winners)
-
-  def shaped(layers, name):
-    return tuple(
-      train[:, 0].reshape(-1, *getattr(wiring, name))
-      for train, wiring in zip(layers, config.wirings)
-    )
-
-  sent, errors = shaped(sent, 'input_shape'), shaped(errors, 'output_shape')
-  return Raster(sent, errors, np.int32(winners[:, 0]))
+    winners = np.int32(unpack(signals.winners))
+  for layer, wiring in enumerate(getattr(config, 'wirings', ())):
+    sent[layer] = sent[layer].reshape(-1, *wiring.input_shape)
+    errors[layer] = errors[layer].reshape(-1, *wiring.output_shape)
+  return Raster(tuple(sent), tuple(errors), winners)
 
 
 _present = jax.jit(stochastic.present, static_argnums=0)
@@ -221,9 +222,9 @@ _MOST = 0.98  # of silent neurons; half of it of saturated ones
 
 
 class Neurons(NamedTuple):
-  """What the neurons of one `spiking.fire` do in a batch."""
+  """What the neurons of one call of `spiking.fire` do in a batch."""
 
-  shape: tuple[int, ...]  #: of the potential; below `jax.vmap` of one sample
+  shape: tuple[int, ...]  #: of the potential, axes of `jax.vmap` first
   silent: float  #: fraction of rates that are 0
   open: float  #: fraction that errors pass
   saturated: float  #: fraction at the ceiling, or at a floor below 0
@@ -274,18 +275,18 @@ class Diagnosis(tuple[Neurons, ...]):
 
 
 def diagnose(
-  loss: Callable[..., jax.Array], params: Any, *batch: Any
+  loss: types.Network | Callable[..., jax.Array], params: Any, *batch: Any
 ) -> Diagnosis:
   """Measures what all neurons of anyone's model do in a batch, both ways.
 
-  The loss is differentiated without `jax.jit`, so that each call of
-  `spiking.fire` that parameters have an effect on is seen, those of loops and
-  of `jax.vmap` as well.
+  Each call of `spiking.fire` is seen, those of the steps of a `jax.lax.scan`
+  and below `jax.vmap`, `jax.checkpoint` and `jax.jit` as well.
 
   Args:
-    loss: `(params, *batch) -> loss`, a scalar of a model with `spiking.fire`.
+    loss: a spiking network; or `(params, *batch) -> loss`, a scalar of a model
+      with `spiking.fire`.
     params: its parameters, a tree of arrays.
-    *batch: its other arguments.
+    *batch: its other arguments, of a network inputs and labels.
 
   Returns:
     The neurons of each call, which print as a table with what to try.
@@ -299,32 +300,48 @@ def diagnose(
     2. 8                100%       0%         0%        1        0  0.0e+00
       silent: larger initial weights, residual sums, or a floor below 0
   """
-  noted = []
-
-  def make_note(potential):
-    signals = {'shape': potential.shape, 1: [], 3: []}
-    noted.append(signals)
-    keep = lambda *own: signals[len(own)].append(tuple(map(np.asarray, own)))
-    return lambda *own: jax.debug.callback(keep, *own)
-
-  with jax.disable_jit(), spiking.noting(make_note):
-    jax.block_until_ready(jax.grad(loss)(params, *batch))
-    jax.effects_barrier()
-  # A call that is traced twice, as below `jax.checkpoint`, is noted once.
-  return Diagnosis(_summarize(own) for own in noted if own[3])
+  if isinstance(loss, types.Network):
+    present, batch = loss.loss, (jax.random.key(0), *batch)
+    loss = lambda *args: present(*args)[0]
+  return Diagnosis(map(_summarize, *_note(loss, params, *batch)))
 
 
-def _summarize(signals):
-  """Returns the neurons of one call, by the signals of all samples."""
-  flat = lambda arrays: np.concatenate([np.ravel(own) for own in arrays])
-  _, rates, gates = (flat(own) for own in zip(*signals[3]))
-  errors = flat(own for (own,) in signals[1]) if signals[1] else np.zeros(1)
+def _note(loss, *args):
+  """Returns the calls of a loss, and their rates, gates and errors."""
+  # Of arrays alone, as rates of other numbers would be constants.
+  args = jax.tree.map(jnp.asarray, args)
+  traced = intercept.trace(loss, *args)
+
+  @jax.jit
+  def note(args):
+    def evaluate(probes):
+      noted = []
+
+      def respond(number, potential):
+        neurons = traced.calls[number].neurons
+        rates = spiking.respond(potential + probes[number], neurons)
+        gate = spiking.settle_counts(potential, *neurons[:3])[1]
+        noted.append((rates, gate))
+        return rates
+
+      return traced.evaluate(respond, *args), noted
+
+    probes = [jnp.zeros(call.shape) for call in traced.calls]
+    return jax.grad(evaluate, has_aux=True)(probes)
+
+  errors, noted = jax.device_get(note(args))
+  return traced.calls, noted, errors
+
+
+def _summarize(call, noted, errors):
+  """Returns the neurons of one call, by their signals."""
+  rates, gate = noted
   root = lambda values: float(np.sqrt(np.mean(np.square(np.float64(values)))))
   return Neurons(
-    signals['shape'],
+    call.shape,
     silent=float(np.mean(rates == 0)),
-    open=float(np.mean(gates)),
-    saturated=float(np.mean(~gates & (rates != 0))),
+    open=float(np.mean(gate)),
+    saturated=float(np.mean(~gate & (rates != 0))),
     levels=len(np.unique(rates)),
     rate=root(rates),
     error=root(errors),

@@ -11,7 +11,6 @@ network.
 
 from collections.abc import Callable
 from collections.abc import Iterable
-import dataclasses
 import functools
 from typing import Any
 from typing import NamedTuple
@@ -21,12 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
+from ssnn_jax import intercept
 from ssnn_jax import network
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
 
 _TICKS_AT_ONCE = 8
 _MOST_TICKS = 1 << 16
@@ -133,8 +134,8 @@ class Played(NamedTuple):
 
 
 def play(
-  config: NetworkConfig,
-  params: types.Params,
+  model: Model | NetworkConfig,
+  params: Any,
   key: jax.Array,
   inputs: jax.Array,
   labels: jax.Array,
@@ -143,9 +144,9 @@ def play(
   """Plays a network until it is silent; dropout is ignored.
 
   Args:
-    config: a network of bipolar neurons.
-    params: its parameters; with `weight_bits` all sums are exact, and equal to
-      those of the settled network.
+    model: a model, or a configuration of bipolar neurons.
+    params: its parameters; on a grid, as of `weight_bits`, all sums are exact,
+      and equal to those of the settled network.
     key: PRNG key of the presentation, as for `Network.loss`.
     inputs: images or spike trains, as for `Network`; events, and trains that
       are drawn, come in their order.
@@ -175,34 +176,35 @@ def play(
     >>> bool((later.counts[1] == played.counts[1]).all())
     True
   """
-  if config.neuron != 'bipolar' or config.rates or config.winner != 'softmax':
+  if getattr(model, 'neuron', 'bipolar') != 'bipolar' or model.exact:
     raise types.UserError(
-      f'neuron is {config.neuron}, rates are {config.rates} and winner is '
-      f'{config.winner}; expected bipolar neurons with spikes in all signals.'
+      f'exact is {model.exact}; expected bipolar neurons, with spikes in all '
+      'signals.'
     )
-  config = dataclasses.replace(config, dropout=0.0)
-  batch = samples.prepare(config, params, key, inputs, labels)
-  circuit = make_circuit(config)
+  batch = samples.prepare(model, params, key, inputs, labels)
+  circuit, apply = make_circuit(model), network.as_model(model)
   _check_wires(circuit, wires)
-  prepared, words, phases = _prepare(config, params, key, batch)
-  train = make_train(*words, config.steps_of_inputs, wires.cap)
+  prepared, words, phases = _prepare(apply, params, key, batch)
+  train = make_train(*words, apply.steps_of_inputs, wires.cap)
+  train = train.reshape(*train.shape[:2], *circuit.shapes[0])
+  if apply is model:
+    return play_circuit(circuit, prepared, train, labels, phases, wires)
   return _play(circuit, prepared, train, labels, phases, wires)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _prepare(config, params, key, batch):
+def _prepare(model, params, key, batch):
   """Returns parameters on the grid, counts or trains, and winners' phases."""
-  params, steps = network.quantize(config, params), config.steps_of_inputs
-  (rates, words), sampler = batch.inputs, config.input_sampler
-  if words is None and sampler != 'regular':
+  (rates, words), steps = batch.inputs, model.steps_of_inputs
+  if words is None and model.sampler != 'regular':
     words = spiking.draw_trains(
-      key, rates, steps, sampler, positions=batch.position
+      key, rates, steps, model.sampler, positions=batch.position
     )
   counts = None
   if words is None:
     counts = jnp.round(steps * spiking.encode_rates(key, rates, steps))
   phases = spiking.draw_phases(key, batch.position)
-  return params, (counts, words), phases
+  return network.to_grid(model, params), (counts, words), phases
 
 
 def make_train(
@@ -232,21 +234,46 @@ def make_train(
 
 
 @functools.lru_cache  # programs are cached by their functions
-def make_circuit(config: NetworkConfig) -> Circuit:
-  """Makes the circuit of a network of dense and convolutional layers."""
+def make_circuit(model: Model | NetworkConfig) -> Circuit:
+  """Makes the circuit of a model, or of a configuration of bipolar neurons.
+
+  Each call of its neurons is a layer, and of a `jax.lax.scan` each step.
+  """
+  model = network.as_model(model)
+
+  def run(params, rates):  # of single samples, whatever the model does to B
+    own = lambda rates: model.respond(params, rates[None], model.fire)[0]
+    return jax.vmap(own)(rates)
+
+  params = jax.eval_shape(model.init, jax.random.key(0))
+  inputs = jax.ShapeDtypeStruct((1, *model.input_shape), jnp.float32)
+  calls = intercept.trace(run, params, inputs).calls
+  logits = jax.eval_shape(run, params, inputs)
+  # An axis of one is that of the sample.
+  hidden = [tuple(n for n in own.shape if n > 1) or (1,) for own in calls]
 
   def currents(params, rates):
-    layers = range(len(params))
-    return tuple(network.read(config, params, layer, rates) for layer in layers)
+    inputs, *hidden_rates = rates
+    received = []
+
+    def respond(number, potential):
+      received.append(potential.reshape(-1, *hidden[number]))
+      return hidden_rates[number].reshape(potential.shape)
+
+    output = intercept.trace(run, params, inputs).evaluate(
+      respond, params, inputs
+    )
+    return (*received, output)
 
   return Circuit(
     currents,
-    tuple((size,) for size in config.layer_sizes),
-    config.num_steps,
-    config.ceiling,
-    digits=config.digits,
-    input_steps=config.steps_of_inputs,
-    num_winners=config.num_winners,
+    (model.input_shape, *hidden, logits.shape[1:]),
+    model.num_steps,
+    tuple(own.neurons.ceiling for own in calls),
+    tuple(own.neurons.floor for own in calls),
+    digits=model.digits,
+    input_steps=model.steps_of_inputs,
+    num_winners=model.num_winners,
   )
 
 

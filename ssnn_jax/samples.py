@@ -1,6 +1,10 @@
-"""Samples of a batch: checked and encoded, with their dropout masks."""
+"""Batches of samples: checked and encoded; and their dropout."""
 
+from collections.abc import Callable
+import functools
+from typing import Any
 from typing import NamedTuple
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,28 +18,34 @@ from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
 
 
-class Sample(NamedTuple):
-  """One sample during a presentation; a batch has a leading axis B."""
+class Batch(NamedTuple):
+  """Samples of a presentation."""
 
   position: jax.Array  #: [B] int32 position in the global batch
   inputs: types.Inputs  #: [B, ...] encoded inputs
-  label: jax.Array | None  #: [B] integer class
-  #: [B, J] float32 of each hidden layer: 0 where a unit is dropped, otherwise 1
-  dropout_masks: tuple[jax.Array, ...]
+  label: jax.Array | None  #: [B] integer class; None in inference
+
+
+class Model(Protocol):
+  """What is known of a model here."""
+
+  init: Callable[[jax.Array], Any]
+  input_shape: tuple[int, ...]
+  num_steps: int
 
 
 def prepare(
-  config: NetworkConfig,
-  params: types.Params,
+  network: Model | NetworkConfig,
+  params: Any,
   key: jax.Array,
   inputs: jax.Array | np.ndarray,
   labels: jax.Array | None = None,
   axis_name: str | None = None,
-) -> Sample:
-  """Checks and encodes a batch, and draws its dropout masks.
+) -> Batch:
+  """Checks and encodes a batch.
 
   Args:
-    config: the network.
+    network: the model, or the configuration.
     params: its parameters.
     key: PRNG key of the presentation.
     inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
@@ -48,78 +58,126 @@ def prepare(
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
-  check_params(config, params)
+  check_params(network, params)
   checks.check_type('key', key, jax.Array | np.ndarray, 'jax.random.key(0)')
   checks.check_array('images', inputs)
-  shape, expected = tuple(inputs.shape[1:]), config.input_shape
-  if expected is not None and inputs.dtype != jnp.uint32:
+  is_config = isinstance(network, NetworkConfig)
+  expected = network.input_shape
+  if expected is None:
+    expected = network.layer_sizes[:1]
+  shape = tuple(inputs.shape[1:])
+  if inputs.dtype != jnp.uint32:
     # A single channel may have an axis or none, and pixels may be flat.
     given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
-    if given != wanted and len(given) > 1:
+    if given != wanted and len(given) > 1 and len(wanted) > 1:
       raise types.UserError(
         f'images have shape {shape}, but input_shape is {expected}; make the '
         'two agree, with the same order of axes.'
       )
-  encoded = encoding.encode(inputs, config.num_steps)
+  encoded = encoding.encode(inputs, network.num_steps)
   batch_size, num_inputs = encoded.rates.shape
-  if num_inputs != config.layer_sizes[0]:
+  size = int(np.prod(expected))
+  if num_inputs != size:
     kind = 'pixels' if encoded.train is None else 'trains'
-    field = 'layer_sizes starts with'
-    if config.layers is not None:
-      field = f'input_shape {config.input_shape} has'
+    field = f'input_shape {expected} has'
+    if is_config and network.layers is None:
+      field = 'layer_sizes starts with'
     remedy = 'make the two agree'
-    if inputs.size == config.layer_sizes[0]:
+    if inputs.size == size:
       remedy = 'pass a batch: image[None] of a single image'
     raise types.UserError(
-      f'inputs have {num_inputs} {kind}, but {field} {config.layer_sizes[0]} '
-      f'inputs; {remedy}.'
+      f'inputs have {num_inputs} {kind}, but {field} {size} inputs; {remedy}.'
     )
   if labels is not None:
     checks.check_array('labels', labels)
-    checks.check_labels(labels, (batch_size,), config.layer_sizes[-1])
+    if is_config:  # of a model, where its logits are known
+      checks.check_labels(labels, (batch_size,), network.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
-  positions = first + jnp.arange(batch_size)
-  masks = _draw_dropout_masks(config, key, positions)
-  return Sample(positions, encoded, labels, masks)
+  return Batch(first + jnp.arange(batch_size), encoded, labels)
 
 
-def check_params(config: NetworkConfig, params: types.Params) -> None:
+def check_params(network: Model | NetworkConfig, params: Any) -> None:
   """Refuses parameters of another network."""
-  is_sequence = isinstance(params, tuple | list)
-  if not is_sequence or any(
-    not isinstance(x, types.LayerParams) for x in params
-  ):
-    raise types.UserError(
-      f'params is of type {type(params).__name__}; expected the parameters, as '
-      'of init, or state.params of a result of fit.'
+  expected = find_shapes(network)
+  structures = [jax.tree.structure(own) for own in (params, expected)]
+  shapes = [
+    list(map(np.shape, jax.tree.leaves(own))) for own in (params, expected)
+  ]
+  if structures[0] != structures[1] or shapes[0] != shapes[1]:
+    found, expected = (
+      jax.tree.map(np.shape, own) for own in (params, expected)
     )
-  field = 'layer_sizes asks' if config.layers is None else 'layers ask'
-  expected = [wiring.weights_shape for wiring in config.wirings]
-  for part in types.LayerParams._fields:
-    shapes = [np.shape(getattr(layer, part)) for layer in params]
-    if shapes != expected:
-      raise types.UserError(
-        f'params have {part} of shapes {shapes}, but {field} for {expected}; '
-        'pass the params of this network.'
-      )
-    expected = [shape[-1:] for shape in expected]
+    raise types.UserError(
+      f'params have the shapes {found!s:.300}, but the network has '
+      f'{expected!s:.300}; pass the params of this network, as of init, or '
+      'state.params of a result of fit.'
+    )
 
 
-def _draw_dropout_masks(config, key, positions):
-  """Draws `[B, J]` masks of each hidden layer: 0 where a unit is silent."""
-  sizes = config.layer_sizes[1:-1]
+@functools.lru_cache(maxsize=64)
+def find_shapes(network: Model | NetworkConfig) -> Any:
+  """Returns the shapes of the parameters of a network, in their structure."""
+  if isinstance(network, NetworkConfig):
+    shape = lambda *own: jax.ShapeDtypeStruct(own, jnp.float32)
+    shapes = [wiring.weights_shape for wiring in network.wirings]
+    return tuple(
+      types.LayerParams(shape(*own), shape(own[1])) for own in shapes
+    )
+  return jax.eval_shape(network.init, jax.random.key(0))
+
+
+def draw_mask(
+  key: jax.Array,
+  position: jax.Array,
+  number: int,
+  shape: tuple[int, ...],
+  dropout: float,
+) -> jax.Array:
+  """Draws the dropout of a layer of neurons, of one sample.
+
+  Args:
+    key: PRNG key of the presentation.
+    position: position of the sample in the global batch.
+    number: number of the layer, from 0, among those with dropout.
+    shape: shape of the neurons.
+    dropout: probability that a neuron is silent.
+
+  Returns:
+    float32 of the shape, 0 where a neuron is silent, otherwise 1.
+  """
+  own = thresholds.make_keys(key, number + 1)[number, Role.DROPOUT]
+  size = int(np.prod(shape))
+  source = thresholds.Source(own, position, Role.DROPOUT, number, size)
+  bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
+  kept = thresholds.round_rates(jnp.float32(1.0 - dropout))
+  return (bits < kept).astype(jnp.float32).reshape(shape)
+
+
+def draw_masks(
+  key: jax.Array,
+  positions: jax.Array,
+  number: int,
+  shape: tuple[int, ...],
+  dropout: float,
+) -> jax.Array:
+  """Draws `draw_mask` of a batch, of a shape with its B samples first."""
+  if shape[0] != len(positions):
+    raise types.UserError(
+      f'neurons with dropout have shape {shape}; expected samples first, '
+      f'{len(positions)}.'
+    )
+  draw = lambda own: draw_mask(key, own, number, shape[1:], dropout)
+  return jax.vmap(draw)(positions)
+
+
+def draw_dropout(
+  config: NetworkConfig, key: jax.Array, positions: jax.Array
+) -> list[jax.Array]:
+  """Draws `draw_masks` of all hidden layers of a configuration, `[B, J]`."""
+  shapes = [(len(positions), size) for size in config.layer_sizes[1:-1]]
   if not config.dropout:
-    return tuple(jnp.ones((len(positions), n), jnp.float32) for n in sizes)
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  kept = thresholds.round_rates(jnp.float32(1.0 - config.dropout))
-
-  def draw_masks(position):
-    masks, role = [], Role.DROPOUT
-    for layer, size in enumerate(sizes):
-      key = keys[layer, role]
-      source = thresholds.Source(key, position, role, layer, size)
-      bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
-      masks.append((bits < kept).astype(jnp.float32))
-    return tuple(masks)
-
-  return jax.vmap(draw_masks)(positions)
+    return list(map(jnp.ones, shapes))
+  return [
+    draw_masks(key, positions, number, shape, config.dropout)
+    for number, shape in enumerate(shapes)
+  ]

@@ -40,11 +40,9 @@ bits; of other numbers the last bit may differ, and with it a spike whose
 potential is halfway between two counts.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
-import contextlib
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +50,7 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
+from ssnn_jax import intercept
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.trains import thresholds
@@ -184,7 +183,7 @@ def fire(
     >>> jax.grad(lambda v: jnp.sum(fire(v, 4) * 0.3))(v)  # 1/4 + 1/16
     Array([[0.    , 0.3125, 0.3125, 0.3125, 0.    ]], dtype=float32)
   """
-  _check_exact(exact, 'forward', 'backward')
+  check_exact(exact, 'forward', 'backward')
   check_neurons(num_steps, ceiling, floor, digits)
   # Integers of NumPy would overflow.
   num_steps, ceiling, floor = int(num_steps), float(ceiling), float(floor)
@@ -195,11 +194,21 @@ def fire(
       f'with {num_steps} steps and a ceiling of {ceiling:g} there are more: '
       'lower one of them, or use float32.'
     )
-  note = _notes[-1](potential) if _notes else None
-  fixed = num_steps, ceiling, floor, digits, tuple(exact), note
+  fixed = Neurons(num_steps, ceiling, floor, digits, tuple(exact))
   # bfloat16 has 8 bits, and would round counts.
   exact_potential = potential.astype(_at_least_float32(potential))
-  return _fire(exact_potential, *fixed).astype(potential.dtype)
+  rates = intercept.respond(respond, exact_potential, fixed)
+  return rates.astype(potential.dtype)
+
+
+class Neurons(NamedTuple):
+  """The neurons of a call of `fire`, by its arguments."""
+
+  num_steps: int
+  ceiling: float
+  floor: float
+  digits: int
+  exact: tuple[str, ...]
 
 
 def check_neurons(
@@ -256,50 +265,28 @@ def leading_digits(values: jax.Array, digits: int) -> jax.Array:
   return values - rest
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5, 6))
-def _fire(potential, num_steps, ceiling, floor, digits, exact, note):
-  del digits, note
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def respond(potential: jax.Array, neurons: Neurons) -> jax.Array:
+  """Returns the rates of neurons of potentials, of float32 at least."""
+  num_steps, ceiling, floor, _, exact = neurons
   if 'forward' in exact:
     return jnp.clip(potential, floor, ceiling)
   return settle_counts(potential, num_steps, ceiling, floor)[0] / num_steps
 
 
-def _fire_forward(potential, num_steps, ceiling, floor, digits, exact, note):
-  rates = _fire(potential, num_steps, ceiling, floor, digits, exact, note)
+def _respond_forward(potential, neurons):
+  num_steps, ceiling, floor, *_ = neurons
   gate = settle_counts(potential, num_steps, ceiling, floor)[1]
-  if note:
-    note(potential, rates, gate)
-  return rates, gate
+  return respond(potential, neurons), gate
 
 
-def _fire_backward(num_steps, ceiling, floor, digits, exact, note, gate, error):
-  del num_steps, ceiling, floor
-  if 'backward' not in exact:
-    error = leading_digits(error, digits)
-  error = jnp.where(gate, error, jnp.zeros_like(error))
-  if note:
-    note(error)
-  return (error,)
+def _respond_backward(neurons, gate, error):
+  if 'backward' not in neurons.exact:
+    error = leading_digits(error, neurons.digits)
+  return (jnp.where(gate, error, jnp.zeros_like(error)),)
 
 
-_fire.defvjp(_fire_forward, _fire_backward)
-
-_notes: list[Callable] = []  # of `noting`; empty but for its time
-
-
-@contextlib.contextmanager
-def noting(make_note: Callable[..., Callable[..., None]]) -> Iterator[None]:
-  """Notes what neurons do where a model is differentiated inside the context.
-
-  Args:
-    make_note: `(potential) -> note`, called by each `fire` when it is traced;
-      then `note(potential, rates, gate)` forward, and `note(error)` backward.
-  """
-  _notes.append(make_note)
-  try:
-    yield
-  finally:
-    _notes.pop()
+respond.defvjp(_respond_forward, _respond_backward)
 
 
 def _at_least_float32(array):
@@ -315,7 +302,7 @@ def _check_steps(num_steps):
     )
 
 
-def _check_exact(exact, *names):
+def check_exact(exact: Sequence[str], *names: str) -> None:
   """Refuses names of signals that would be spikes in silence."""
   if not set(exact) <= {*names}:
     raise types.UserError(
@@ -404,7 +391,7 @@ def cross_entropy(
   Returns:
     The mean loss, in nats; 0 if all weights are 0.
   """
-  _check_exact(exact, 'winners')
+  check_exact(exact, 'winners')
   if not checks.is_count(num_winners) or num_winners > MOST_WINNERS:
     raise types.UserError(
       f'num_winners is {num_winners!r}; expected 1 to {MOST_WINNERS} winners.'

@@ -70,7 +70,7 @@ def present(
   config: NetworkConfig,
   params: types.Params,
   key: jax.Array,
-  batch: samples.Sample,
+  batch: samples.Batch,
   feedback: types.Params | None = None,
 ) -> Signals:
   """Presents a batch: all spikes, forward and, with labels, back.
@@ -87,17 +87,18 @@ def present(
   """
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   draws = _Draws(config, keys, batch.position)
-  forward, potentials = _run_forward(draws, params, batch)
+  masks = samples.draw_dropout(config, key, batch.position)
+  forward, potentials = _run_forward(draws, params, batch.inputs, masks)
   winners, errors = draws.compete(potentials[-1]), []
   if batch.label is not None:
     weights = params if feedback is None else feedback
-    errors = _run_back(draws, weights, batch, potentials, winners)
+    errors = _run_back(draws, weights, batch.label, masks, potentials, winners)
   return Signals(forward, errors, potentials[-1], winners)
 
 
-def _run_forward(draws, params, batch):
+def _run_forward(draws, params, inputs, masks):
   """Every layer integrates the spikes of the layer below, and sends its own."""
-  config, (rates, words) = draws.config, batch.inputs
+  config, (rates, words) = draws.config, inputs
   if words is None:
     words = draws.send(Role.INPUT, 0, rates)
   forward, potentials = [], []
@@ -105,23 +106,23 @@ def _run_forward(draws, params, batch):
     zip(config.wirings, config.read_gains, strict=True)
   ):
     forward.append(Train(rates, words))
-    if 'forward' not in config.rates:
+    if 'forward' not in config.exact:
       rates = trains.count(words).astype(jnp.float32) / config.num_steps
     v = wiring.read(params[layer], gain, rates)
     v = draws.add_noise(Role.READ, layer, v)
     potentials.append(v)
-    if layer < len(batch.dropout_masks):
-      rates = jnp.clip(v, 0.0, 1.0) * batch.dropout_masks[layer]
+    if layer < len(masks):
+      rates = jnp.clip(v, 0.0, 1.0) * masks[layer]
       words = draws.send(Role.FORWARD, layer + 1, rates)
   return forward, potentials
 
 
-def _run_back(draws, weights, batch, potentials, winners):
+def _run_back(draws, weights, labels, masks, potentials, winners):
   """Every layer sends the errors that the layer above asks for."""
   config, last = draws.config, len(potentials) - 1
-  target = jax.nn.one_hot(batch.label, winners.shape[-1])
+  target = jax.nn.one_hot(labels, winners.shape[-1])
   errors, is_target = jax.nn.softmax(potentials[last]) - target, target > 0
-  if config.winner == 'exact':
+  if 'winners' in config.exact:
     sent = [draws.send_errors(last, errors)]
   else:  # of the target where it did not win, of others where they won
     missing = trains.mask(config.num_steps)[None, :, None] & ~winners
@@ -131,14 +132,14 @@ def _run_back(draws, weights, batch, potentials, winners):
     above, error = layer + 1, sent[0]
     wiring, gain = config.wirings[above], config.read_gains[above]
     errors = error.errors
-    if 'backward' not in config.rates:
+    if 'backward' not in config.exact:
       counts = jnp.where(error.is_negative, -1, 1) * trains.count(error.words)
       errors = counts.astype(jnp.float32) / config.num_steps
     rows = wiring.read_transposed(weights[above], gain, errors)
     # Each position is a read of its own, before errors of an input add up.
     rows = draws.add_noise(Role.TRANSPOSED_READ, above, rows)
     is_open = (0.0 < potentials[layer]) & (potentials[layer] < 1.0)
-    gates = jnp.where(is_open, batch.dropout_masks[layer], 0.0)
+    gates = jnp.where(is_open, masks[layer], 0.0)
     sent.insert(0, draws.send_errors(layer, gates * wiring.scatter(rows)))
   return sent
 
@@ -228,7 +229,7 @@ def count(
   """
   counts = []
   for wiring, train, error in zip(config.wirings, forward, errors, strict=True):
-    if 'update' not in config.rates:
+    if 'update' not in config.exact:
       counts.append(
         coincidences_lib.count_coincidences(
           wiring, train.words, error.words, error.is_negative
@@ -254,7 +255,7 @@ def unit_gradients(config: NetworkConfig, batch_size: int) -> types.Params:
   # A weight counts at most so many coincidences in a tick of a sample.
   most = max(wiring.num_positions for wiring in config.wirings)
   longest = checks.MAX_COUNT // max(1, batch_size * most)
-  is_valid = 'update' in config.rates or config.num_steps <= longest
+  is_valid = 'update' in config.exact or config.num_steps <= longest
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
   expected += 'as coincidences are counted in 32 bits'
   checks.check_field(config, 'num_steps', is_valid, expected)
@@ -367,7 +368,7 @@ def count_pulses(
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
   units, pulses = unit_gradients(config, batch_size), None
-  if pulse_gradient is not None and 'update' not in config.rates:
+  if pulse_gradient is not None and 'update' not in config.exact:
     keys = thresholds.make_keys(key, len(config.layer_sizes))
     draws = _Draws(config, keys, positions)
     forward, units, pulses = zip(*(

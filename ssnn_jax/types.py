@@ -30,7 +30,8 @@ class LayerParams(NamedTuple):
   biases: Any  #: [F]
 
 
-Params = tuple[LayerParams, ...]  # first layer first
+#: Of a configuration, first layer first; those of a model are any tree
+Params = tuple[LayerParams, ...]
 
 
 class Inputs(NamedTuple):
@@ -68,8 +69,9 @@ class Network(NamedTuple):
       (`stochastic.count_pulses`); otherwise None.
     readout: what predicts the class: 'winner', the class with most winning
       ticks, or 'potential', that with the largest potential.
-    name: name of the function that has built the network.
-    config: configuration of the network; None if there is none.
+    kind: 'ssnn', 'ann', or the name of a baseline.
+    config: the `model.Model` or the `NetworkConfig` of which it was built.
+    has_spikes: whether all of its signals are spikes, which can be played.
   """
 
   init: Callable[..., Params]
@@ -77,5 +79,48 @@ class Network(NamedTuple):
   loss: Callable[..., tuple[jax.Array, Inference]] | None
   count_pulses: Callable[..., Any] | None = None
   readout: str = 'winner'
-  name: str = 'network'
+  kind: str = 'network'
   config: Any = None
+  has_spikes: bool = False
+
+
+class SavedNetwork(NamedTuple):
+  """A network from a folder, or from a graph of NIR."""
+
+  config: Any  #: a `NetworkConfig`, or the `model.Model` that was given
+  params: Any  #: of NumPy arrays
+  kind: str = 'ssnn'  #: of `Network`: what has trained the parameters
+
+
+class Device(NamedTuple):
+  """Pure functions that store the weights of a network and change them.
+
+  Attributes:
+    init: `(key, params) -> (params, state)`; programs the initial weights and
+      samples the devices.
+    learn: `(network, (present_key, pulse_key), (params, state), inputs, labels)
+      -> ((params, state), Inference)`; presents a batch to the `Network` and
+      changes its weights.
+
+  Example:
+    Weights within [-1, 1], changed by one pulse of a fixed size in each batch
+    (Manhattan rule):
+
+    >>> def init(key, params):
+    ...   clip = lambda weights: jnp.clip(weights, -1.0, 1.0)
+    ...   return jax.tree.map(clip, params), None
+    >>> def learn(network, keys, carry, inputs, labels):
+    ...   params, state = carry
+    ...   gradient, inference = jax.grad(network.loss, has_aux=True)(
+    ...     params, keys[0], inputs, labels)
+    ...   step = lambda weights, gradient: jnp.clip(
+    ...     weights - 0.05 * jnp.sign(gradient), -1.0, 1.0)
+    ...   return (jax.tree.map(step, params, gradient), state), inference
+    >>> device = ssnn_jax.Device(init, learn)
+    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
+    >>> state = ssnn_jax.training.init_state(network, device, seed=0)
+    >>> train = ssnn_jax.training.make_train_epoch(network, device, 4)
+  """
+
+  init: Callable[..., tuple[Any, Any]]
+  learn: Callable[..., tuple[tuple[Any, Any], Inference]]

@@ -19,8 +19,8 @@ from tests.testing import statistics
 
 ONE, FOUR, EIGHT = (20, 15, 4), (20, 13, 12, 11, 10, 4), (20, *(16,) * 8, 4)
 EXACT = {
-  'bipolar': {'rates': ('inputs', 'forward', 'backward'), 'winner': 'exact'},
-  'stochastic': {'rates': ('forward', 'backward', 'update')},
+  'bipolar': {'exact': ('inputs', 'forward', 'backward', 'winners')},
+  'stochastic': {'exact': ('forward', 'backward', 'update')},
 }
 SETTINGS = (
   {'layer_sizes': ONE, 'num_steps': 33},

@@ -23,7 +23,7 @@ from tests.testing import networks
 
 KEY = jax.random.key(3)
 SHORT = convolutions.LAYERS[::2]  # a convolution, and a dense layer
-EXACT = dict(rates=('inputs', 'forward', 'backward'), winner='exact')
+EXACT = dict(exact=('inputs', 'forward', 'backward', 'winners'))
 CONVOLUTIONS = (
   Conv(2, kernel=5, stride=3, padding=2),
   Conv(3, kernel=(2, 4), stride=(1, 3), padding=(0, 1)),
@@ -171,7 +171,7 @@ class EqualDenseTest(parameterized.TestCase):
       networks.assert_same(ours, convolutions.fold(config, theirs))
 
   @parameterized.parameters(
-    (ssnn_jax.ssnn, {'rates': ('forward', 'backward', 'update')}),
+    (ssnn_jax.ssnn, {'exact': ('forward', 'backward', 'update')}),
     (ssnn_jax.ssnn, {'neuron': 'bipolar'} | EXACT),
     (align, dict(neuron='bipolar')),
     (rpu.make_network, {}),

@@ -11,7 +11,7 @@ import optax
 from scipy.special import softmax
 
 import ssnn_jax
-from ssnn_jax import network as network_lib
+from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
@@ -68,7 +68,7 @@ class ConfigTest(parameterized.TestCase):
 
   def test_init_is_scaled_by_fan_in(self):
     config = networks.stochastic((400, 300, 10))
-    init = jax.jit(network_lib.init, static_argnums=0)
+    init = jax.jit(crossbars.init, static_argnums=0)
     params = jax.device_get(init(config, jax.random.key(0)))
     for layer, fan_in in zip(params, (400, 300)):
       size = layer.weights.size
@@ -127,9 +127,7 @@ class LearningTest(parameterized.TestCase):
     config = make_config(neuron, dropout=0.3)
     params, key, (images, labels) = make_params(config), KEY, batch(1)
     gradient, _ = learner(ssnn_jax.ssnn(config))(params, key, images, labels)
-    prepare = jax.jit(samples.prepare, static_argnums=0)
-    batch_of_many = prepare(config, params, key, np.tile(images, (2000, 1)))
-    (masks,) = batch_of_many.dropout_masks
+    (masks,) = samples.draw_dropout(config, key, jnp.arange(2000))
     statistics.assert_mean_within(np.ravel(masks), 0.7)
     dropped, (below, above) = np.asarray(masks[0]) == 0, gradient
     self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -179,7 +177,7 @@ class AnnTest(parameterized.TestCase):
 
 class ProgramTest(parameterized.TestCase):
   @parameterized.parameters(
-    (networks.stochastic(SIZES, 40, rates=('update',)), 'ssnn'),
+    (networks.stochastic(SIZES, 40, exact=('update',)), 'ssnn'),
     (networks.stochastic(SIZES, 40, winner='race'), 'ssnn'),
     (ssnn_jax.NetworkConfig(SIZES, 40), 'ssnn'),
     (ssnn_jax.NetworkConfig(SIZES, 40), 'ann'),
@@ -205,7 +203,7 @@ class ProgramTest(parameterized.TestCase):
   def test_memory_is_that_of_the_words_of_all_spikes(self):
     config = networks.stochastic((784, 256, 10), num_steps=1024)
     params = jax.eval_shape(
-      functools.partial(network_lib.init, config), jax.random.key(0)
+      functools.partial(crossbars.init, config), jax.random.key(0)
     )
     images = jax.ShapeDtypeStruct((128, 784), jnp.uint8)
     labels = jax.ShapeDtypeStruct((128,), jnp.int32)

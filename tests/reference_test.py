@@ -67,7 +67,9 @@ def by_reference(config, reference=reference):
   def learn(params, key, inputs, labels):
     batch = prepare(config, params, key, inputs, labels)
 
-    def present(own):
+    dropout = samples.draw_dropout(config, key, batch.position)
+
+    def present(own, masks):
       draw = reference.make_sample(config, key, own.position, own.inputs.rates)
 
       def sample(role, layer, rates):
@@ -77,12 +79,12 @@ def by_reference(config, reference=reference):
         # A dropped unit has no spikes, and no error spikes.
         hidden = {Role.FORWARD: layer - 1, Role.ERROR: layer}
         if role in hidden:
-          rates *= own.dropout_masks[hidden[role]]
+          rates *= masks[hidden[role]]
         return draw(role, layer, rates)
 
       return reference.stochastic(config, params, sample, own.label)
 
-    counts, inference = jax.vmap(present)(batch)
+    counts, inference = jax.vmap(present)(batch, dropout)
     # Each count is worth a unit of gradient.
     ticks = len(labels) * config.num_steps
     return tuple(

@@ -54,8 +54,8 @@ FIELDS = (
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
   # Fields of one kind of neuron, which would have no effect.
   (dict(read_noise=0.1), "read_noise is 0.1; .*0.0, or neuron='stochastic'"),
-  (dict(winner='race'), "winner is race; .*exact, or neuron='stochastic'"),
-  (dict(rates=('update',)), 'rates is .*among inputs, forward, backward'),
+  (dict(winner='race'), "winner is race; .*softmax, or neuron='stochastic'"),
+  (dict(exact=('update',)), 'exact is .*among inputs, forward, backward'),
   (STOCHASTIC | dict(weight_bits=8), "weight_bits is 8; .* neuron='bipolar'"),
   (STOCHASTIC | dict(sampler='regular'), 'sampler is regular; expected one of'),
   (dict(ceiling=0.001), 'ceiling is 0.001 .*a count of 1 to 2.24'),
@@ -97,7 +97,7 @@ SHAPES = (
   ({'labels': np.array([1])}, r'of shape \(2,\)'),
   ({'params': jax.tree.map(lambda x: x[..., :1], GOOD_PARAMS)}, '^params have'),
   ({'images': GOOD[0]}, 'pass a batch: image.None'),
-  ({'params': KEY}, 'params is of type .*; expected the parameters'),
+  ({'params': KEY}, 'params have the shapes'),
 )
 VALUES = (
   ({'images': GOOD * np.nan}, r'\[nan, nan\]; expected rates'),
@@ -282,12 +282,11 @@ CALLS = [  # function of a folder, words
   *_rows(lambda changes: _learn(changes, jax.jit), SHAPES),
   (
     lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
-    'params have weights',
+    'params have the shapes',
   ),
   *_rows(_play, [
-    (STOCHASTIC, 'neuron is stochastic, .*expected bipolar'),
-    ({'rates': ('inputs',)}, r"\('inputs',\) .*spikes in"),
-    ({'winner': 'exact'}, 'winner is exact; .*spikes in'),
+    (STOCHASTIC, 'expected bipolar neurons'),
+    ({'exact': ('inputs',)}, r"exact is \('inputs',\); .*spikes in"),
   ]),
   (lambda _: _play({}, forward=(1.5, 0)), 'delays of whole ticks'),
   (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),
@@ -354,7 +353,7 @@ CALLS = [  # function of a folder, words
     (_NETWORK, _LOST.params, _INPUTS, 'potentials of sample 0 are NaN'),
     (_NETWORK, _LOST.params, (_INPUTS, _CLASSES), 'dataset.test.inputs'),
     (_CONFIG, _LOST.params, _INPUTS, 'network is of type NetworkConfig'),
-    (_NETWORK, _LOST, _INPUTS, 'params is of type TrainState; .*state.params'),
+    (_NETWORK, _LOST, _INPUTS, 'the shapes TrainState.*state.params'),
   ]),
   (
     lambda _: ssnn_jax.ssnn(CONFIG).infer(GOOD_PARAMS, 0, GOOD),
@@ -370,7 +369,7 @@ CALLS = [  # function of a folder, words
   *_rows(_fit, FITS),
   *_rows(lambda own: training.compare(_CONFIG, (_INPUTS, _CLASSES), **own), [
     ({'seeds': (1, 1)}, 'seeds are'),
-    ({'seeds': 5}, r'seeds is of type int; expected seeds, as range\(5\)'),
+    ({'seeds': 5.0}, r'seeds is of type float; expected seeds, as range\(5\)'),
     ({'margin': -1}, 'margin is -1; expected points above 0'),
     ({'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
     ({'evaluate': False}, 'no samples to evaluate on'),
@@ -393,11 +392,11 @@ CALLS = [  # function of a folder, words
   (lambda f: ssnn_jax.load(f / 'run', seed=9), 'no seed 9;.*7, 8'),
   (lambda f: ssnn_jax.load(f / 'saved', seed=9), 'out seed and best'),
   (lambda f: _save(f / 'run'), 'is the folder of a run'),
-  (lambda f: _save(f, lambda w: w[1:]), 'params have weights of shapes'),
+  (lambda f: _save(f, lambda w: w[1:]), 'params have the shapes'),
   (lambda f: _save(f, lambda w: w.astype('bfloat16')), 'are bfloat16'),
   (
     lambda f: ssnn_jax.save(f, GOOD_PARAMS, CONFIG),
-    'config is of type tuple; expected arguments folder, config, params',
+    'network is of type tuple; expected arguments folder, network, params',
   ),
   (lambda f: _save(f, sampler=SOBOL), 'config has a .* of your own'),
   # Devices and exchange.
@@ -457,7 +456,8 @@ class CallsTest(parameterized.TestCase):
     unknown = folder / 'new' / 'network.npz'
     np.savez(unknown, version='9.0', config='{"type": "Other"}')
     _save(folder / 'saved')
-    networks.write(folder / 'run', _CONFIG, {})
+    config = ssnn_jax.NetworkConfig((4, 5, 3))
+    networks.write(folder / 'run', config, 'ssnn', {})
     with checkpoints.open_in(folder / 'run') as manager:
       state = make_state(1, num_seeds=2)
       checkpoints.save(manager, state, [7, 8], {}, None)
@@ -523,8 +523,8 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=chip --num_steps=12', '--num_steps is 12; expected a power of 2'),
   ('--method=chip --weight_bits=0', '--weight_bits is 0; expected'),
   ('--read_noise=0.1', "--read_noise is 0.1; .* or neuron='stochastic'"),
-  ('--rates=update', '--rates is .*update.*; .* among inputs, forward, b'),
-  ('--method=rpu --rates=inputs', '--rates is .*; .* among forward, b'),
+  ('--rates=update', '--exact is .*update.*; .* among inputs, forward, b'),
+  ('--method=rpu --rates=inputs', '--exact is .*; .* among forward, b'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import network
 from ssnn_jax import realtime
 from ssnn_jax import reference
@@ -104,10 +105,12 @@ def settle(config, params, key, *batch):
   loss = ssnn_jax.ssnn(config).loss
   gradient, inference = jax.grad(loss, has_aux=True)(params, key, *batch)
   prepared = samples.prepare(config, params, key, *batch)
-  settled, errors = network.settle_errors(config, params, key, prepared)
+  model = network.as_model(config)
+  settled = network.settle(model, params, key, prepared)
+  errors = settled.errors
   steps = config.steps_of_inputs, *[config.num_steps] * len(errors)
   counts = tuple(n * rates for n, rates in zip(steps, settled.rates))
-  _, (_, words), phases = realtime._prepare(config, params, key, prepared)
+  _, (_, words), phases = realtime._prepare(model, params, key, prepared)
   return Settled((counts, errors), gradient, inference, words, phases)
 
 
@@ -250,10 +253,15 @@ def settle_signed(config, floor, params, key, rates, labels):
 
   def loss(params, probes):
     sent = [rates]
-    for layer, probe in enumerate(probes):
-      v = network.read(config, params, layer, sent) + probe
+
+    def respond(v, *_):
+      v = v + probes[len(sent) - 1]
       sent.append(spiking.fire(v, steps, most, floor))
-    return spiking.cross_entropy(key, v, labels), sent[:-1]
+      return sent[-1]
+
+    neuron = ssnn_jax.model.Neuron(respond)
+    v = crossbars.read_layers(config, params, rates, neuron) + probes[-1]
+    return spiking.cross_entropy(key, v, labels), sent
 
   probes = [jnp.zeros((len(labels), n)) for n in config.layer_sizes[1:]]
   learn = jax.grad(loss, (0, 1), has_aux=True)

@@ -12,8 +12,8 @@ from scipy.special import logsumexp
 from scipy.special import softmax
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import layers
-from ssnn_jax import network as network_lib
 from ssnn_jax import spiking
 from ssnn_jax import trains
 from tests.testing import networks
@@ -204,7 +204,7 @@ class EncodeTest(parameterized.TestCase):
 def make_case(config):
   """Returns parameters with which sums are exact, and a batch."""
   config = dataclasses.replace(config, weight_bits=10, fraction_bits=6)
-  params = jax.jit(network_lib.quantize, static_argnums=0)(
+  params = jax.jit(crossbars.quantize, static_argnums=0)(
     config, networks.make_params(config)
   )
   return params, *networks.batch(8, config.layer_sizes)
@@ -312,7 +312,7 @@ class GridTest(parameterized.TestCase):
   def test_weights_are_rounded_and_learn_below_the_grid(self):
     config = dataclasses.replace(DENSE, weight_bits=6, fraction_bits=(4, 3))
     params = jax.tree.map(lambda x: 2.0 * x, networks.make_params(config))
-    quantize = jax.jit(network_lib.quantize, static_argnums=0)
+    quantize = jax.jit(crossbars.quantize, static_argnums=0)
     rounded = quantize(config, params)
     for layer, bits in zip(rounded, (4, 3)):
       steps = np.asarray(layer.weights) * 2.0**bits

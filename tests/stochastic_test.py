@@ -63,8 +63,8 @@ def as_gradient(coincidences):
 class PulsesTest(parameterized.TestCase):
   @parameterized.parameters((), ('update',), ('forward', 'backward'))
   def test_coincidences_are_the_gradient(self, *rates):
-    network, params, batch, _ = make(rates=rates, winner='race', dropout=0.25)
-    found, response = learn(rates=rates, winner='race', dropout=0.25)
+    network, params, batch, _ = make(exact=rates, winner='race', dropout=0.25)
+    found, response = learn(exact=rates, winner='race', dropout=0.25)
     key = jax.random.split(jax.random.key(2), 1)[0]
     expected, expected_response = networks.learner(network)(params, key, *batch)
     gradient = jax.tree.map(lambda x: x[0], as_gradient(found))
@@ -278,8 +278,7 @@ class ReadNoiseTest(parameterized.TestCase):
     config = networks.stochastic(
       SIZES,
       T,
-      rates=('forward', 'backward'),
-      winner='exact',
+      exact=('forward', 'backward', 'winners'),
       read_noise=0.3,
       input_gain=2.0,
     )

@@ -41,7 +41,7 @@ def make_network(
   Each class that fires in a tick wins it; potentials are mean input currents.
   """
 
-  def forward(config, params, key, batch):
+  def forward(params, key, batch):
     # The rule replaces the derivative of the spikes.
     fixed = jax.lax.stop_gradient(params)
     response = integrate_and_fire.present(
@@ -57,7 +57,7 @@ def make_network(
     term = sum(jax.tree.leaves(jax.tree.map(jnp.vdot, params, change)))
     return loss + (term - jax.lax.stop_gradient(term)), inference
 
-  return network_lib.from_forward(config, forward, axis_name, name='bp_stdp')
+  return network_lib.from_forward(config, forward, axis_name, kind='bp_stdp')
 
 
 def make_neurons(

@@ -42,7 +42,7 @@ def present(
   config: ssnn_jax.NetworkConfig,
   params: ssnn_jax.Params,
   key: jax.Array,
-  batch: samples.Sample,
+  batch: samples.Batch,
   hidden: Neuron,
   output: Neuron,
 ) -> Response:
@@ -58,6 +58,9 @@ def present(
     )
   train = trains.unpack(words)[:, : config.num_steps]
   sent, last = [train.astype(jnp.float32)], len(params) - 1
+  if batch.label is None:
+    config = dataclasses.replace(config, dropout=0.0)
+  masks = samples.draw_dropout(config, key, batch.position)
   for layer, (wiring, gain) in enumerate(
     zip(config.wirings, config.read_gains)
   ):
@@ -67,7 +70,7 @@ def present(
       currents
     )
     if layer < last:
-      sent.append(batch.dropout_masks[layer][:, None] * fired)
+      sent.append(masks[layer][:, None] * fired)
   return Response(sent, currents, potentials, fired)
 
 

@@ -17,7 +17,7 @@ import ssnn_jax
 def rpu_config(config: ssnn_jax.NetworkConfig) -> ssnn_jax.NetworkConfig:
   """Returns stochastic neurons with exact errors and pulses in the update."""
   return dataclasses.replace(
-    config, neuron='stochastic', rates=('forward', 'backward'), winner='exact'
+    config, neuron='stochastic', exact=('forward', 'backward', 'winners')
   )
 
 
@@ -29,4 +29,4 @@ def make_network(
   Arguments are those of `ssnn`.
   """
   network = ssnn_jax.ssnn(rpu_config(config), axis_name=axis_name)
-  return network._replace(name='rpu', readout='potential')
+  return network._replace(kind='rpu', has_spikes=False, readout='potential')

@@ -56,7 +56,7 @@ def make_network(
   `potential` are the logits.
   """
 
-  def forward(config, params, key, batch):
+  def forward(params, key, batch):
     response = integrate_and_fire.present(
       config, params, key, batch, *make_neurons(config)
     )
@@ -71,7 +71,7 @@ def make_network(
     return network_lib.mean_loss(logits, batch), inference
 
   return network_lib.from_forward(
-    config, forward, axis_name, name='surrogate_gradient'
+    config, forward, axis_name, kind='surrogate_gradient'
   )
 
 

@@ -23,7 +23,8 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import network as network_lib
+from ssnn_jax import crossbars
+from ssnn_jax import model
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import types
@@ -49,7 +50,7 @@ def check_config(config: NetworkConfig) -> None:
     checks.check_field(config, name, is_valid, f'{expected}, on the chip')
 
   sizes, steps = config.layer_sizes, config.num_steps
-  for name in ('neuron', 'ceiling', 'input_gain', 'winner', 'rates', 'dropout'):
+  for name in ('neuron', 'ceiling', 'input_gain', 'winner', 'exact', 'dropout'):
     default = getattr(NetworkConfig, name)
     check(name, getattr(config, name) == default, default)
   for name in ('input_steps', 'num_winners'):
@@ -75,7 +76,7 @@ def make_device(
   config: NetworkConfig,
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
-) -> devices.Device:
+) -> types.Device:
   """Builds the chip as a device: integers that learn sample by sample.
 
   `init` rounds the initial weights to those of the chip, and `learn` presents
@@ -103,7 +104,7 @@ def make_device(
     word = jax.random.bits(key) | jnp.uint32(1)
     rate = jnp.float32(learning_rate)
     state = devices.DeviceState(jnp.int32(0), rate, word)
-    return network_lib.quantize(config, params), state
+    return crossbars.quantize(config, params), state
 
   def learn(network, keys, carry, inputs, labels):
     del network, keys  # the random words run on
@@ -123,7 +124,7 @@ def make_device(
     state = state._replace(hardware=word, num_updates=count)
     return (params, state), inference
 
-  return devices.Device(init, learn)
+  return types.Device(init, learn)
 
 
 def integer_rates(
@@ -174,15 +175,23 @@ def present(
   num_steps, key = config.num_steps, jax.random.key(0)  # nothing is drawn
   batch = samples.prepare(config, params, key, inputs[None])
 
+  encoded = batch.inputs.rates
+  if batch.inputs.train is None:
+    encoded = spiking.encode_rates(key, encoded, num_steps)
+
   def settle(probes):
-    rates = [batch.inputs.rates]
-    if batch.inputs.train is None:
-      rates = [spiking.encode_rates(key, batch.inputs.rates, num_steps)]
-    for layer, probe in enumerate(probes):
-      potential = network_lib.read(config, params, layer, rates) + probe
+    sent = [encoded]
+
+    def respond(potential, ceiling, floor):
+      del ceiling, floor
+      potential = potential + probes[len(sent) - 1]
       counts = spiking.fire(potential, num_steps, 1.0, exact=('backward',))
-      rates.append(_round_errors(counts, GAIN * num_steps))
-    return potential, rates[:-1]
+      sent.append(_round_errors(counts, GAIN * num_steps))
+      return sent[-1]
+
+    neuron = model.Neuron(respond)
+    potential = crossbars.read_layers(config, params, encoded, neuron)
+    return potential + probes[-1], sent
 
   probes = tuple(jnp.zeros((1, size)) for size in config.layer_sizes[1:])
   potential, send_back, counts = jax.vjp(settle, probes, has_aux=True)

@@ -1,7 +1,7 @@
 """Synaptic devices: what stores the weights, and how they learn from a batch.
 
-A `Device` consists of two pure functions, in the style of an optax optimizer,
-and an optax optimizer is the ideal device: `training.init_state` and
+A `types.Device` is two pure functions, in the style of an optax optimizer, and
+an optax optimizer is the ideal device: `training.init_state` and
 `training.make_train_epoch` accept either. A training loop over batches::
 
   params, state = device.init(device_key, network.init(init_key))
@@ -19,7 +19,6 @@ order (step / range)^2; for pulses in both directions, both are those of finely
 interleaved pulses. Weights are clipped once, after all pulses.
 """
 
-from collections.abc import Callable
 import math
 from typing import Any
 from typing import NamedTuple
@@ -42,59 +41,6 @@ _TINY = 1e-6
 _MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
 
 
-class Device(NamedTuple):
-  """Pure functions that store the weights of a network and change them.
-
-  Attributes:
-    init: `(key, params) -> (params, state)`; programs the initial weights and
-      samples the devices.
-    learn: `(network, (present_key, pulse_key), (params, state), inputs, labels)
-      -> ((params, state), Inference)`; presents a batch to the `types.Network`
-      and changes its weights.
-
-  Example:
-    Weights within [-1, 1], changed by one pulse of a fixed size in each batch
-    (Manhattan rule):
-
-    >>> def init(key, params):
-    ...   clip = lambda weights: jnp.clip(weights, -1.0, 1.0)
-    ...   return jax.tree.map(clip, params), None
-    >>> def learn(network, keys, carry, inputs, labels):
-    ...   params, state = carry
-    ...   gradient, inference = jax.grad(network.loss, has_aux=True)(
-    ...     params, keys[0], inputs, labels)
-    ...   step = lambda weights, gradient: jnp.clip(
-    ...     weights - 0.05 * jnp.sign(gradient), -1.0, 1.0)
-    ...   return (jax.tree.map(step, params, gradient), state), inference
-    >>> device = ssnn_jax.hardware.Device(init, learn)
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
-    >>> state = ssnn_jax.training.init_state(network, device, seed=0)
-    >>> train = ssnn_jax.training.make_train_epoch(network, device, 4)
-  """
-
-  init: Callable[..., tuple[types.Params, Any]]
-  learn: Callable[..., tuple[tuple[types.Params, Any], types.Inference]]
-
-
-def as_device(device: Device | optax.GradientTransformation) -> Device:
-  """Returns an optimizer as the ideal device, and a device unchanged."""
-  if isinstance(device, Device):
-    return device
-  expected = 'an optax optimizer, or a hardware.Device, as of make_resistive; '
-  expected += 'fit and compare also take a learning rate'
-  checks.check_type('optimizer', device, optax.GradientTransformation, expected)
-
-  def learn(network, keys, carry, inputs, labels):
-    params, state = carry
-    gradient, inference = jax.grad(network.loss, has_aux=True)(
-      params, keys[0], inputs, labels
-    )
-    steps, state = device.update(gradient, state, params)
-    return (optax.apply_updates(params, steps), state), inference
-
-  return Device(lambda key, params: (params, device.init(params)), learn)
-
-
 class DeviceState(NamedTuple):
   """State of resistive devices or of a chip, except their weights."""
 
@@ -112,7 +58,7 @@ def make_resistive(
   config: DeviceConfig,
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
-) -> Device:
+) -> types.Device:
   """Builds arrays of resistive devices; the biases are a row of each array.
 
   Args:
@@ -163,7 +109,7 @@ def make_resistive(
     state = state._replace(num_updates=state.num_updates + 1)
     return (params, state), inference
 
-  return Device(init, learn)
+  return types.Device(init, learn)
 
 
 class Constants(NamedTuple):

@@ -34,13 +34,12 @@ from typing import Any
 
 import numpy as np
 
-from ssnn_jax import network
+from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
-from ssnn_jax.runs import networks
 
 try:
   import h5py
@@ -87,7 +86,7 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   nodes = {'input': nir.Input(input_type=np.array(shape))}
   gain, width = np.float32(config.input_gain), len(str(len(params)))
   samples.check_params(config, params)
-  params = network.quantize(config, params)
+  params = crossbars.quantize(config, params)
   rows = enumerate(zip(layers, config.wirings, params), start=1)
   for index, (layer, wiring, (weights, biases)) in rows:
     # Files sort nodes by name, which is their order in the chain.
@@ -133,7 +132,7 @@ def read(path: str | os.PathLike) -> nir.NIRGraph:
   return nir.read(os.fspath(path))
 
 
-def from_graph(graph: nir.NIRGraph, **fields: Any) -> networks.SavedNetwork:
+def from_graph(graph: nir.NIRGraph, **fields: Any) -> types.SavedNetwork:
   """Builds the network of a graph, which another library may have made.
 
   Neurons are taken to reset by subtraction, and r / v_threshold is multiplied
@@ -198,7 +197,7 @@ def from_graph(graph: nir.NIRGraph, **fields: Any) -> networks.SavedNetwork:
     config = NetworkConfig(sizes, **fields)
   params = tuple(types.LayerParams(*map(np.float32, own)) for own in params)
   samples.check_params(config, params)
-  return networks.SavedNetwork(config, params)
+  return types.SavedNetwork(config, params)
 
 
 def _follow(graph):

@@ -5,6 +5,5 @@ has writes that survive a kill, and digests.
 """
 
 from ssnn_jax.runs.checkpoints import load_params as load_params
-from ssnn_jax.runs.networks import SavedNetwork as SavedNetwork
 from ssnn_jax.runs.networks import load as load
 from ssnn_jax.runs.networks import save as save

@@ -116,18 +116,23 @@ def last_epoch(folder: str | os.PathLike) -> int | None:
 
 
 def load_params(
-  folder: str | os.PathLike, *, seed: int | None = None, best: bool = False
-) -> types.Params:
+  folder: str | os.PathLike,
+  like: Any,
+  *,
+  seed: int | None = None,
+  best: bool = False,
+) -> Any:
   """Loads the trained parameters of a run; the arguments are those of `load`.
 
-  Raises `UserError` if there is no checkpoint, no such seed, or it is damaged.
+  The parameters have the structure of `like`. Raises `UserError` if there is no
+  checkpoint, no such seed, or it is damaged.
   """
   path = pathlib.Path(folder, files.CHECKPOINTS).absolute()
   if last_epoch(folder) is None:
     raise types.UserError(f'{path} holds no checkpoint yet; train the run.')
   with _make_manager(path) as manager:
     epoch = manager.best_step() if best else manager.latest_step()
-    params, progress = _read(manager, epoch)
+    params, progress = _read(manager, epoch, params_like=like)
   seeds = progress['seeds']
   if seed not in (None, *seeds):
     raise types.UserError(
@@ -137,7 +142,7 @@ def load_params(
   return jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
 
 
-def _read(manager, epoch, like=None):
+def _read(manager, epoch, like=None, params_like=None):
   """Reads state and progress; without `like`, parameters instead of a state."""
   import orbax.checkpoint as ocp
 
@@ -151,9 +156,10 @@ def _read(manager, epoch, like=None):
   with checks.explain(manager.directory / str(epoch), remedy, 'is damaged'):
     restored = manager.restore(epoch, args=args)
     state, progress, name = restored.state, restored.progress, 'sha256'
-    if like is None:  # the state is a dictionary
-      name = 'params_sha256'
-      state = tuple(types.LayerParams(**layer) for layer in state['params'])
+    if like is None:  # the state is dictionaries and lists
+      name, named = 'params_sha256', files.name_leaves(state['params'])
+      leaves = [named[own] for own in files.name_leaves(params_like)]
+      state = jax.tree.unflatten(jax.tree.structure(params_like), leaves)
     if files.sha256(state) != progress[name]:
       raise ValueError('its arrays have changed since they were written')
   return state, progress

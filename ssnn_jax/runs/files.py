@@ -31,3 +31,12 @@ def sha256(tree: Any) -> str:
   for leaf in jax.tree.leaves(tree):
     digest.update(np.ascontiguousarray(leaf).view(np.uint8))
   return digest.hexdigest()
+
+
+def name_leaves(tree: Any) -> dict[str, Any]:
+  """Returns the leaves of a tree by their paths, as 0.weights or params.kernel.
+
+  Fields of a tuple have the names of keys of a dictionary.
+  """
+  name = lambda path: jax.tree_util.keystr(path, simple=True, separator='.')
+  return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}

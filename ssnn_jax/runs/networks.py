@@ -1,8 +1,9 @@
-"""Networks in folders: one file of their configuration and their parameters.
+"""Networks in folders: one file of their description and their parameters.
 
 The file `network.npz` has arrays of NumPy: the text `config`, all fields of a
-configuration as JSON; the text `version`; and `weights_0`, `biases_0`, and so
-on. A run of the commands has its parameters in its checkpoints instead.
+configuration, or those of a model that are no functions, as JSON; the texts
+`version` and `kind`; and the parameters by their paths, as `0.weights`. A run
+of the commands has its parameters in its checkpoints instead.
 """
 
 from collections.abc import Mapping
@@ -11,18 +12,18 @@ import io
 import json
 import os
 import pathlib
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import layers
-from ssnn_jax import network
 from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 
@@ -30,73 +31,85 @@ NETWORK = 'network.npz'
 _KINDS = {
   kind.__name__: kind for kind in (NetworkConfig, layers.Dense, layers.Conv)
 }
-
-
-class SavedNetwork(NamedTuple):
-  """A network from a folder, or from a graph of NIR."""
-
-  config: NetworkConfig
-  params: types.Params  #: of NumPy arrays
+_KINDS['Model'] = dict  # of its fields that are no functions
+_FUNCTIONS = 'init', 'apply', 'grid'  # of a model, which no file can hold
 
 
 def save(
   folder: str | os.PathLike,
-  config: NetworkConfig,
-  params: types.Params,
+  network: types.Network | Model | NetworkConfig,
+  params: Any,
 ) -> None:
   """Saves a network to a folder, which `load` reads; replaces the one in it.
 
-  The parameters are those that `fit` returns in `state.params`.
+  Args:
+    folder: the folder, which is made.
+    network: the network; or its configuration or model, of the spiking network.
+    params: those that `fit` returns in `state.params`.
 
   Raises:
     UserError: if the configuration has functions or layers of your own, the
       parameters are not those of the network, or a run is in the folder.
   """
-  expected = 'arguments folder, config, params'
+  expected = 'arguments folder, network, params'
   checks.check_type('folder', folder, str | os.PathLike, expected)
-  checks.check_type('config', config, NetworkConfig, expected)
+  kinds = types.Network | Model | NetworkConfig
+  checks.check_type('network', network, kinds, expected)
+  kind, config = 'ssnn', network
+  if isinstance(network, types.Network):
+    kind, config = network.kind, network.config
   samples.check_params(config, params)
   folder = pathlib.Path(folder).expanduser()
-  arrays = {name: np.asarray(x) for name, x in _name(params).items()}
-  _check(arrays, _name(_init_shapes(config)))
+  arrays = {
+    name: np.asarray(leaf) for name, leaf in files.name_leaves(params).items()
+  }
+  _check(arrays, samples.find_shapes(config))
   if checkpoints.last_epoch(folder) is not None:
     raise types.UserError(
       f'{folder} is the folder of a run, whose parameters are in its '
       'checkpoints; choose another folder.'
     )
-  write(folder, config, arrays)
+  write(folder, config, kind, arrays)
 
 
 def write(
   folder: pathlib.Path,
-  config: NetworkConfig,
+  config: Model | NetworkConfig,
+  kind: str,
   arrays: Mapping[str, np.ndarray],
 ) -> None:
   """Writes the file of a network, without arrays if it has checkpoints."""
   text, content = json.dumps(config, default=_to_json), io.BytesIO()
-  np.savez(content, version=version.__version__, config=text, **arrays)
+  texts = {'version': version.__version__, 'kind': kind, 'config': text}
+  np.savez(content, **texts, **arrays)
   folder.mkdir(parents=True, exist_ok=True)
   files.write_atomically(folder / NETWORK, content.getvalue())
 
 
 def load(
-  folder: str | os.PathLike, *, seed: int | None = None, best: bool = False
-) -> SavedNetwork:
+  folder: str | os.PathLike,
+  model: Model | None = None,
+  *,
+  seed: int | None = None,
+  best: bool = False,
+) -> types.SavedNetwork:
   """Loads a network that `save` has written, or that a run has trained.
 
   Args:
     folder: of `save` or of a run, which may still be training.
+    model: the functions of the model, if it is not a configuration.
     seed: one of the seeds of a run; None for the first.
     best: whether to load the parameters of the best evaluation of a run (of the
       mean over seeds), not the last.
 
   Returns:
-    The configuration, for `ssnn`, and the parameters, for `Network.infer` or
-    `training.init_state`. A run with `--method=bp` or `relu` has trained `ann`
-    of the configuration.
+    The configuration, or the model with the fields that were saved, for `ssnn`
+    or `ann`; the parameters, for `Network.infer` or `training.init_state`; and
+    the kind of the network that has trained them, 'ssnn', 'ann' or a baseline.
 
   Raises:
-    UserError: if the folder holds no network or no such seed, or is damaged.
+    UserError: if the folder holds no network or no such seed, is damaged, or
+      the model is missing or another one.
   """
   folder = pathlib.Path(folder).expanduser()
   path = folder / NETWORK
@@ -105,52 +118,43 @@ def load(
       f'{folder} holds no network; give a folder that ssnn_jax.save has '
       'written, or the folder of a run.'
     )
-  written = version.__version__
+  remedy = 'restore the file, or save the network again'
   try:
     with np.load(path) as file:
       arrays = dict(file)  # the archive has checksums
     written = str(arrays.pop('version'))
-    text = str(arrays.pop('config'))
-    config = json.loads(text, object_hook=_from_json)
-    expected = _init_shapes(config)
+    remedy += f', or use version {written} of ssnn_jax'
+    config = json.loads(str(arrays.pop('config')), object_hook=_from_json)
+    kind = str(arrays.pop('kind'))
+    if isinstance(config, dict):
+      remedy = 'give the Model that was saved, as load(folder, model)'
+      checks.check_type('model', model, Model, 'the Model that was saved')
+      config = dataclasses.replace(model, **config)
+    like = samples.find_shapes(config)
     if arrays:
-      _check(arrays, _name(expected))
+      _check(arrays, like)
   except Exception as error:  # zip, zlib and NumPy raise many types
     problem = str(error).rstrip('.') or type(error).__name__
     raise types.UserError(
-      f'{path} is damaged ({problem}); restore the file, save the network '
-      f'again, or use version {written} of ssnn_jax.'
+      f'{path} is damaged, or of another model ({problem}); {remedy}.'
     ) from error
   if not arrays:
-    params = checkpoints.load_params(folder, seed=seed, best=best)
+    params = checkpoints.load_params(folder, like, seed=seed, best=best)
   elif seed is not None or best:
     raise types.UserError(
       f'{folder} holds one network, and no run; leave out seed and best.'
     )
   else:
-    leaves = [arrays[name] for name in _name(expected)]
-    params = jax.tree.unflatten(jax.tree.structure(expected), leaves)
-  return SavedNetwork(config, params)
+    leaves = [arrays[name] for name in files.name_leaves(like)]
+    params = jax.tree.unflatten(jax.tree.structure(like), leaves)
+  return types.SavedNetwork(config, params, kind)
 
 
-def _name(params):
-  """Returns the arrays of parameters by their names in a file."""
-  arrays = {}
-  for (layer, field), leaf in jax.tree.leaves_with_path(params):
-    arrays[f'{field.name}_{layer.idx}'] = leaf
-  return arrays
-
-
-def _init_shapes(config):
-  """Returns the shapes of the parameters of a network."""
-  return jax.eval_shape(network.ssnn(config).init, jax.random.key(0))
-
-
-def _check(arrays, expected):
+def _check(arrays, like):
   """Refuses arrays that are not the parameters of a network, by their names."""
   shapes, wanted = (
     {name: own.shape for name, own in named.items()}
-    for named in (arrays, expected)
+    for named in (arrays, files.name_leaves(like))
   )
   if shapes != wanted:
     raise types.UserError(
@@ -168,21 +172,21 @@ def _to_json(value):
   """Converts what JSON lacks: configurations, layers, and numbers of NumPy."""
   if isinstance(value, np.generic):
     return value.item()
-  if type(value) not in _KINDS.values():
+  if type(value).__name__ not in _KINDS:
     raise types.UserError(
       f'config has a {type(value).__name__} of your own, which no file can '
       'hold; save the parameters alone: numpy.savez(file, '
       '*jax.tree.leaves(params)).'
     )
   fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+  if isinstance(value, Model):
+    fields = {name: x for name, x in fields.items() if name not in _FUNCTIONS}
   return {'type': type(value).__name__} | fields
 
 
 def _from_json(value):
-  """Makes a configuration or a layer of an object of JSON."""
+  """Makes a configuration or a layer, or the fields of a model, of JSON."""
   kind = _KINDS[value.pop('type')]
-  if value.get('neuron') == 'stochastic' and value.get('gain') in (None, 1.0):
-    value.pop('gain', None)  # of version 0.5, whose bipolar neurons are others
   return kind(
     **{
       name: tuple(field) if isinstance(field, list) else field

@@ -8,7 +8,9 @@ variance of these.
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+import dataclasses
 import functools
+from typing import Any
 from typing import NamedTuple
 import warnings
 
@@ -24,6 +26,7 @@ from ssnn_jax import observe
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
+from ssnn_jax.model import Model
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
 from ssnn_jax.training import loop
@@ -182,15 +185,15 @@ def _descend(learning_rate, schedule, *num_updates):
 
 
 def explain_chance(
-  config: NetworkConfig | None,
-  params: types.Params,
+  config: Model | NetworkConfig | None,
+  params: Any,
   split: loop.Split,
   accuracy: float,
 ) -> str:
   """Explains an accuracy at chance by its hidden neurons; '' if it is above.
 
   Args:
-    config: the network; nothing is explained of None.
+    config: the model, or the configuration; nothing is explained of None.
     params: its parameters.
     split: inputs and labels of training samples.
     accuracy: accuracy on them.
@@ -213,7 +216,7 @@ def explain_chance(
   if silent + saturated < _STUCK:
     return ''
   remedy = 'a learning rate that is several times smaller'
-  if config.weight_bits:
+  if getattr(config, 'weight_bits', None):
     most = max(2.0 ** (config.weight_bits - 1 - x) for x in config.fractions)
     if most < 1:
       remedy = f'fewer fraction_bits, as weights are at most {most:g}'
@@ -252,53 +255,95 @@ class Comparison(NamedTuple):
       self.ssnn, self.ann, self.num_eval_samples
     )
 
+  @property
+  def verdict(self) -> str:
+    """Whether the difference is within the margin; '' without a margin."""
+    if statistics.is_at_chance(np.mean(self.ann), self.chance):
+      return 'at chance, so that nothing is compared'
+    if self.margin is None:
+      return ''
+    return statistics.verdict(self.difference, self.margin)
+
   def __repr__(self):
     text = (
       f'spiking network {100 * np.mean(self.ssnn):.2f} %, '
       f'ANN {100 * np.mean(self.ann):.2f} %: difference {self.difference} '
       f'percentage points ({len(self.seeds)} seeds)'
     )
-    if statistics.is_at_chance(np.mean(self.ann), self.chance):
-      return f'{text}: at chance, so that nothing is compared'
-    if self.margin is None:
-      return text
-    verdict = statistics.verdict(self.difference, self.margin)
-    return f'{text}, margin {self.margin:g}: {verdict}'
+    margin = '' if self.margin is None else f', margin {self.margin:g}'
+    return f'{text}{margin}: {self.verdict}' if self.verdict else text
+
+
+class Comparisons(dict[int, Comparison]):
+  """Comparisons with one ANN, by `num_steps`; prints as a table."""
+
+  def __repr__(self):
+    first = next(iter(self.values()))
+    margin = '' if first.margin is None else f', margin {first.margin:g}'
+    lines = [
+      f'accuracy in %, {len(first.seeds)} seeds{margin}',
+      f'ANN     {100 * np.mean(first.ann):.2f}',
+    ]
+    for num_steps, own in self.items():
+      cells = f'{100 * np.mean(own.ssnn):.2f}  {own.difference!s:14}'
+      lines.append(f'N = {num_steps:<4}{cells}{own.verdict}'.rstrip())
+    return '\n'.join(lines)
 
 
 def compare(
-  config: NetworkConfig,
+  model: Model | NetworkConfig,
   dataset: arrays.Dataset | Arrays,
-  seeds: Iterable[int] = range(5),
+  seeds: Iterable[int] | int = 5,
   *,
+  num_steps: Sequence[int] | None = None,
   num_epochs: int = 20,
   batch_size: int = 32,
   optimizer: optax.GradientTransformation | optax.Schedule | float = 0.5,
-  margin: float | None = None,
+  margin: float | None = 1.0,
   evaluate: bool | Arrays = True,
   progress: bool = True,
-) -> Comparison:
-  """Trains `ssnn(config)` and `ann(config)` with the same seeds.
+) -> Comparison | Comparisons:
+  """Trains `ssnn(model)` and `ann(model)` with the same seeds.
 
   The different seeds, two or more for an interval and five for a verdict, are
-  trained together, in one program, and evaluated after the last epoch. Choose
-  the equivalence margin, in percentage points, before you see results. Other
-  arguments are those of `fit`.
+  trained together, in one program, and evaluated after the last epoch.
+
+  Args:
+    model: a model, or a configuration.
+    dataset: as of `fit`.
+    seeds: the seeds, or their number.
+    num_steps: numbers of steps N, each of which is compared with the ANN; None
+      is that of the model.
+    num_epochs: number of epochs to train.
+    batch_size: number of samples in a batch.
+    optimizer: as of `fit`, but no devices.
+    margin: equivalence margin in percentage points; choose it before you see
+      results. None has no verdict.
+    evaluate: as of `fit`.
+    progress: whether to show a progress bar.
+
+  Returns:
+    The comparison, or those of each N, which print as a table.
 
   Raises:
     UserError: if seeds are equal, the margin is not above 0, or the data do not
       fit the network.
   """
-  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+  example = 'a Model, as of from_linen, or a NetworkConfig'
+  checks.check_type('model', model, Model | NetworkConfig, example)
+  if checks.is_integer(seeds):
+    seeds = range(seeds)
   checks.check_type('seeds', seeds, Iterable, 'seeds, as range(5)')
   seeds = tuple(seeds)
-  if len({*seeds}) < len(seeds):
+  if not seeds or len({*seeds}) < len(seeds):
     raise types.UserError(f'seeds are {seeds}; expected different ones.')
   if margin is not None and not checks.is_positive(margin):
     raise types.UserError(f'margin is {margin}; expected points above 0.')
   _check_count('num_epochs', num_epochs)
   _check_count('batch_size', batch_size)
-  networks = ssnn(config), ann(config)
+  steps = (model.num_steps,) if num_steps is None else tuple(num_steps)
+  models = [dataclasses.replace(model, num_steps=own) for own in steps]
+  networks = [ann(model), *map(ssnn, models)]
   params = jax.eval_shape(networks[0].init, jax.random.key(0))
   splits = _find_splits(dataset, evaluate)
   train, held_out = _load_splits(networks[0], params, *splits)
@@ -308,7 +353,7 @@ def compare(
   optimizer = _as_optimizer(optimizer, num_updates)
   accuracies = []
   with tqdm.tqdm(
-    total=2 * num_epochs, unit='epoch', disable=not progress
+    total=len(networks) * num_epochs, unit='epoch', disable=not progress
   ) as bar:
     for network in networks:
       programs = loop.make_programs(network, optimizer, batch_size)
@@ -318,7 +363,10 @@ def compare(
         bar.update()
       accuracies.append(np.asarray(accuracy.default, np.float64))
   labels = np.asarray(held_out[1])
-  return Comparison(seeds, *accuracies, len(labels), margin, _chance(labels))
+  of_ann, *of_ssnn = accuracies
+  shared = of_ann, len(labels), margin, _chance(labels)
+  found = [Comparison(seeds, own, *shared) for own in of_ssnn]
+  return found[0] if num_steps is None else Comparisons(zip(steps, found))
 
 
 def _check_count(name, value):

@@ -25,7 +25,6 @@ import numpy as np
 import optax
 
 from ssnn_jax import types
-from ssnn_jax.hardware import devices
 from ssnn_jax.training import metrics
 from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
@@ -236,7 +235,7 @@ def make_train_epoch(
       the network was built. Every accelerator receives all data.
     is_augmented: whether images are changed by `augment` in each epoch.
   """
-  device = devices.as_device(optimizer)
+  device = state_lib.as_device(optimizer)
 
   def train_epoch(state, inputs, labels):
     inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)

@@ -1,5 +1,6 @@
 """Predictions: the classes of samples, and how likely they are."""
 
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -49,7 +50,7 @@ class Prediction(NamedTuple):
 
 def predict(
   network: types.Network,
-  params: types.Params,
+  params: Any,
   inputs: npt.ArrayLike,
   *,
   seed: int | jax.Array = 0,

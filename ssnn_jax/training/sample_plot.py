@@ -5,6 +5,7 @@ each layer and the answer, `animate` a film of all spikes.
 """
 
 import math
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -60,16 +61,9 @@ class Presented(NamedTuple):
     return f'class {self.class_names[self.label]}, {words}'
 
 
-def has_spikes(network: types.Network) -> bool:
-  """Returns whether all signals of a network are spikes."""
-  config = network.config
-  is_exact = config.rates or config.winner == 'exact'
-  return network.name == 'ssnn' and not is_exact
-
-
 def present(
   network: types.Network,
-  params: types.Params,
+  params: Any,
   key: jax.Array,
   image: np.ndarray,
   label: int | None = None,
@@ -106,7 +100,7 @@ def present(
   readout = network.readout
   probabilities = np.asarray(metrics.probabilities(inference, readout)[0])
   recorded = None
-  if has_spikes(network):
+  if network.has_spikes:
     target = 0 if label is None else label
     recorded = observe.record(config, params, key, image, target)
     if label is None:
@@ -136,7 +130,7 @@ def present(
     probabilities,
     dataset.class_names if dataset else numbers,
     recorded,
-    config.neuron == 'bipolar',
+    getattr(config, 'neuron', 'bipolar') == 'bipolar',
   )
 
 

@@ -11,16 +11,15 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import types
-from ssnn_jax.hardware import devices
 
 # An optax transformation, or the devices that store the weights.
-Optimizer = optax.GradientTransformation | devices.Device
+Optimizer = optax.GradientTransformation | types.Device
 
 
 class TrainState(NamedTuple):
   """Parameters, optimizer state and progress of one seed."""
 
-  params: types.Params
+  params: Any  #: types.Params, or those of a model
   opt_state: Any  #: of the optimizer, or of the devices that store the weights
   key: jax.Array  #: typed PRNG key of the seed; constant
   epoch: jax.Array  #: int32 number of epochs trained
@@ -46,7 +45,7 @@ def init_state(
   optimizer: Optimizer,
   seed: jax.Array | int,
   *,
-  params: types.Params | None = None,
+  params: Any = None,
   epoch: jax.Array | int = 0,
 ) -> TrainState:
   """Returns the state before the first epoch of one seed, or a later one.
@@ -66,10 +65,31 @@ def init_state(
   key = jax.random.key(seed)
   if params is None:
     params = network.init(jax.random.fold_in(key, Stream.INIT))
-  params, opt_state = devices.as_device(optimizer).init(
+  params, opt_state = as_device(optimizer).init(
     jax.random.fold_in(key, Stream.DEVICE), jax.tree.map(jnp.asarray, params)
   )
   return TrainState(params, opt_state, key, jnp.int32(epoch))
+
+
+def as_device(
+  device: types.Device | optax.GradientTransformation,
+) -> types.Device:
+  """Returns an optimizer as the ideal device, and a device unchanged."""
+  if isinstance(device, types.Device):
+    return device
+  expected = 'an optax optimizer, or devices, as of hardware.make_resistive; '
+  expected += 'fit and compare also take a learning rate'
+  checks.check_type('optimizer', device, optax.GradientTransformation, expected)
+
+  def learn(network, keys, carry, inputs, labels):
+    params, state = carry
+    gradient, inference = jax.grad(network.loss, has_aux=True)(
+      params, keys[0], inputs, labels
+    )
+    steps, state = device.update(gradient, state, params)
+    return (optax.apply_updates(params, steps), state), inference
+
+  return types.Device(lambda key, params: (params, device.init(params)), learn)
 
 
 def make_optimizer(
@@ -80,8 +100,8 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
   """Builds gradient descent with a schedule and decoupled weight decay.
 
-  As in `optax.adamw`, the decay is multiplied by the learning rate. Biases do
-  not decay.
+  As in `optax.adamw`, the decay is multiplied by the learning rate. Parameters
+  of one axis, as biases, do not decay.
 
   Args:
     learning_rate: step size for the mean gradient of a batch. It is part of the
@@ -99,7 +119,7 @@ def make_optimizer(
   factor = schedule or optax.constant_schedule(1.0)
 
   def mask(params):
-    return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
 
   def descend(learning_rate):
     return optax.chain(

@@ -9,7 +9,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax import network as network_lib
+from ssnn_jax import crossbars
 from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
 from tests.testing import networks
@@ -38,7 +38,7 @@ def draw(config, num_samples=6):
   labels = np.int32(rng.integers(0, sizes[-1], num_samples))
   labels[1] = -1
   rates = np.int32(RATES[: len(sizes) - 1])
-  return network_lib.quantize(config, params), inputs, labels, rates
+  return crossbars.quantize(config, params), inputs, labels, rates
 
 
 def present_in_integers(config, weights, word, rates, pixels, label):

@@ -18,7 +18,7 @@ import numpy as np
 from experiments.rtl import compare
 from experiments.rtl import settings
 import ssnn_jax
-from ssnn_jax import network as network_lib
+from ssnn_jax import crossbars
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
 from tests.testing import commands
@@ -160,7 +160,7 @@ def make(network, num_samples=14):
   *_, second, best = np.argsort(potential)
   params[-1].weights[:, second] = params[-1].weights[:, best]
   params[-1].biases[second] = params[-1].biases[best]
-  params = network_lib.quantize(network, params)
+  params = crossbars.quantize(network, params)
   return params, rates, inputs, np.int32(labels)
 
 

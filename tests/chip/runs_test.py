@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments import config as config_lib
 from experiments import train
+import ssnn_jax
 from ssnn_jax.runs import checkpoints
 from tests.testing.experiments import lines
 from tests.testing.experiments import stop_at_call
@@ -47,7 +48,7 @@ class ChipRunsTest(parameterized.TestCase):
       self.assertGreater(line['test_accuracy'], 0.85)
       self.assertGreater(line['test_accuracy_rate'], 0.85)
     for seed in whole.seeds:
-      params = checkpoints.load_params(whole.folder, seed=seed)
+      params = ssnn_jax.load(whole.folder, seed=seed).params
       for own, bits in zip(params, (9, 8)):  # on the grid of 10 bits
         units = np.concatenate([own.weights.ravel(), own.biases]) * 2**bits
         np.testing.assert_array_equal(units, np.rint(units))

@@ -145,7 +145,7 @@ class TrainTest(FolderTestCase):
       self.assertNotIn(f'{name}_2', epochs[0])
     for row in (line, *epochs):  # flat
       self.assertFalse(any(isinstance(value, dict) for value in row.values()))
-    config, params = ssnn_jax.load(task.folder, seed=1)
+    config, params, _ = ssnn_jax.load(task.folder, seed=1)
     self.assertEqual((config.neuron, config.input_shape), (neuron, (8, 8)))
     self.assertEqual(params[0].weights.shape, (9, 4))
     self.assert_resumes(task)

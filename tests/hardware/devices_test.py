@@ -15,6 +15,7 @@ from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.training import state as state_lib
 from tests.testing import networks
 from tests.testing import pulse_curves
 from tests.testing import statistics
@@ -95,8 +96,8 @@ def make_learn_often(config, num_keys=2000):
 class DeviceTest(parameterized.TestCase):
   def test_optimizer_is_the_ideal_device(self):
     optimizer = optax.sgd(0.1, momentum=0.9)
-    device = devices.as_device(optimizer)
-    self.assertIs(devices.as_device(device), device)
+    device = state_lib.as_device(optimizer)
+    self.assertIs(state_lib.as_device(device), device)
 
     def loss(params, key, inputs, labels):
       del key, labels
@@ -139,7 +140,7 @@ class PulsesTest(parameterized.TestCase):
   def test_steps_are_whole_pulses_whose_mean_is_that_of_the_gradient(self):
     for config, ratios in (
       (CONFIG, (0.0, 0.3, 1.0, 1.7)),
-      (networks.stochastic(SIZES, NUM_STEPS, rates=('update',)), (1.7,)),
+      (networks.stochastic(SIZES, NUM_STEPS, exact=('update',)), (1.7,)),
       (BIPOLAR, (1.7,)),
     ):
       learn_often = make_learn_often(config)

@@ -9,6 +9,7 @@ import unittest
 from absl.testing import parameterized
 import h5py
 import jax
+import jax.numpy as jnp
 import nir
 import numpy as np
 
@@ -119,8 +120,10 @@ def settle(name):
 
   @jax.jit
   def run(images):
-    batch = samples.prepare(config, params, key, images)
-    return network_lib.settle(config, params, key, batch)
+    labels = jnp.zeros(len(images), jnp.int32)
+    batch = samples.prepare(config, params, key, images, labels)
+    model = network_lib.as_model(config)
+    return network_lib.settle(model, params, key, batch)
 
   settled = run(images)
   shape = graph.nodes['input'].input_type['input']

@@ -15,7 +15,7 @@ FUNCTIONS = [
   if not name.startswith('_') and function.__module__ == module.__name__
 ]
 # Arguments that may precede a key, as they are known before the data.
-STATIC = {'config', 'network', 'reference', 'params', 'optimizer'}
+STATIC = {'config', 'network', 'reference', 'params', 'optimizer', 'model'}
 
 
 class FunctionsTest(parameterized.TestCase):

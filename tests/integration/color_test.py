@@ -30,7 +30,7 @@ class ColorTest(data_util.DatasetTestCase):
     (line,) = lines(folder)
     self.assertGreater(line['test_accuracy'], 0.5)  # a tenth without learning
     self.assertEqual(line['layer_sizes'], [32 * 32 * 3, 8 * 8 * 4, 10])
-    config, params = ssnn_jax.load(folder)
+    config, params, _ = ssnn_jax.load(folder)
     self.assertEqual(config.input_shape, (32, 32, 3))
     self.assertEqual(config.layers[0].channel_axis, -1)
     self.assertEqual(params[0].weights.shape, (4 * 4 * 3, 4))

@@ -26,6 +26,9 @@ def of_seed(tree, index):
   return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
+LIKE = make_state().params
+
+
 class CheckpointsTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -72,7 +75,7 @@ class CheckpointsTest(parameterized.TestCase):
     self.assertEqual(record, RECORD)
     self.assert_same_bits(restored, expected)
     for seed, index in ((None, 0), (7, 0), (8, 1)):
-      params = checkpoints.load_params(self.folder, seed=seed)
+      params = checkpoints.load_params(self.folder, LIKE, seed=seed)
       self.assert_same_bits(params, of_seed(expected.params, index))
 
   @parameterized.parameters(
@@ -92,7 +95,7 @@ class CheckpointsTest(parameterized.TestCase):
     last = len(accuracies)
     self.assertEqual(checkpoints.last_epoch(self.folder), last)
     for epoch, is_best in ((last, False), (best, True)):
-      params = checkpoints.load_params(self.folder, best=is_best)
+      params = checkpoints.load_params(self.folder, LIKE, best=is_best)
       self.assert_same_bits(params, of_seed(make_state(epoch).params, 0))
 
   @parameterized.parameters('truncated', 'changed', 'progress')
@@ -119,7 +122,7 @@ class CheckpointsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       self.restore(num_hidden=500)
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      checkpoints.load_params(self.folder)
+      checkpoints.load_params(self.folder, LIKE)
 
   def test_full_disk_is_told_in_a_sentence(self):
     # Orbax raises errors of many types.
@@ -138,7 +141,7 @@ class CheckpointsTest(parameterized.TestCase):
     shutil.copytree(state, self.path / 'discarded' / '0' / 'state')
     before = sorted(self.path.rglob('*'))
     for best in (False, True):
-      params = checkpoints.load_params(self.folder, best=best)
+      params = checkpoints.load_params(self.folder, LIKE, best=best)
       self.assert_same_bits(params, of_seed(make_state(1).params, 0))
     self.assertEqual(sorted(self.path.rglob('*')), before)
     self.assert_same_bits(self.restore()[0], make_state(1))

@@ -27,7 +27,7 @@ RICH = ssnn_jax.NetworkConfig(
   winner='race',
   neuron='stochastic',
   read_noise=0.1,
-  rates=('forward', 'update'),
+  exact=('forward', 'update'),
 )
 BIPOLAR = ssnn_jax.NetworkConfig(
   (6, 5, 3),
@@ -38,7 +38,7 @@ BIPOLAR = ssnn_jax.NetworkConfig(
   sampler='sobol',
   weight_bits=np.int64(8),
   fraction_bits=(7, np.int64(6)),
-  rates=('inputs',),
+  exact=('inputs',),
 )
 
 
@@ -89,10 +89,10 @@ class NetworksTest(parameterized.TestCase):
       (content.replace(weights, changed), ''),
       (content[:-100], ''),
       ({'config': '{'}, 'Expecting'),
-      ({'weights_2': np.ones(5)}, 'the shapes .*weights_2.*; the network has'),
-      ({'weights_0': np.ones((5, 6))}, r'\(5, 6\).*has .*weights_0.: \(6, 5\)'),
+      ({'2.weights': np.ones(5)}, 'the shapes .*2.weights.*; the network has'),
+      ({'0.weights': np.ones((5, 6))}, r'\(5, 6\).*has .*0.weights.: \(6, 5\)'),
       (
-        {'weights_0': np.full((6, 5), np.nan)},
+        {'0.weights': np.full((6, 5), np.nan)},
         'are float64, or NaN',
       ),
     ):
@@ -100,14 +100,14 @@ class NetworksTest(parameterized.TestCase):
         path.write_bytes(damage)
       else:
         np.savez(path, **arrays | damage)
-      words = f'^{path} is damaged .*{words}'
+      words = f'^{path} is damaged.*{words}'
       with self.assertRaisesRegex(ssnn_jax.UserError, words):
         ssnn_jax.load(self.folder)
 
   def test_loads_a_seed_of_a_run(self):
     self.folder.mkdir()
     config = ssnn_jax.NetworkConfig((4, 5, 3))
-    networks.write(self.folder, config, {})
+    networks.write(self.folder, config, 'ssnn', {})
     best, last = (make_state(epoch, num_seeds=2) for epoch in (1, 2))
     with checkpoints.open_in(self.folder) as manager:
       checkpoints.save(manager, best, [7, 8], {}, 0.9)

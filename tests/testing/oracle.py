@@ -22,7 +22,8 @@ def bp_gradient(config, params, key, images, labels):
     return jnp.where(v > 0.0, below, 0.0)
 
   def loss(params):
-    hidden, masks = batch.inputs.rates, (*batch.dropout_masks, 1.0)
+    masks = samples.draw_dropout(config, key, batch.position)
+    hidden, masks = batch.inputs.rates, (*masks, 1.0)
     for gain, mask, (weights, biases) in zip(config.read_gains, masks, params):
       product = jnp.matmul(hidden, weights, precision='highest')
       potential = gain * product + biases[None]

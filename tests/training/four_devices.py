@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import datasets
 from ssnn_jax import hardware
-from ssnn_jax import network as network_lib
 from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax import types
@@ -95,7 +95,7 @@ class FourDevicesTest(parameterized.TestCase):
     networks.assert_close(learned[1], learned[0])
 
   def test_plain_model_learns_the_same_from_a_sharded_batch(self):
-    params = network_lib.quantize(BIPOLAR, networks.make_params(BIPOLAR))
+    params = crossbars.quantize(BIPOLAR, networks.make_params(BIPOLAR))
 
     @jax.jit
     @jax.grad

@@ -81,7 +81,7 @@ class PageTest(absltest.TestCase):
     self.assertEqual(sample_plot.draw(unlabeled).get_suptitle(), words)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
       sample_plot.animate(presented)
-    exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, rates=('forward',))
+    exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, exact=('forward',))
     self.assertIsNone(present(ssnn_jax.ssnn(exact)).recorded)
 
   def test_maps_of_features_are_next_to_each_other(self):

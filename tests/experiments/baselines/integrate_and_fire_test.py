@@ -59,8 +59,8 @@ RESET = [
 
 def draw_masks():
   """Returns the dropout masks `[B, J]` of each hidden layer."""
-  prepare = jax.jit(samples.prepare, static_argnums=0)
-  return list(map(np.asarray, prepare(CONFIG, *BATCH).dropout_masks))
+  positions = jnp.arange(len(WORDS))
+  return jax.device_get(samples.draw_dropout(CONFIG, KEY, positions))
 
 
 def present(masks, neurons, gains=CONFIG.read_gains):

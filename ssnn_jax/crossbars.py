@@ -1,0 +1,132 @@
+"""Configurations as models: crossbars between layers of neurons."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import layers
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
+from ssnn_jax.model import Neuron
+
+
+def make_model(
+  config: NetworkConfig, feedback: types.Params | None = None
+) -> Model:
+  """Makes the model of a configuration, with bipolar neurons.
+
+  Args:
+    config: the network.
+    feedback: weights of the transposed reads; None uses the parameters.
+  """
+  feedback = feedback and quantize(config, feedback)
+
+  def apply(params, rates, neuron):
+    return read_layers(config, params, rates, neuron, feedback)
+
+  return Model(
+    init=lambda key: init(config, key),
+    apply=apply,
+    input_shape=config.layer_sizes[:1],
+    num_steps=config.num_steps,
+    ceiling=config.ceiling,
+    digits=config.digits,
+    input_steps=config.steps_of_inputs,
+    num_winners=config.winners_of_sample,
+    sampler=config.input_sampler,
+    exact=tuple(name for name in config.exact if name != 'update'),
+    grid=lambda params: quantize(config, params),
+  )
+
+
+def read_layers(
+  config: NetworkConfig,
+  params: types.Params,
+  rates: jax.Array,
+  neuron: Neuron,
+  feedback: types.Params | None = None,
+) -> jax.Array:
+  """Reads all crossbars; returns the `[B, C]` potential of the output layer.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    rates: `[B, I]` rates of the inputs.
+    neuron: the neurons of the hidden layers.
+    feedback: weights that send the errors back; None uses the parameters.
+  """
+  gain, below = config.input_gain, None
+  for layer, wiring in enumerate(config.wirings):
+    fixed = feedback and layer and feedback[layer]
+    potential = _read(wiring, params[layer], gain, rates, fixed)
+    if wiring.is_residual:
+      potential = potential + below
+    if layer < len(params) - 1:
+      below = gain * rates
+      rates, gain = neuron.drop(neuron(potential), config.dropout)
+  return potential
+
+
+def _read(
+  wiring: layers.Wiring,
+  params: types.LayerParams,
+  gain: float,
+  rates: jax.Array,
+  feedback: Any,
+) -> jax.Array:
+  """Reads a crossbar; errors pass the feedback, unless it is None or 0."""
+  if not feedback:
+    return wiring.read(params, gain, rates)
+  fixed = jax.lax.stop_gradient
+  back = types.LayerParams(
+    fixed(feedback.weights), jnp.zeros_like(feedback.biases)
+  )
+  sent_back = wiring.read(back, gain, rates)
+  currents = wiring.read(params, gain, fixed(rates))
+  return currents + (sent_back - fixed(sent_back))
+
+
+def quantize(config: NetworkConfig, params: types.Params) -> types.Params:
+  """Rounds parameters to the grid of `weight_bits` and `fraction_bits`.
+
+  Sums of spikes of up to 24 bits are then exact, in any order. The derivative
+  is that of the parameters themselves, so that an optimizer collects steps
+  below the grid.
+  """
+  if config.weight_bits is None:
+    return params
+  limit = 2 ** (config.weight_bits - 1)
+
+  def on_grid(values, bits):
+    steps = jnp.clip(jnp.round(values * 2.0**bits), -limit, limit - 1)
+    fixed = jax.lax.stop_gradient
+    return fixed(steps * 2.0**-bits) + (values - fixed(values))
+
+  return tuple(
+    types.LayerParams(*(on_grid(values, bits) for values in layer))
+    for layer, bits in zip(params, config.fractions, strict=True)
+  )
+
+
+def init(config: NetworkConfig, key: jax.Array) -> types.Params:
+  """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
+
+  The fan-in of a layer is the number of rows of its crossbar.
+
+  Args:
+    config: the architecture.
+    key: PRNG key; consumed.
+
+  Returns:
+    float32 parameters, first layer first.
+  """
+  draw = jax.nn.initializers.lecun_normal()
+  return tuple(
+    types.LayerParams(
+      draw(jax.random.fold_in(key, layer), wiring.weights_shape, jnp.float32),
+      jnp.zeros(wiring.num_columns, jnp.float32),
+    )
+    for layer, wiring in enumerate(config.wirings)
+  )

@@ -1,0 +1,136 @@
+"""Interception: a function whose neurons something else responds for.
+
+`spiking.fire` makes rates of potentials. A function that calls it, such as a
+model or its loss, is traced here to its operations, among which each call of
+`fire` is one: below `jax.vmap`, `jax.checkpoint` and `jax.jit` as well, and in
+each step of a `jax.lax.scan` anew. The operations are then computed with any
+other response: rates with a probe of the errors (`observe`), or rates that are
+given, while potentials are noted (`realtime`).
+"""
+
+from collections.abc import Callable
+import contextlib
+import contextvars
+from typing import Any
+from typing import NamedTuple
+
+import jax
+from jax.extend import core
+from jax.interpreters import batching
+import jax.numpy as jnp
+
+
+class Call(NamedTuple):
+  """A call of `fire` while a function runs."""
+
+  neurons: Any  #: arguments, `spiking.Neurons`
+  shape: tuple[int, ...]  #: of the potentials, axes of `jax.vmap` first
+
+
+class Traced(NamedTuple):
+  """A function that is traced to its operations.
+
+  Attributes:
+    calls: calls of `fire`, in their order.
+    evaluate: `(respond, *args)` returns what the function returns of arguments
+      of the same shapes, if `respond(number, potential)` returns the rates of
+      each call, by its number in `calls`.
+  """
+
+  calls: tuple[Call, ...]
+  evaluate: Callable[..., Any]
+
+
+_call = core.Primitive('neurons')
+_call.def_abstract_eval(lambda potential, neurons: potential)
+_is_tracing = contextvars.ContextVar('is_tracing', default=False)
+
+
+def _batch(potentials, axes, *, neurons):
+  (potential,), (axis,) = potentials, axes
+  potential = jnp.moveaxis(potential, axis, 0)
+  return _call.bind(potential, neurons=neurons), 0
+
+
+batching.primitive_batchers[_call] = _batch
+
+
+def respond(function: Callable, potential: jax.Array, neurons: Any) -> Any:
+  """Returns `function(potential, neurons)`; a call, while `trace` traces."""
+  if _is_tracing.get():
+    return _call.bind(potential, neurons=neurons)
+  return function(potential, neurons)
+
+
+@contextlib.contextmanager
+def _tracing():
+  token = _is_tracing.set(True)
+  try:
+    # Scans are steps, and compiled functions are traced again.
+    with jax.disable_jit():
+      yield
+  finally:
+    _is_tracing.reset(token)
+
+
+def trace(function: Callable[..., Any], *args: Any) -> Traced:
+  """Traces a function of arrays, whose values may be traced as well.
+
+  What it does must not depend on values, as below `jax.jit`; loops whose length
+  does cannot be traced.
+  """
+  with _tracing():
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+  structure, calls = jax.tree.structure(shapes), []
+  _find(closed.jaxpr, calls)
+
+  def evaluate(respond, *args):
+    numbers = iter(range(len(calls)))
+    answer = lambda potential: respond(next(numbers), potential)
+    leaves = jax.tree.leaves(args)
+    found = _evaluate(closed.jaxpr, closed.consts, leaves, answer)
+    return jax.tree.unflatten(structure, found)
+
+  return Traced(tuple(calls), evaluate)
+
+
+def _inner(operation):
+  """Returns the program that an operation, as of `jax.checkpoint`, runs."""
+  for name in ('jaxpr', 'call_jaxpr'):
+    inner = operation.params.get(name)
+    if inner is not None:
+      return inner if hasattr(inner, 'consts') else core.ClosedJaxpr(inner, ())
+  return None
+
+
+def _find(program, calls):
+  """Appends the calls of a program to a list."""
+  for operation in program.eqns:
+    if operation.primitive is _call:
+      shape = operation.invars[0].aval.shape
+      calls.append(Call(operation.params['neurons'], shape))
+    elif (inner := _inner(operation)) is not None:
+      _find(inner.jaxpr, calls)
+
+
+def _evaluate(program, consts, args, answer):
+  """Computes the operations of a program, with another answer to calls."""
+  values = dict(zip((*program.constvars, *program.invars), (*consts, *args)))
+  read = lambda x: x.val if isinstance(x, core.Literal) else values[x]
+  for operation in program.eqns:
+    inputs, inner, calls = list(map(read, operation.invars)), None, []
+    if operation.primitive is not _call:
+      inner = _inner(operation)
+      if inner is not None:
+        _find(inner.jaxpr, calls)
+    if operation.primitive is _call:
+      outputs = [answer(*inputs)]
+    elif calls:
+      outputs = _evaluate(inner.jaxpr, inner.consts, inputs, answer)
+    else:
+      params = operation.primitive.get_bind_params(operation.params)
+      outputs = operation.primitive.bind(*inputs, **params)
+      if not operation.primitive.multiple_results:
+        outputs = [outputs]
+    values |= zip(operation.outvars, outputs)
+  return list(map(read, program.outvars))

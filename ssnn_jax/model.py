@@ -1,0 +1,294 @@
+"""Models: networks that anyone writes, as functions of their neurons.
+
+A model calls `neuron(v)` where it would call an activation function, and by
+what `neuron` is, it is four things: a spiking network (`network.ssnn`), its ANN
+(`network.ann`), an observation of all neurons (`observe`) and a circuit whose
+spikes are played tick by tick (`realtime`).
+"""
+
+from collections.abc import Callable
+import dataclasses
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import samples
+from ssnn_jax import spiking
+from ssnn_jax import trains
+from ssnn_jax import types
+
+
+class Neuron:
+  """What a model calls in place of an activation function.
+
+  Attributes:
+    respond: `(potential, ceiling, floor) -> rates`.
+    draw_mask: `(number, shape, dropout) -> mask`, 0 where neurons are silent
+      for a presentation, otherwise 1, of the call of this number with dropout;
+      None drops none, as in inference.
+  """
+
+  def __init__(
+    self,
+    respond: Callable[[jax.Array, float | None, float], jax.Array],
+    draw_mask: Callable[[int, tuple[int, ...], float], jax.Array] | None = None,
+  ):
+    """Makes neurons whose calls have not begun."""
+    self.respond, self.draw_mask = respond, draw_mask
+    self._numbers = itertools.count()
+
+  def __call__(
+    self,
+    potential: jax.Array,
+    *,
+    ceiling: float | None = None,
+    floor: float = 0.0,
+    dropout: float = 0.0,
+  ) -> jax.Array:
+    """Returns the rates of a layer of neurons, in the shape of its potential.
+
+    Args:
+      potential: v of the neurons, as of `spiking.fire`.
+      ceiling: largest rate; None is that of the model.
+      floor: smallest rate, 0 or below.
+      dropout: probability that a neuron is silent for a presentation, in
+        training; the others are scaled by 1 / (1 - dropout). It is drawn by the
+        key of the presentation, the position of the sample in the global batch
+        and the number of the call: the steps of a `jax.lax.scan`, and what
+        `jax.vmap` maps within a sample, drop the same neurons.
+    """
+    rates = self.respond(potential, ceiling, floor)
+    rates, gain = self.drop(rates, dropout)
+    return rates if gain == 1.0 else rates * gain
+
+  def drop(self, rates: jax.Array, dropout: float) -> tuple[jax.Array, float]:
+    """Returns the rates of which some are silent, and the scale of all."""
+    if not dropout or self.draw_mask is None:
+      return rates, 1.0
+    mask = self.draw_mask(next(self._numbers), rates.shape, dropout)
+    return mask.astype(rates.dtype) * rates, 1.0 / (1.0 - dropout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A network as a function of its neurons, and its use of spikes.
+
+  `dataclasses.replace(model, num_steps=4)` is the same model with other spikes.
+
+  Attributes:
+    init: `(key) -> params`, any tree of float arrays.
+    apply: `(params, rates, neuron) -> logits`, `[B, C]` of rates of inputs
+      `[B, *input_shape]`; `neuron` is a `Neuron`.
+    input_shape: shape of the inputs of a sample.
+    num_steps: N, steps of the rates of neurons, and ticks of recordings.
+    ceiling: c, largest rate of neurons, unless a call gives its own.
+    digits: leading binary digits of an error that neurons send.
+    input_steps: steps of the rates of images; None is 32, or num_steps if that
+      is more.
+    num_winners: winners of a sample, in the output layer.
+    sampler: trains of the inputs, as of `spiking.encode`.
+    exact: what is exact instead of spikes: some of 'inputs', 'forward', the
+      rates of neurons, 'backward', their errors, and 'winners', the errors of
+      the output.
+    grid: `params -> params` rounded to a grid, with the derivative of the
+      parameters themselves; None is float32.
+    is_single: whether `apply` is of one sample, without an axis B.
+
+  Raises:
+    UserError: if a field is out of range.
+
+  Example:
+    >>> def init(key):
+    ...   keys = jax.random.split(key)
+    ...   draw = jax.nn.initializers.lecun_normal()
+    ...   return draw(keys[0], (64, 32)), draw(keys[1], (32, 10))
+    >>> def apply(params, rates, neuron):
+    ...   return neuron(rates @ params[0]) @ params[1]
+    >>> model = ssnn_jax.Model(init, apply, (64,), num_steps=8)
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> result = ssnn_jax.training.fit(
+    ...   ssnn_jax.ssnn(model), 0.5, digits, num_epochs=5, progress=False)
+    >>> bool(result.history.eval_accuracy[-1] > 0.9)
+    True
+  """
+
+  init: Callable[[jax.Array], Any]
+  apply: Callable[[Any, jax.Array, Neuron], jax.Array]
+  input_shape: tuple[int, ...]
+  num_steps: int = 8
+  ceiling: float = 8.0
+  digits: int = 2
+  input_steps: int | None = None
+  num_winners: int = spiking.NUM_WINNERS
+  sampler: str | trains.Sampler = 'regular'
+  exact: tuple[str, ...] = ()
+  grid: Callable[[Any], Any] | None = None
+  is_single: bool = False
+
+  def __post_init__(self):
+    for name in ('input_shape', 'exact'):  # hashable, as programs are cached
+      object.__setattr__(self, name, tuple(getattr(self, name)))
+    spiking.check_exact(self.exact, 'inputs', 'forward', 'backward', 'winners')
+    spiking.check_neurons(self.num_steps, self.ceiling, 0.0, self.digits)
+
+  @property
+  def steps_of_inputs(self) -> int:
+    """Steps of the rates of images."""
+    return self.input_steps or max(self.num_steps, spiking.INPUT_STEPS)
+
+  def fire(
+    self, potential: jax.Array, ceiling: float | None, floor: float
+  ) -> jax.Array:
+    """Returns the rates of spiking neurons of this model."""
+    exact = {'forward', 'backward'} & {*self.exact}
+    ceiling = self.ceiling if ceiling is None else ceiling
+    options = ceiling, floor, self.digits, tuple(sorted(exact))
+    return spiking.fire(potential, self.num_steps, *options)
+
+  def respond(
+    self,
+    params: Any,
+    rates: jax.Array,
+    respond: Callable[[jax.Array, float | None, float], jax.Array],
+    dropout_key: jax.Array | None = None,
+    positions: jax.Array | None = None,
+  ) -> jax.Array:
+    """Returns the `[B, C]` logits, with any response of the neurons.
+
+    Args:
+      params: parameters.
+      rates: `[B, I]` rates of inputs.
+      respond: that of `Neuron`.
+      dropout_key: PRNG key of the presentation; None drops no neuron.
+      positions: `[B]` positions of the samples in the global batch.
+    """
+
+    def run(position, rates):
+      def draw_mask(number, shape, dropout):
+        draw = samples.draw_mask if self.is_single else samples.draw_masks
+        return draw(dropout_key, position, number, shape, dropout)
+
+      mask = None if dropout_key is None else draw_mask
+      return self.apply(params, rates, Neuron(respond, mask))
+
+    rates = rates.reshape(len(rates), *self.input_shape)
+    if positions is None:
+      positions = jnp.arange(len(rates))
+    return (jax.vmap(run) if self.is_single else run)(positions, rates)
+
+
+def from_linen(
+  make: Callable[[Neuron], Any], input_shape: tuple[int, ...], **fields: Any
+) -> Model:
+  """Makes a model of a module of flax.linen.
+
+  Args:
+    make: `(neuron) -> module`, which calls `neuron` as its activation function.
+    input_shape: shape of the inputs of a sample.
+    **fields: other fields of the `Model`.
+
+  Raises:
+    UserError: when it is initialized, if it has variables other than 'params'.
+  """
+
+  def init(key):
+    rates = jnp.zeros((1, *input_shape))
+    variables = make(_at_rest()).init(key, rates)
+    _check_variables({*variables} - {'params'})
+    return variables
+
+  def apply(params, rates, neuron):
+    return make(neuron).apply(params, rates)
+
+  return Model(init, apply, input_shape, **fields)
+
+
+def from_nnx(
+  make: Callable[[Neuron, Any], Any],
+  input_shape: tuple[int, ...],
+  **fields: Any,
+) -> Model:
+  """Makes a model of a module of flax.nnx; parameters are a pure dictionary.
+
+  Args:
+    make: `(neuron, rngs) -> module`, which calls `neuron` as its activation
+      function; `rngs` is an `nnx.Rngs`.
+    input_shape: shape of the inputs of a sample.
+    **fields: other fields of the `Model`.
+
+  Raises:
+    UserError: when it is initialized, if it has variables other than `Param`.
+  """
+  from flax import nnx
+
+  def split(neuron, key):
+    module = make(neuron, nnx.Rngs(key))
+    graph, params, rest = nnx.split(module, nnx.Param, ...)
+    others = nnx.to_flat_state(rest)
+    _check_variables({type(leaf).__name__ for _, leaf in others})
+    return graph, params
+
+  def init(key):
+    return nnx.to_pure_dict(split(_at_rest(), key)[1])
+
+  def apply(params, rates, neuron):
+    graph, state = split(neuron, jax.random.key(0))
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graph, state)(rates)
+
+  return Model(init, apply, input_shape, **fields)
+
+
+def from_equinox(
+  make: Callable[[Neuron, jax.Array], Any],
+  input_shape: tuple[int, ...],
+  **fields: Any,
+) -> Model:
+  """Makes a model of a module of equinox, of one sample.
+
+  Parameters are a dictionary, by the names of the arrays of floats.
+
+  Args:
+    make: `(neuron, key) -> module`, which calls `neuron` as its activation
+      function.
+    input_shape: shape of the inputs of a sample, which the module takes.
+    **fields: other fields of the `Model`.
+  """
+
+  def flatten(neuron, key):
+    """Returns the leaves of a module by their names, and its structure."""
+    leaves, structure = jax.tree.flatten_with_path(make(neuron, key))
+    named = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+    return named, structure
+
+  def is_param(leaf):
+    is_array = isinstance(leaf, jax.Array)
+    return is_array and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+  def init(key):
+    named, _ = flatten(_at_rest(), key)
+    return {name: leaf for name, leaf in named.items() if is_param(leaf)}
+
+  def apply(params, rates, neuron):
+    named, structure = flatten(neuron, jax.random.key(0))
+    leaves = [params.get(name, leaf) for name, leaf in named.items()]
+    return jax.tree.unflatten(structure, leaves)(rates)
+
+  return Model(init, apply, input_shape, is_single=True, **fields)
+
+
+def _at_rest():
+  """Returns neurons that only have a shape, for initialization."""
+  return Neuron(lambda potential, ceiling, floor: potential)
+
+
+def _check_variables(others):
+  """Refuses what would be trained, or never change, in silence."""
+  if others:
+    raise types.UserError(
+      f'the module has variables other than parameters ({sorted(others)}), as '
+      'of normalization by batches or dropout; use neuron(v, dropout=...), and '
+      'weights that are standardized.'
+    )
