@@ -80,7 +80,7 @@ def blank_dataset(name):
     shape = 500, 8, 8
   elif name == 'cifar10':
     shape = 500, 32, 32, 3
-  elif name in datasets.RECORDINGS:
+  elif name == 'n_mnist':
     shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
   split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
   num_classes = NUM_CLASSES.get(name.rpartition('emnist/')[2], 10)
