@@ -46,23 +46,6 @@ class FolderTestCase(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
 
-class Stopped(BaseException):
-  """Stops a run; no code of the library catches or raises it."""
-
-
-@contextlib.contextmanager
-def stop_at_call(test_case, number, module, name):
-  """Replaces a function: its call of the given number raises `Stopped`."""
-  function = getattr(module, name)
-  effects = [mock.DEFAULT] * (number - 1) + [Stopped]
-  stopping = mock.Mock(wraps=function, side_effect=effects)
-  with (
-    mock.patch.object(module, name, stopping),
-    test_case.assertRaises(Stopped),
-  ):
-    yield
-
-
 @functools.cache
 def small_digits():
   """Returns 100 digits for training and 40 for testing."""
