@@ -197,9 +197,8 @@ class ExperimentConfig:
 
   dataset: str = _flag(
     'digits',
-    'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
-    'synthetic_events/<set of images>, tonic:<event set>, any set of images '
-    'that TFDS has prepared, or path/to/own.npz',
+    'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, tonic:<event set>, '
+    'any set of images that TFDS has prepared, or path/to/own.npz',
     heading='Most used:',
   )
   method: str = _flag(

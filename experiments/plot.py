@@ -127,27 +127,16 @@ class Trained(NamedTuple):
 
 
 def read_trained(
-  workdir: pathlib.Path,
-  seed: int | None,
-  data_dir: str | None = None,
-  needs_data: bool = True,
+  workdir: pathlib.Path, seed: int | None, data_dir: str | None = None
 ) -> Trained:
-  """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed.
-
-  A data set that is missing, and not needed, is left out, with a line of print.
-  """
+  """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed."""
   network_config, params, _ = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
   if (workdir / train.CONFIG).exists():
     config = train.read_task(workdir).config
     make = config_lib.METHODS[config.method].make
     seed = config.seed if seed is None else seed
-    try:
-      dataset = train.load(config, data_dir)
-    except ssnn_jax.UserError as error:
-      if needs_data:
-        raise
-      print(f'classes are numbers, and borders are not compared: {error}')
+    dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
   key = jax.random.key(seed or 0)
   network = make(network_config, key)
@@ -197,9 +186,7 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   """Reads an image file in the shape of the images of a network.
 
   Colors become greys for a network of grey images. A resized image keeps its
-  aspect, with borders in the color of its own. Prints that it is resized, and a
-  warning if it is dark on light where training images are light on dark, or
-  the reverse.
+  aspect, with borders in the color of its own, and is named in a line of print.
   """
   dataset, config = trained.dataset, trained.network.config
   shape = dataset.input_shape if dataset else config.input_shape
@@ -227,28 +214,12 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   if image.size != (width, height):
     words = ' to '.join(f'{x} x {y}' for x, y in (image.size, (width, height)))
     print(f'{path} is resized from {words} pixels')
-    color = np.median(_border(np.asarray(image)), axis=0)
+    pixels = np.asarray(image)
+    edges = pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]
+    color = np.median(np.concatenate(edges), axis=0)
     color = tuple(int(own) for own in color)
     image = ImageOps.pad(image, (width, height), color=color)
-  image = np.asarray(image.convert(images.MODES[depth])).reshape(shape)
-  if dataset:
-    few = ssnn_jax.rate_encode(dataset.train.inputs[:_AT_ONCE])
-    usual = np.asarray(few).reshape(-1, *shape)
-    usual = np.median([np.median(_border(own)) for own in usual])
-    own = np.median(_border(image)) / 255
-    words = ('bright', 'dark') if own > usual else ('dark', 'bright')
-    if abs(own - usual) > 0.5:
-      print(
-        f'warning: the border of {path} is {words[0]}, of training images '
-        f'{words[1]}; give --{"no" * invert}invert to classify the negative'
-      )
-  return image
-
-
-def _border(image):
-  """Returns the pixels at the four edges of an image, `[N]` or `[N, C]`."""
-  edges = image[[0, -1]], image[1:-1, [0, -1]]
-  return np.concatenate([own.reshape(-1, *image.shape[2:]) for own in edges])
+  return np.asarray(image.convert(images.MODES[depth])).reshape(shape)
 
 
 def show_sample(
@@ -357,8 +328,7 @@ def main() -> None:
   if not is_sample and not FLAGS.ticks:
     show(workdir)
     return
-  needs_data = FLAGS.ticks or not FLAGS.image
-  trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir, needs_data)
+  trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir)
   if FLAGS.ticks:
     show_ticks(workdir, trained)
   if is_sample:

@@ -108,7 +108,6 @@ _WORDS = {
     'fashion_mnist': 'Fashion-MNIST',
     'emnist47': 'EMNIST-47, own split',
     'n_mnist': 'N-MNIST',
-    'synthetic_events/mnist': 'simulated events',
     'cifar10': 'CIFAR-10',
     'random': 'random images',
   },

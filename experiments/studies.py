@@ -229,27 +229,15 @@ STUDIES['depth'] = Study(
 )
 
 
-# The rate of a sample was tuned for the ANN on 12,000 of the recordings.
-_SIMULATED = {'batch_size': 128, 'num_epochs': 5, 'learning_rate': 0.4}
-
-
-def _record(grid, num_seeds, base):
+def _record(grid):
   """Sweeps recordings; the ANN has the rates of the same T."""
-  return [Sweep(grid, num_seeds, {**base, 'num_steps': t}) for t in (16, 64)]
+  bases = [{'folds': 10, 'num_steps': num_steps} for num_steps in (16, 64)]
+  return [Sweep(grid, 10, base) for base in bases]
 
 
 STUDIES['events'] = Study(
   question='Do spikes match the ANN on recordings of an event camera?',
-  sweeps={
-    'synthetic_events/mnist': (
-      *_record(_BIPOLAR, 5, _SIMULATED),
-      *_record(_STOCHASTIC, 5, _SIMULATED),
-    ),
-    'n_mnist': (
-      *_record(_BIPOLAR, 10, {'folds': 10}),
-      *_record(_STOCHASTIC, 10, {'folds': 10}),
-    ),
-  },
+  sweeps={'n_mnist': (*_record(_BIPOLAR), *_record(_STOCHASTIC))},
   columns=('neuron', 'sampler', 'num_steps', 'folds'),
   metrics=('test_accuracy', 'test_accuracy_rate', 'update_error'),
 )

@@ -90,15 +90,11 @@ def check_rate(name: str, value: Any) -> None:
     )
 
 
-def check_array(name: str, value: Any) -> None:
-  """Refuses values that are no arrays, are empty, or have masked elements."""
-  is_array = isinstance(value, jax.Array | np.ndarray)
-  if not is_array or not value.size:
-    found = f'of type {type(value).__name__}'
-    if is_array:
-      found = f'an array of shape {value.shape}'
+def check_array(name: str, value: jax.Array | np.ndarray) -> None:
+  """Refuses arrays that are empty, or have masked elements."""
+  if not value.size:
     raise types.UserError(
-      f'{name} are {found}; expected an array of one sample or more.'
+      f'{name} have shape {value.shape}; expected one sample or more.'
     )
   if np.ma.is_masked(value):  # arrays of JAX would show the masked values
     raise types.UserError(

@@ -153,7 +153,6 @@ def compile_board(
   config: NetworkConfig,
   word: int,
   chip: Sequence[pathlib.Path] = (),
-  store_log: int = 0,
   optimize: bool = True,
 ) -> ctypes.CDLL:
   """Compiles the Verilog of a board, with a model of its SDRAM.
@@ -162,7 +161,6 @@ def compile_board(
     config: the network.
     word: register of random bits after reset.
     chip: the Verilog of `chip_top`; default: that of the library.
-    store_log: 2^store_log words of block RAM instead of SDRAM, if not 0.
     optimize: as of `cosimulation.simulate`.
   """
   texts = {f'{verilog.TOP}.sv': verilog.top(config, word, has_events=False)}
@@ -172,7 +170,7 @@ def compile_board(
     {} if chip else texts,
     [*sources, *(chip or verilog.sources())],
     verilog.BOARD / 'board_driver.cc',
-    verilog.board_parameters(config, word, _DIVIDER) | {'STORE_LOG': store_log},
+    verilog.board_parameters(config, word, _DIVIDER),
     optimize,
   )
 

@@ -44,7 +44,6 @@ _ROW, _COLUMN = 0x9E37, 0x6A09  # odd numbers, whose multiples look random
 
 def check_config(config: NetworkConfig) -> None:
   """Refuses a network that the chip has not; raises `UserError`."""
-  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
 
   def check(name, is_valid, expected):
     checks.check_field(config, name, is_valid, f'{expected}, on the chip')

@@ -82,9 +82,6 @@ def load_npz(path: str) -> Dataset:
   with checks.explain(path, remedy):
     with np.load(pathlib.Path(path).expanduser()) as file:
       arrays = {name: file[name] for name in names if name in file}
-    missing = [name for name in names[:4] if name not in arrays]
-    if missing:
-      raise types.UserError(f'{", ".join(missing)} are missing; {remedy}.')
     return from_arrays(**arrays, name=path)
 
 

@@ -6,7 +6,6 @@ import pathlib
 
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
-from ssnn_jax.datasets import event_camera
 from ssnn_jax.datasets import events
 from ssnn_jax.datasets import images
 
@@ -19,6 +18,7 @@ _CLOTHES = (
   'T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, '
   'Ankle boot'
 )
+_N_MNIST, _TONIC = 'n_mnist', 'tonic:'  # recordings, and the start of names
 _SETS = {  # name of each class, and number of samples of both splits
   'digits': (_DIGITS, 1_797),
   'mnist': (_DIGITS, 70_000),
@@ -29,17 +29,14 @@ _SETS = {  # name of each class, and number of samples of both splits
   'emnist/mnist': (_DIGITS, 70_000),
   'emnist/byclass': (_DIGITS + _UPPER + _LOWER, 814_255),
   'emnist/bymerge': (_MERGED, 814_255),
-  'n_mnist': (_DIGITS, 70_000),
+  _N_MNIST: (_DIGITS, 70_000),
 }
-_TONIC, _SYNTHETIC = 'tonic:', 'synthetic_events/'  # start names of recordings
-IMAGES = tuple(name for name in _SETS if name != 'n_mnist')
-RECORDINGS = ('n_mnist', *(_SYNTHETIC + name for name in IMAGES))
-NAMES = IMAGES + RECORDINGS
+NAMES = tuple(_SETS)
 
 
 def is_recorded(name: str) -> bool:
   """Returns whether a dataset holds recordings of events, and not images."""
-  return name in RECORDINGS or name.startswith(_TONIC)
+  return name == _N_MNIST or name.startswith(_TONIC)
 
 
 def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
@@ -76,11 +73,8 @@ def load(
     return arrays.load_npz(name)
   data_dir, binning = find_data_dir(data_dir), binning or events.Binning()
   class_names, full_size = _SETS.get(name, (None, None))
-  if name.startswith(_SYNTHETIC) and name in RECORDINGS:
-    source = load(name.removeprefix(_SYNTHETIC), data_dir, download=download)
-    dataset = event_camera.load(name, source, binning)
-  elif is_recorded(name):
-    folder = 'NMNIST' if name == 'n_mnist' else name.removeprefix(_TONIC)
+  if is_recorded(name):
+    folder = 'NMNIST' if name == _N_MNIST else name.removeprefix(_TONIC)
     dataset = events.load_tonic(name, data_dir / folder, download, binning)
   elif name == 'digits':
     dataset = images.load_digits(class_names)
@@ -92,8 +86,8 @@ def load(
     hint = f'did you mean {close[0]}? Choose' if close else 'choose'
     raise types.UserError(
       f'There is no dataset named {name!r} in {data_dir}; {hint} one of '
-      f'{", ".join(IMAGES)}, n_mnist, {_SYNTHETIC}<one of these>, '
-      f'{_TONIC}<name>, own.npz, or images prepared by TFDS as {images.FORMAT}.'
+      f'{", ".join(NAMES)}, {_TONIC}<name>, own.npz, or images prepared by '
+      f'TFDS as {images.FORMAT}.'
     )
   names = class_names or dataset.class_names
   return dataset._replace(full_size=full_size, class_names=names)

@@ -4,10 +4,6 @@ The events of any sensor are decoded once, and then memory-mapped from a cache.
 Binning makes spike trains of T ticks of them.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
 import contextlib
 import dataclasses
 import functools
@@ -64,35 +60,6 @@ def bin_events(
   return train.reshape(num_words, num_inputs)
 
 
-def load(
-  name: str,
-  paths: Sequence[pathlib.Path],
-  decode: Callable[[], Mapping[str, np.ndarray]],
-  binning: Binning,
-) -> arrays.Dataset:
-  """Returns the spike trains of recordings that `decode` reads from files."""
-  decoded = files.load_or_build(name, paths, decode)
-  times, addresses = decoded['times'], decoded['addresses']
-  labels, offsets = decoded['labels'], decoded['offsets']
-  num_train = int(decoded['num_train'])
-  shape = tuple(decoded['sensor_shape'].tolist())
-  size, num_words = math.prod(shape), trains.count_words(binning.num_steps)
-  words = np.empty((len(labels), num_words, size), np.uint32)
-  for index, own in enumerate(map(slice, offsets[:-1], offsets[1:])):
-    words[index] = bin_events(times[own], addresses[own], size, binning)
-  is_late = times[: offsets[num_train]] >= round(binning.event_window * 1000)
-  while len(shape) > 1 and shape[0] == 1:  # no polarities, or a single row
-    shape = shape[1:]
-  return arrays.Dataset(
-    name,
-    arrays.Split(words[:num_train], labels[:num_train]),
-    arrays.Split(words[num_train:], labels[num_train:]),
-    tuple(map(str, decoded['class_names'])),
-    sensor_shape=shape,
-    late_fraction=float(np.mean(is_late)) if len(is_late) else 0.0,
-  )
-
-
 def load_tonic(
   name: str, folder: pathlib.Path, download: bool, binning: Binning
 ) -> arrays.Dataset:
@@ -124,10 +91,33 @@ def load_tonic(
         for (_, *axes), _ in itertools.chain(*read(_columns)):
           last = [axis.max(initial=0) for axis in axes]
           shape = tuple(np.maximum(shape, np.add(last, 1)).tolist())
-      return pack(read(lambda events: encode(events, shape)), shape, classes)
+      return _pack(read(lambda events: _encode(events, shape)), shape, classes)
 
     paths = [path for path in folder.rglob('*') if path.is_file()]
-    return load(name, paths, decode, binning)
+    return _bin(name, files.load_or_build(name, paths, decode), binning)
+
+
+def _bin(name, decoded, binning):
+  """Returns the spike trains of decoded events."""
+  times, addresses = decoded['times'], decoded['addresses']
+  labels, offsets = decoded['labels'], decoded['offsets']
+  num_train = int(decoded['num_train'])
+  shape = tuple(decoded['sensor_shape'].tolist())
+  size, num_words = math.prod(shape), trains.count_words(binning.num_steps)
+  words = np.empty((len(labels), num_words, size), np.uint32)
+  for index, own in enumerate(map(slice, offsets[:-1], offsets[1:])):
+    words[index] = bin_events(times[own], addresses[own], size, binning)
+  is_late = times[: offsets[num_train]] >= round(binning.event_window * 1000)
+  while len(shape) > 1 and shape[0] == 1:  # no polarities, or a single row
+    shape = shape[1:]
+  return arrays.Dataset(
+    name,
+    arrays.Split(words[:num_train], labels[:num_train]),
+    arrays.Split(words[num_train:], labels[num_train:]),
+    tuple(map(str, decoded['class_names'])),
+    sensor_shape=shape,
+    late_fraction=float(np.mean(is_late)) if len(is_late) else 0.0,
+  )
 
 
 def _open(folder, download):
@@ -226,9 +216,7 @@ def _columns(events, shape=3 * (2**16,)):
   return columns
 
 
-def encode(
-  events: np.ndarray, shape: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _encode(events, shape):
   """Returns times `[E]` and addresses `[E]`, (p H + y) W + x, of events."""
   times, *axes = _columns(events, shape)
   # The number of pixels must be representable, too.
@@ -237,12 +225,8 @@ def encode(
   return times.astype(np.uint32), addresses.astype(dtype)
 
 
-def pack(
-  splits: Iterable[Iterable[tuple[tuple[np.ndarray, np.ndarray], int]]],
-  shape: tuple[int, int, int],
-  class_names: Sequence[str] | None,
-) -> dict[str, np.ndarray]:
-  """Returns the arrays that `load` needs, of encoded events and labels."""
+def _pack(splits, shape, class_names):
+  """Returns the arrays of the cache, of encoded events and labels."""
   train, test = map(list, splits)
   encoded, labels = zip(*train, *test)
   times, addresses = zip(*encoded)

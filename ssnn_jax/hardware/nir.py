@@ -32,6 +32,8 @@ import math
 import os
 from typing import Any
 
+import h5py
+import nir
 import numpy as np
 
 from ssnn_jax import crossbars
@@ -40,14 +42,6 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
-
-try:
-  import h5py
-  import nir
-except ImportError as error:
-  raise types.UserError(
-    "the package nir is not installed; pip install 'ssnn_jax[nir]'."
-  ) from error
 
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:

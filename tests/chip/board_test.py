@@ -154,11 +154,10 @@ def train_epoch(port):
 
 @needs_verilator
 class SimulatedBoardTest(parameterized.TestCase):
-  @parameterized.parameters(0, 11)
-  def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self, log):
+  def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self):
     moved = np.mean(train_twin()[0] != make_run()[0].weights[0])
     self.assertGreater(moved, 0.1)
-    with simulate(compile_board(store_log=log)) as port:
+    with simulate(compile_board()) as port:
       self.assertIsNone(train_epoch(port))
       port.check()
       noisy = NoisyPort(port, 0.1)

@@ -8,7 +8,7 @@ import numpy as np
 import tonic.datasets
 
 from ssnn_jax import datasets
-from ssnn_jax.datasets import events as events_lib
+from ssnn_jax.datasets import arrays
 from tests.testing import datasets as data_util
 
 N_MNIST, OWN, GESTURE = (34, 34, 2), (6, 3, 2), (128, 128, 2)  # sensors
@@ -151,8 +151,8 @@ class EventsTest(data_util.DatasetTestCase):
       self.assertEqual(own.test.labels.tolist(), [0, 1])
       self.assert_trains(own.test, [first, second], OWN)
       self.assert_trains(own.train, [first, [(1, 1, 0, 0)], second], OWN)
-      patch = mock.patch.object(events_lib, 'pack', side_effect=ValueError)
-      self.enterContext(patch)
+      check = mock.Mock(side_effect=ValueError)  # labels of decoded recordings
+      self.enterContext(mock.patch.object(arrays, 'check_labels', check))
     self.write_events('own/train/9/b.npy', extra[:2])
     with self.assertRaises(ValueError):
       self.load('tonic:own')

@@ -214,7 +214,8 @@ class PreparedTest(data_util.DatasetTestCase):
       self.assertEqual(own.input_shape, (32, 32, 3))
       data_util.assert_arrays_equal(own[1:3], (TRAIN, TEST))
       self.assertTrue(data_util.is_mapped(own.train.inputs))
-      self.enterContext(mock.patch.object(images, '_read_prepared'))
+      reader = mock.patch.object(tfds, 'builder_from_directory')
+      self.enterContext(reader)
 
   @parameterized.parameters('mnist', 'emnist/digits')
   def test_prepared_set_takes_precedence_over_files(self, name):

@@ -104,15 +104,11 @@ class PlotTest(FolderTestCase):
     np.testing.assert_array_equal(small[[0, 1, 6, 7]], 20)
     bright = [[3, 3], [3, 4], [4, 3], [4, 4]]
     np.testing.assert_array_equal(np.argwhere(small > 128), bright)
-    # Transparent is white; an image that is dark on light is warned of.
+    # Transparent is white.
     alpha = np.dstack([np.zeros_like(image), image])
     Image.fromarray(alpha).save(file)
-    negative, words = call(read)
-    np.testing.assert_array_equal(negative, 255 - image)
-    self.assertRegex(words, 'is bright, of training images dark; give --invert')
-    same, words = call(read, invert=True)
-    np.testing.assert_array_equal(same, image)
-    self.assertEqual(words, '')
+    np.testing.assert_array_equal(read(), 255 - image)
+    np.testing.assert_array_equal(read(invert=True), image)
     Image.fromarray(np.uint16(wide[..., 0])).save(file)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'with 8 bits'):
       read()
@@ -141,15 +137,11 @@ class PlotTest(FolderTestCase):
     _, by_file = call(show, trained, image=str(file))
     ranked = slice(1, 11)
     self.assertEqual(by_file.splitlines()[ranked], words.splitlines()[ranked])
-    missing = mock.Mock(side_effect=ssnn_jax.UserError('no data set.'))
-    with mock.patch.object(train, 'load', missing):
-      read = functools.partial(plot.read_trained, self.folder, None)
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'no data set'):
-        read()
-      alone, words = call(read, needs_data=False)
-    self.assertRegex(words, r'^classes are numbers, .*: no data set\.\n$')
-    _, without = call(show, alone, image=str(file))
-    self.assertEqual(without, by_file)  # the classes of digits are numbers
+    # A network of `ssnn_jax.save` has no data set; digits are numbers anyway.
+    saved = self.folder / 'saved'
+    ssnn_jax.save(saved, trained.network.config, trained.params)
+    alone = plot.read_trained(saved, None)
+    self.assertEqual(call(show, alone, image=str(file))[1], by_file)
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
     expected = 'raster-3-0', 'raster-3-1', 'sample-3', 'sample-own'
     self.assertEqual(names, [f'{name}.png' for name in expected])

@@ -8,7 +8,6 @@ from absl.testing import parameterized
 import pandas as pd
 
 from experiments import config as config_lib
-from experiments import repeat
 from experiments import results
 from experiments import studies
 from experiments import train
@@ -95,8 +94,9 @@ class RepeatTest(FolderTestCase):
     printed = mock.patch.object(
       results, 'write_table', wraps=results.write_table
     )
-    with mock.patch.object(repeat, '_train', lambda *args: new):
-      with printed as table, refused:
-        self.repeat(rows)
+    trained = mock.patch.object(train, 'train')
+    read = mock.patch.object(results, 'read', lambda _: pd.DataFrame([new]))
+    with trained, read, printed as table, refused:
+      self.repeat(rows)
     ((lines,), _) = table.call_args
     self.assertEqual(list(lines['result']), [result])

@@ -1,4 +1,4 @@
-"""Tests of training: data, records of tasks, resumption, seeds together."""
+"""Tests of training: data, records, seeds together, runs that are stopped."""
 
 import contextlib
 import dataclasses
@@ -6,7 +6,13 @@ import functools
 import io
 import json
 import math
+import os
+import random
+import shlex
+import signal
+import subprocess
 import tempfile
+import time
 from unittest import mock
 
 from absl.testing import parameterized
@@ -18,13 +24,14 @@ from experiments import train as train_lib
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import files
 from ssnn_jax.training import loop
+from tests.testing import commands
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_task
 from tests.testing.experiments import small_digits
-from tests.testing.experiments import stop_at_call
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
@@ -35,6 +42,22 @@ ANN = {'method': 'bp', 'eval_every': 2, 'diagnostics': True}
 DEVICES = {'neuron': 'stochastic', 'layer_sizes': (64, 10), 'device': 'custom'}
 DEVICES |= {'device_params': 'dw_min=0.01,dw_min_dtod=0.3', 'read_noise': 0.1}
 DEVICES |= {'learning_rate': 3.0, 'weight_decay': 0.0, 'eval_every': 1}
+CHIP = {'method': 'chip', 'layer_sizes': (64, 16, 10), 'num_steps': 8}
+CHIP |= {'weight_bits': 10, 'fraction_bits': (9, 8), 'sampler': None}
+CHIP |= {'batch_size': 8, 'learning_rate': 0.25, 'dropout': 0.0}
+CHIP |= {'weight_decay': 0.0, 'diagnostics': True, 'eval_every': 2}
+# Flags of commands that are killed.
+FLAGS = (
+  '--layer_sizes=64,6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
+  '--dropout=0.1 --checkpoint_every=0 '
+  '--neuron=stochastic --sampler=bernoulli'  # compiled sooner
+).split()
+# Two tasks, whose programs are the same.
+GRID = ('--grid=method=ssnn;learning_rate=0.3,1', '--num_seeds=2', *FLAGS)
+
+
+class Stopped(BaseException):
+  """Stops a run; no code of the library catches or raises it."""
 
 
 def train(task, options=OFTEN, dataset=None):
@@ -42,6 +65,17 @@ def train(task, options=OFTEN, dataset=None):
   with contextlib.redirect_stdout(io.StringIO()) as output:
     train_lib.train(task, dataset or small_digits(), options)
   return lines(task.folder), output.getvalue()
+
+
+def when(is_true):
+  """Waits until a function returns something true; returns that."""
+  end = time.monotonic() + 240
+  while time.monotonic() < end:
+    result = is_true()
+    if result:
+      return result
+    time.sleep(0.002)
+  raise TimeoutError
 
 
 class DataTest(parameterized.TestCase):
@@ -95,12 +129,23 @@ class TrainTest(FolderTestCase):
     cls.anns = make_task(folder, num_seeds=2, **ANN)
     cls.ann_lines, cls.output = train(cls.anns)
 
-  def assert_resumes(self, whole):
+  def stop_at_save(self, number, task, dataset=None):
+    """Trains a task; an error that nothing catches stops it at a checkpoint."""
+    effects = [mock.DEFAULT] * (number - 1) + [Stopped]
+    save = mock.Mock(wraps=checkpoints.save, side_effect=effects)
+    with (
+      mock.patch.object(checkpoints, 'save', save),
+      self.assertRaises(Stopped),
+    ):
+      train(task, dataset=dataset)
+
+  def assert_resumes(self, whole, dataset=None):
     """Asserts that a stopped task ends like a whole one."""
     stopped = whole._replace(folder=self.folder / 'stopped')
-    with stop_at_call(self, 2, checkpoints, 'save'):
-      train(stopped)
-    self.assertEqual(train(stopped)[0], lines(whole.folder))
+    dataset = dataset or small_digits()
+    self.stop_at_save(2, stopped, dataset)
+    results, _ = train(stopped, dataset=dataset)
+    self.assertEqual(results, lines(whole.folder))
     epochs = [lines(task.folder, 'epoch') for task in (stopped, whole)]
     self.assertEqual(*epochs)
 
@@ -158,13 +203,8 @@ class TrainTest(FolderTestCase):
     (alone,), _ = train(make_task(self.folder / 'alone', 1, **ANN))
     self.assertEqual(alone, self.ann_lines[1])
 
-  @parameterized.parameters(
-    (1, checkpoints, 'save'),  # before the first checkpoint
-    (1, train_lib, '_write'),  # after it
-    (1, train_lib, '_measure'),  # after the last epoch
-    (4, train_lib, '_write'),  # before the final record
-  )
-  def test_stopped_task_ends_like_an_uninterrupted_one(self, *call):
+  @parameterized.parameters(1, 2, None)  # checkpoint; after the last
+  def test_stopped_task_ends_like_an_uninterrupted_one(self, number):
     to_json = config_lib.to_json
     task = self.anns._replace(folder=self.folder)
     of_old = lambda config: {
@@ -172,13 +212,16 @@ class TrainTest(FolderTestCase):
     }
     # A field that is newer than the record has its default.
     with mock.patch.object(config_lib, 'to_json', of_old):
-      with stop_at_call(self, *call):
+      if number:
+        self.stop_at_save(number, task)
+      else:
         train(task)
+    # The record is written after its checkpoint.
+    (task.folder / train_lib.METRICS).unlink(missing_ok=True)
     self.assertFalse(train_lib.is_finished(task))
     self.assertEqual(train(task)[0], self.ann_lines)
     *_, line = train_lib.read_lines(task.folder)
-    is_resumed = call != (1, checkpoints, 'save')
-    self.assertLen(line['restored_epochs'], int(is_resumed))
+    self.assertLen(line['restored_epochs'], int(number != 1))
 
   def test_devices_are_resumed(self):
     whole = make_task(self.folder / 'whole', num_seeds=2, **DEVICES)
@@ -186,6 +229,20 @@ class TrainTest(FolderTestCase):
     self.assertNotIn('update_error', line)
     self.assertNotIn('firing_rates_0', lines(whole.folder, 'epoch')[0])
     self.assert_resumes(whole)
+
+  def test_chip_is_recorded_and_resumed(self):
+    task = make_task(self.folder / 'whole', num_seeds=2, **CHIP)
+    dataset = train_lib.load(task.config)
+    for line in train(task, dataset=dataset)[0]:
+      self.assertGreater(line['test_accuracy'], 0.85)
+      self.assertGreater(line['test_accuracy_rate'], 0.85)
+    for seed in task.seeds:
+      params = ssnn_jax.load(task.folder, seed=seed).params
+      for own, bits in zip(params, (9, 8)):  # on the grid of 10 bits
+        units = np.concatenate([own.weights.ravel(), own.biases]) * 2**bits
+        np.testing.assert_array_equal(units, np.rint(units))
+        self.assertBetween(np.abs(units).max(), 2**7, 2**9)
+    self.assert_resumes(task, dataset)
 
   # Feedback depends on the key of the seed, which the state holds.
   @parameterized.parameters('relu', 'feedback_alignment')
@@ -215,8 +272,7 @@ class TrainTest(FolderTestCase):
     train(whole)
     train(half)
     longer = make('longer', num_epochs=2, init_from=str(half.folder))
-    with stop_at_call(self, 2, checkpoints, 'save'):
-      train(longer)
+    self.stop_at_save(2, longer)
     moved = half._replace(folder=self.folder / 'moved')
     half.folder.rename(moved.folder)  # a checkpoint does not need it
     results, output = train(longer)
@@ -267,3 +323,79 @@ class TrainTest(FolderTestCase):
       with self.assertRaisesRegex(ssnn_jax.UserError, 'removed or renamed'):
         train(task)
     self.assertEqual(train(task)[0], self.ann_lines)
+
+
+class KilledTest(FolderTestCase):
+  def run_to_end(self, *flags):
+    done = commands.run('run', *flags)
+    self.assertEqual((done.stderr, done.returncode), ('', 0))
+    return done.stdout
+
+  def signal_run(self, folder, number, seconds, *flags):
+    """Runs a command, and signals it some seconds after a new checkpoint."""
+    last_epoch = lambda: checkpoints.last_epoch(folder) or 0
+
+    def send(pid):
+      before = last_epoch()
+      when(lambda: last_epoch() > before)
+      time.sleep(seconds)
+      os.kill(pid, number)
+
+    return commands.run(
+      'run', f'--workdir={folder}', '--resume', *flags, while_running=send
+    )
+
+  def test_killed_and_interrupted_run_ends_like_undisturbed_one(self):
+    whole, killed = self.folder / 'whole', self.folder / 'a killed run'
+    self.run_to_end(f'--workdir={whole}', *FLAGS)
+    delays = [random.uniform(0, 0.1) for _ in range(2)]
+    done = self.signal_run(killed, signal.SIGKILL, delays[0], *FLAGS)
+    self.assertEqual(done.returncode, -signal.SIGKILL, done)
+    # Flags of the configuration come from the folder.
+    flag = '--checkpoint_every=0'
+    done = self.signal_run(killed, signal.SIGINT, delays[1], flag)
+    self.assertEqual(done.returncode, 130, done)
+    word, _, remedy = done.stderr.partition('; continue by: ')
+    self.assertEqual(word, 'interrupted')
+    _, m, module, *given = shlex.split(remedy)
+    self.assertEqual((m, module), ('-m', 'experiments.run'))
+    self.assertEmpty(lines(killed))
+    self.assertNotEmpty(lines(killed, 'epoch'))
+    output = self.run_to_end(*given)
+    self.assertEqual(output.splitlines()[-1], f'record: {killed}')
+    for event in ('epoch', 'final'):
+      self.assertEqual(lines(killed, event), lines(whole, event), delays)
+    *_, final = train_lib.read_lines(killed)
+    digest = files.sha256(ssnn_jax.load(killed).params)
+    self.assertEqual(digest, final['params_sha256'])
+    starts = final['restored_epochs']
+    self.assertLen(starts, len(delays), delays)
+    self.assertEqual(starts, sorted(starts))
+
+  def test_killed_launcher_loses_no_run(self):
+    # `launch_test` has killed workers.
+    whole, killed = self.folder / 'whole', self.folder / 'killed'
+    workers = []
+
+    def kill_launcher(pid):
+      when(lambda: list(killed.rglob('checkpoints/[0-9]*')))
+      listing = ['pgrep', '-P', str(pid), '-f', 'spawn_main']
+      workers.extend(map(int, subprocess.check_output(listing).split()))
+      os.kill(pid, signal.SIGKILL)
+
+    command = 'run', f'--workdir={killed}', '--num_workers=2', *GRID
+    done = commands.run(*command, while_running=kill_launcher)
+    self.assertEqual(done.returncode, -signal.SIGKILL)
+    self.assertLen(workers, 2)
+    is_gone = lambda pid: not os.path.exists(f'/proc/{pid}')
+    when(lambda: all(map(is_gone, workers)))
+    # The workers have ended with their launcher, not with their tasks.
+    folders = [path.parent for path in killed.rglob(train_lib.CONFIG)]
+    self.assertLess(sum(bool(lines(folder)) for folder in folders), 2)
+    for workdir in (killed, whole):
+      self.run_to_end(f'--workdir={workdir}', *GRID)
+    folders = [path.parent for path in killed.rglob(train_lib.CONFIG)]
+    self.assertLen(folders, 2)
+    for folder in folders:
+      undisturbed = whole / folder.relative_to(killed)
+      self.assertEqual(lines(folder), lines(undisturbed))

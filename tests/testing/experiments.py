@@ -46,23 +46,6 @@ class FolderTestCase(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
 
-class Stopped(BaseException):
-  """Stops a run; no code of the library catches or raises it."""
-
-
-@contextlib.contextmanager
-def stop_at_call(test_case, number, module, name):
-  """Replaces a function: its call of the given number raises `Stopped`."""
-  function = getattr(module, name)
-  effects = [mock.DEFAULT] * (number - 1) + [Stopped]
-  stopping = mock.Mock(wraps=function, side_effect=effects)
-  with (
-    mock.patch.object(module, name, stopping),
-    test_case.assertRaises(Stopped),
-  ):
-    yield
-
-
 @functools.cache
 def small_digits():
   """Returns 100 digits for training and 40 for testing."""
@@ -80,7 +63,7 @@ def blank_dataset(name):
     shape = 500, 8, 8
   elif name == 'cifar10':
     shape = 500, 32, 32, 3
-  elif name in datasets.RECORDINGS:
+  elif name == 'n_mnist':
     shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
   split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
   num_classes = NUM_CLASSES.get(name.rpartition('emnist/')[2], 10)

@@ -30,7 +30,7 @@ FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 @functools.partial(jax.jit, static_argnums=0)
 def draw(train, words, shifts):
   source = sources.make(len(shifts), *train)
-  with mock.patch.object(sobol, '_shifts', lambda source: shifts):
+  with mock.patch.object(trains.Source, 'random_bits', lambda own: shifts):
     of_word = lambda word: sobol.SAMPLER.thresholds(source, word)
     return jax.vmap(of_word)(words).reshape(-1, len(shifts))
 

@@ -1,10 +1,8 @@
-// The chip behind a serial line, with a memory of samples: SDRAM, or block RAM
-// of 2^STORE_LOG words.
+// The chip behind a serial line, with a memory of samples: SDRAM.
 module board #(
   parameter int DIVIDER = 27,              // clocks of a bit
   parameter int MHZ = 80,                  // of the clock
   parameter int IDLE = 10_000 * MHZ,       // clocks of a line that is silent
-  parameter int STORE_LOG = 0,             // 0: SDRAM
   parameter int LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17,                // of a sample
   parameter int WEIGHT_BITS = 12, RATE_BITS = 14,
@@ -59,22 +57,12 @@ module board #(
     .waiting(list_waiting), .started(list_started), .read_valid,
     .read_ready(ready && !load_valid), .read_address, .data_valid, .data,
     .sample_valid, .sample_ready, .sample_data, .result_valid, .answer, .rates);
-  if (STORE_LOG == 0) begin : g_memory
-    sdram #(.MHZ(MHZ)) memory (
-      .clock, .reset, .valid(load_valid || read_valid), .ready,
-      .write(load_valid), .address(load_valid ? load_address : read_address),
-      .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
-      .data_valid, .data_out(data), .command, .bank, .pins, .dq_out, .dq_drive,
-      .dq_in);
-  end else begin : g_memory
-    store #(.SIZE_LOG(STORE_LOG)) memory (
-      .clock, .reset, .valid(load_valid || read_valid), .ready,
-      .write(load_valid), .address(load_valid ? load_address : read_address),
-      .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
-      .data_valid, .data_out(data));
-    assign command = '1;
-    assign {bank, pins, dq_out, dq_drive} = '0;
-  end
+  sdram #(.MHZ(MHZ)) memory (
+    .clock, .reset, .valid(load_valid || read_valid), .ready,
+    .write(load_valid), .address(load_valid ? load_address : read_address),
+    .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
+    .data_valid, .data_out(data), .command, .bank, .pins, .dq_out, .dq_drive,
+    .dq_in);
   chip_top chip (
     .clock, .reset(again), .sample_valid, .sample_ready, .sample_data,
     .event_valid(1'b0), .event_ready(), .event_row('0), .event_negative(1'b0),

@@ -5,7 +5,7 @@ module ulx3s #(
   // 25 MHz * MULTIPLY, 400 to 800 MHz.
   parameter int MULTIPLY = 24, DIVIDE = 12, MHZ = 50,
   // As of `board`.
-  parameter int DIVIDER = 17, STORE_LOG = 0, LIST_LOG = 9, LAYERS = 2,
+  parameter int DIVIDER = 17, LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 14,
   parameter logic [31:0] SIGNATURE = '0
 ) (
@@ -49,9 +49,9 @@ module ulx3s #(
   end
 
   board #(
-    .DIVIDER(DIVIDER), .MHZ(MHZ), .STORE_LOG(STORE_LOG), .LIST_LOG(LIST_LOG),
-    .LAYERS(LAYERS), .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS),
-    .RATE_BITS(RATE_BITS), .SIGNATURE(SIGNATURE)
+    .DIVIDER(DIVIDER), .MHZ(MHZ), .LIST_LOG(LIST_LOG), .LAYERS(LAYERS),
+    .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS), .RATE_BITS(RATE_BITS),
+    .SIGNATURE(SIGNATURE)
   ) own (
     .clock, .reset, .receive(ftdi_txd), .transmit(ftdi_rxd), .busy,
     .command({sdram_rasn, sdram_casn, sdram_wen}), .bank(sdram_ba),
