@@ -39,7 +39,7 @@ Other packages:
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of
-  decoded data and compiled programs; `version`.
+  decoded data and compiled programs; `progress`: progress bars; `version`.
 """
 
 from ssnn_jax import chip as chip

@@ -16,10 +16,10 @@ import zlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tqdm
 
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import events
+from ssnn_jax.progress import show_progress
 
 IMAGE_SIZE = 28  # height and width of the images of MNIST, in pixels
 SENSOR_SIZE = 34  # height and width, in pixels
@@ -175,7 +175,7 @@ def load(
     shape, splits = (2, SENSOR_SIZE, SENSOR_SIZE), []
     for (pixels, labels), key in zip((images.train, images.test), keys):
       recorded = record(key, camera, thresholds, resize(pixels))
-      recorded = tqdm.tqdm(recorded, name, total=len(labels), disable=None)
+      recorded = show_progress(recorded, name, total=len(labels))
       encoded = [events.encode(own, shape) for own in recorded]
       order = np.argsort(labels, kind='stable')
       splits.append([(encoded[index], labels[index]) for index in order])

@@ -18,12 +18,12 @@ import sys
 import zipfile
 
 import numpy as np
-import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
+from ssnn_jax.progress import show_progress
 
 FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
@@ -181,7 +181,7 @@ def _read_split(source, mode):
   import PIL.Image
 
   images, labels = [], []
-  for start in tqdm.trange(0, len(source), _CHUNK_SIZE, disable=None):
+  for start in show_progress(range(0, len(source), _CHUNK_SIZE)):
     chunk = range(len(source))[start : start + _CHUNK_SIZE]
     for item in source.__getitems__(chunk):
       image = PIL.Image.open(io.BytesIO(item['image']))
