@@ -34,6 +34,7 @@ Other packages:
   of their output layer.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
+- `figures`: of rasters and of samples; needs matplotlib, imported by itself.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
 - `hardware`: resistive devices as synapses, exchange in NIR.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.

