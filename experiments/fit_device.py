@@ -19,11 +19,11 @@ import numpy as np
 
 from experiments import command
 import ssnn_jax
+from ssnn_jax import figures
 from ssnn_jax import hardware
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import fit as fit_lib
-from ssnn_jax.training import raster_plot
 
 _MOST_NOISE = 10  # steps; from here on the study device_tolerance has losses
 
@@ -77,7 +77,7 @@ def draw(
   """Draws measured curves, and the response of the fitted mean device."""
   fig = figure.Figure(figsize=(6.2, 4.0), layout='constrained')
   panels = fig.subplots(1, 2, sharey=True)
-  blue, vermilion, _ = raster_plot.COLORS
+  blue, vermilion, _ = figures.raster.COLORS
   mean = device_config.remove_variability(fit.config)
   for axes, is_up in zip(panels, (True, False)):
     same = [curve for curve in curves if curve.is_up == is_up]

@@ -32,12 +32,11 @@ from experiments import train
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import datasets
+from ssnn_jax import figures
 from ssnn_jax import realtime
 from ssnn_jax import training
 from ssnn_jax.datasets import images
 from ssnn_jax.training import metrics
-from ssnn_jax.training import raster_plot
-from ssnn_jax.training import sample_plot
 
 FLAGS = flags.FLAGS
 # Panels of quantities that are drawn together; all others have their own.
@@ -244,7 +243,9 @@ def show_sample(
   else:
     inputs, label = read_image(image, trained, invert), None
     name, words = pathlib.Path(image).stem, pathlib.Path(image).name
-  presented = sample_plot.present(network, params, key, inputs, label, dataset)
+  presented = figures.sample.present(
+    network, params, key, inputs, label, dataset
+  )
   recorded = presented.recorded
   if recorded is None and (raster or play):
     raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
@@ -257,14 +258,14 @@ def show_sample(
     print(f'  {presented.class_names[number]}: {line}')
   if raster:
     for layer in range(1 + len(recorded.errors)):
-      fig = raster_plot.draw(recorded, layer)
+      fig = figures.raster.draw(recorded, layer)
       _save(fig, workdir / f'raster-{name}-{layer}.png')
   if play:
     file = workdir / f'play-{name}.gif'
-    sample_plot.animate(presented).save(file, 'pillow')
+    figures.sample.animate(presented).save(file, 'pillow')
     print(f'figure: {file}')
   if not raster and not play:
-    fig = sample_plot.draw(presented)
+    fig = figures.sample.draw(presented)
     fig.suptitle(f'{words}: {presented.title}')
     _save(fig, workdir / f'sample-{name}.png')
 
@@ -276,8 +277,8 @@ def draw_ticks(
   fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
   axes, ticks = fig.subplots(), range(1, 1 + len(accuracies))
   for values, color, style, label in (
-    (accuracies, raster_plot.SPIKE, '.-', 'correct answers'),
-    (silent, raster_plot.TAKEN_BACK, '.--', 'silent samples'),
+    (accuracies, figures.raster.SPIKE, '.-', 'correct answers'),
+    (silent, figures.raster.TAKEN_BACK, '.--', 'silent samples'),
   ):
     axes.plot(ticks, values, style, color=color, label=label)
   axes.axvline(end, color='black', linestyle=':', label='last inputs')

@@ -33,9 +33,9 @@ from experiments import config as config_lib
 from experiments import studies
 from experiments import train
 import ssnn_jax
+from ssnn_jax import figures
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
-from ssnn_jax.training import raster_plot
 from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
@@ -161,7 +161,7 @@ _IN_FIGURES = {
   'stuck': 'stuck synapses',
 }
 _HEADINGS = {'num_steps': 'N, T', 'metric': 'measure', 'dataset': 'data set'}
-_COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
+_COLORS = (*figures.raster.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
 _TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points

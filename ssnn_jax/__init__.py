@@ -34,12 +34,13 @@ Other packages:
   of their output layer.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
+- `figures`: of rasters and of samples; needs matplotlib, imported by itself.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
 - `hardware`: resistive devices as synapses, exchange in NIR.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of
-  decoded data and compiled programs; `version`.
+  decoded data and compiled programs; `progress`: progress bars; `version`.
 """
 
 from ssnn_jax import chip as chip

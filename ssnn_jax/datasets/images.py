@@ -1,4 +1,8 @@
-"""Images: the digits of scikit-learn, sets prepared by TFDS, and IDX files.
+"""Images: digits, sets prepared by TFDS, and IDX files.
+
+The digits are in the package: the test set of E. Alpaydin and C. Kaynak,
+Optical Recognition of Handwritten Digits, 1998, https://doi.org/10.24432/C50P49
+(CC BY 4.0), in the file of scikit-learn.
 
 The original files of MNIST, Fashion-MNIST and EMNIST are IDX files. Bytes 0 and
 1 are zero, byte 2 is the type of the items, byte 3 the number of axes; the
@@ -6,7 +10,6 @@ length of each axis follows in four bytes, big-endian, and then the items.
 """
 
 import gzip
-import importlib.metadata
 import io
 import json
 import pathlib
@@ -15,12 +18,12 @@ import sys
 import zipfile
 
 import numpy as np
-import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
+from ssnn_jax.progress import show_progress
 
 FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
@@ -29,10 +32,8 @@ MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
 
 def load_digits(class_names: tuple[str, ...]) -> arrays.Dataset:
-  """Loads the digits of scikit-learn, which have no official test split."""
-  # Importing scikit-learn takes a second.
-  library = importlib.metadata.distribution('scikit-learn')
-  path = library.locate_file('sklearn/datasets/data/digits.csv.gz')
+  """Loads the digits, which have no official test split."""
+  path = pathlib.Path(__file__).with_name('digits.csv.gz')
   table = np.loadtxt(path, delimiter=',')  # 64 pixels, 0 to 16, and the class
   images = np.rint(table[:, :-1] * (255.0 / 16.0)).astype(np.uint8)
   labels = table[:, -1].astype(np.int32)
@@ -180,7 +181,7 @@ def _read_split(source, mode):
   import PIL.Image
 
   images, labels = [], []
-  for start in tqdm.trange(0, len(source), _CHUNK_SIZE, disable=None):
+  for start in show_progress(range(0, len(source), _CHUNK_SIZE)):
     chunk = range(len(source))[start : start + _CHUNK_SIZE]
     for item in source.__getitems__(chunk):
       image = PIL.Image.open(io.BytesIO(item['image']))

@@ -1,13 +1,7 @@
-"""The training loop, comparisons, metrics, rasters and data parallelism."""
+"""The training loop, comparisons, metrics and data parallelism."""
 
 from ssnn_jax.training import loop as loop
 from ssnn_jax.training import statistics as statistics
-from ssnn_jax.training.fit import Comparison as Comparison
-from ssnn_jax.training.fit import FitResult as FitResult
-from ssnn_jax.training.fit import History as History
-from ssnn_jax.training.fit import compare as compare
-from ssnn_jax.training.fit import explain_chance as explain_chance
-from ssnn_jax.training.fit import fit as fit
 from ssnn_jax.training.loop import make_evaluate as make_evaluate
 from ssnn_jax.training.loop import make_train_epoch as make_train_epoch
 from ssnn_jax.training.prediction import Prediction as Prediction
@@ -16,3 +10,9 @@ from ssnn_jax.training.state import Stream as Stream
 from ssnn_jax.training.state import TrainState as TrainState
 from ssnn_jax.training.state import init_state as init_state
 from ssnn_jax.training.state import make_optimizer as make_optimizer
+from ssnn_jax.training.trainer import Comparison as Comparison
+from ssnn_jax.training.trainer import FitResult as FitResult
+from ssnn_jax.training.trainer import History as History
+from ssnn_jax.training.trainer import compare as compare
+from ssnn_jax.training.trainer import explain_chance as explain_chance
+from ssnn_jax.training.trainer import fit as fit

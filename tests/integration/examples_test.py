@@ -39,9 +39,8 @@ RESULTS = {
 NOT_IMPORTED = (
   (ssnn_jax.chip, 'cosimulation'),
   (ssnn_jax.chip, 'verilog'),
+  (ssnn_jax, 'figures'),
   (ssnn_jax.hardware, 'nir'),
-  (ssnn_jax.training, 'raster_plot'),
-  (ssnn_jax.training, 'sample_plot'),
 )
 DOCSTRINGS = [
   example

@@ -20,7 +20,6 @@ _FORKS.set_forkserver_preload([  # not the commands, which define flags
   'experiments.launch',
   'experiments.results',
   'orbax.checkpoint',
-  'sklearn.datasets',
 ])  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from ssnn_jax import observe
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.datasets import Dataset
+from ssnn_jax.figures import raster
 from ssnn_jax.training import metrics
-from ssnn_jax.training import raster_plot
 
 _MAX_CLASSES = 10  # that are drawn
 _MAX_NEURONS = 64  # of a layer in an animation
@@ -84,16 +84,16 @@ def present(
     UserError: if image, label or parameters do not fit the network.
 
   Example:
-    >>> from ssnn_jax.training import sample_plot
+    >>> from ssnn_jax import figures
     >>> digits = ssnn_jax.datasets.load('digits')
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=8))
     >>> images, labels = digits.test
-    >>> presented = sample_plot.present(
+    >>> presented = figures.sample.present(
     ...   network, network.init(jax.random.key(0)), jax.random.key(1),
     ...   images[0], labels[0], digits)
     >>> presented.recorded.winners.sum()
     np.int64(64)
-    >>> page = sample_plot.draw(presented)
+    >>> page = figures.sample.draw(presented)
   """
   config, image = network.config, np.asarray(image)
   inference = jax.jit(network.infer)(params, key, image[None])
@@ -206,7 +206,7 @@ def _draw_classes(axes, presented):
   if recorded is not None:
     wins = recorded.winners.sum(axis=0, dtype=int)
     shares, name = wins[chosen] / max(1, wins.sum()), 'share of the winners'
-    axes.plot(shares, rows, 'o', color=raster_plot.SPIKE, label=name)
+    axes.plot(shares, rows, 'o', color=raster.SPIKE, label=name)
   _name_classes(axes, presented, chosen)
   if presented.label is not None:
     axes.set_title('classes, the true one in a box', fontsize=9)
@@ -295,7 +295,7 @@ def animate(presented: Presented) -> animation.FuncAnimation:
 def _most_active(spikes, errors):
   """Flattens both to `[T, N]`, of the most active neurons of a layer."""
   trains = [train.reshape(len(train), -1) for train in (spikes, errors)]
-  chosen = raster_plot.most_active(trains, _MAX_NEURONS)
+  chosen = raster.most_active(trains, _MAX_NEURONS)
   return [train[:, chosen] for train in trains]
 
 
@@ -304,10 +304,10 @@ def _add_legend(fig):
   handles = [
     lines.Line2D([], [], linestyle='', marker=marker, color=color, label=label)
     for marker, color, label in (
-      ('o', raster_plot.SPIKE, 'spike'),
-      ('o', raster_plot.TAKEN_BACK, 'negative spike'),
-      ('<', raster_plot.FIRE_LESS, 'error: fire less'),
-      ('<', raster_plot.FIRE_MORE, 'error: fire more'),
+      ('o', raster.SPIKE, 'spike'),
+      ('o', raster.TAKEN_BACK, 'negative spike'),
+      ('<', raster.FIRE_LESS, 'error: fire less'),
+      ('<', raster.FIRE_MORE, 'error: fire more'),
     )
   ]
   fig.legend(
@@ -320,9 +320,9 @@ def _add_arrows(fig, panels):
   for number, axes in enumerate(panels[:-1]):
     place, look = axes.get_position(), {'fontsize': 15, 'ha': 'center'}
     x, y = place.x1 + 0.027, (place.y0 + place.y1) / 2
-    fig.text(x, y, '→', color=raster_plot.SPIKE, **look)
+    fig.text(x, y, '→', color=raster.SPIKE, **look)
     if number:
-      fig.text(x, y - 0.04, '←', color=raster_plot.FIRE_LESS, **look)
+      fig.text(x, y - 0.04, '←', color=raster.FIRE_LESS, **look)
 
 
 def _show_inputs(axes, spikes, now):
@@ -330,7 +330,7 @@ def _show_inputs(axes, spikes, now):
   counts, fired = (_tile(own.sum(axis=0, dtype=int)) for own in (spikes, now))
   axes.imshow(counts, 'gray', vmin=0)
   rows, columns = np.nonzero(fired > 0)
-  axes.scatter(columns, rows, (60 / max(fired.shape)) ** 2, raster_plot.SPIKE)
+  axes.scatter(columns, rows, (60 / max(fired.shape)) ** 2, raster.SPIKE)
   axes.set_title('inputs', fontsize=10)
   axes.set_axis_off()
 
@@ -345,8 +345,8 @@ def _show_neurons(axes, spikes, errors, now, num_steps):
   axes.scatter(*places, c=counts, cmap='Greys', vmin=0, vmax=1.6, **look)
   sent = spikes[now].sum(axis=0, dtype=int)
   for is_sent, color in (
-    (sent > 0, raster_plot.SPIKE),
-    (sent < 0, raster_plot.TAKEN_BACK),
+    (sent > 0, raster.SPIKE),
+    (sent < 0, raster.TAKEN_BACK),
   ):
     axes.scatter(*places[:, is_sent], s=area, c=color)
   _show_errors(axes, places, errors[now], 0.35 * area)
@@ -358,8 +358,8 @@ def _show_errors(axes, places, errors, area):
   """Shows the sum of the error spikes of some ticks at places of neurons."""
   errors = errors.sum(axis=0)
   for is_sent, color in (
-    (errors > 0, raster_plot.FIRE_LESS),
-    (errors < 0, raster_plot.FIRE_MORE),
+    (errors > 0, raster.FIRE_LESS),
+    (errors < 0, raster.FIRE_MORE),
   ):
     look = {'linewidths': 0.5, 'edgecolors': 'white', 'clip_on': False}
     axes.scatter(*places[:, is_sent], area, color, marker='<', zorder=3, **look)
@@ -370,7 +370,7 @@ def _show_wins(axes, presented, wins, errors):
   chosen = _choose_classes(presented)
   rows = np.arange(len(chosen))
   shares = wins[chosen] / max(1, wins.sum())
-  bars = [raster_plot.SPIKE if own else _PALE for own in shares == shares.max()]
+  bars = [raster.SPIKE if own else _PALE for own in shares == shares.max()]
   axes.barh(rows, shares, color=bars)
   places = np.stack([np.full(len(chosen), -0.07), rows])
   _show_errors(axes, places, errors[:, chosen], 40)
@@ -395,8 +395,8 @@ def _show_time(axes, presented, wins, tick):
   """
   recorded, num_ticks = presented.recorded, len(wins)
   for layers, height, looks in (
-    (recorded.spikes[1:], 1, (raster_plot.SPIKE, raster_plot.TAKEN_BACK)),
-    (recorded.errors[:-1], -1, (raster_plot.FIRE_LESS, raster_plot.FIRE_MORE)),
+    (recorded.spikes[1:], 1, (raster.SPIKE, raster.TAKEN_BACK)),
+    (recorded.errors[:-1], -1, (raster.FIRE_LESS, raster.FIRE_MORE)),
   ):
     signed = [np.sign(own).reshape(num_ticks, -1) for own in layers]
     heights = [

@@ -13,8 +13,7 @@ from PIL import Image
 
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax.training import raster_plot
-from ssnn_jax.training import sample_plot
+from ssnn_jax import figures
 
 KEY, T = jax.random.key(3), 8
 CONFIG = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T)
@@ -30,7 +29,7 @@ DATASET = datasets.from_arrays(
 
 def present(network, label=2, dataset=DATASET):
   params = network.init(jax.random.key(0))
-  return sample_plot.present(network, params, KEY, IMAGES[0], label, dataset)
+  return figures.sample.present(network, params, KEY, IMAGES[0], label, dataset)
 
 
 def infer(network):
@@ -52,7 +51,7 @@ class PageTest(absltest.TestCase):
   def test_page_has_the_image_the_answer_and_the_counts(self):
     network = ssnn_jax.ssnn(CONFIG)
     presented = present(network)
-    fig = sample_plot.draw(presented)
+    fig = figures.sample.draw(presented)
     left, right, inputs, hidden = fig.axes[:4]
     np.testing.assert_array_equal(*arrays(left), IMAGES[0])
     np.testing.assert_allclose(widths(right), infer(network), rtol=1e-6)
@@ -71,22 +70,22 @@ class PageTest(absltest.TestCase):
   def test_without_spikes_image_and_probabilities_are_left(self):
     network = ssnn_jax.ann(CONFIG)
     presented = present(network)
-    fig, expected = sample_plot.draw(presented), infer(network)
+    fig, expected = figures.sample.draw(presented), infer(network)
     self.assertLen(fig.axes, 2)
     np.testing.assert_allclose(widths(fig.axes[1]), expected, rtol=1e-6)
     name = DATASET.class_names[np.argmax(expected)]
     words = f'classified as {name}, probability {max(expected):.2f}'
     self.assertEqual(fig.get_suptitle(), f'class cow, {words}')
     unlabeled = present(network, label=None)
-    self.assertEqual(sample_plot.draw(unlabeled).get_suptitle(), words)
+    self.assertEqual(figures.sample.draw(unlabeled).get_suptitle(), words)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
-      sample_plot.animate(presented)
+      figures.sample.animate(presented)
     exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, exact=('forward',))
     self.assertIsNone(present(ssnn_jax.ssnn(exact)).recorded)
 
   def test_maps_of_features_are_next_to_each_other(self):
     counts = np.arange(2 * 3 * 5).reshape(2, 3, 5)
-    tiled = sample_plot._tile(counts)
+    tiled = figures.sample._tile(counts)
     self.assertEqual(tiled.shape, (5, 11))  # two rows of three maps
     for feature in range(5):
       row, column = divmod(feature, 3)
@@ -99,7 +98,7 @@ class PageTest(absltest.TestCase):
     network = ssnn_jax.ann(config)
     ranking = present(network, label=None, dataset=None).ranking
     label = int(ranking[-1])
-    page = sample_plot.draw(present(network, label, None))
+    page = figures.sample.draw(present(network, label, None))
     names = [x.get_text() for x in page.axes[1].get_yticklabels()]
     expected = sorted([*ranking[:9], label])
     self.assertEqual(names, list(map(str, expected)))
@@ -109,7 +108,7 @@ class AnimationTest(absltest.TestCase):
   def test_frames_show_the_spikes_of_their_ticks(self):
     presented = present(ssnn_jax.ssnn(CONFIG))
     recorded = presented.recorded
-    film = sample_plot.animate(presented)
+    film = figures.sample.animate(presented)
     film._init_draw()
     fig = film._fig
     wins = recorded.winners.cumsum(axis=0)
@@ -131,10 +130,10 @@ class AnimationTest(absltest.TestCase):
           (spikes, spikes, errors, errors),
           (1, -1, 1, -1),
           (
-            raster_plot.SPIKE,
-            raster_plot.TAKEN_BACK,
-            raster_plot.FIRE_LESS,
-            raster_plot.FIRE_MORE,
+            figures.raster.SPIKE,
+            figures.raster.TAKEN_BACK,
+            figures.raster.FIRE_LESS,
+            figures.raster.FIRE_MORE,
           ),
           strict=True,
         )
@@ -157,7 +156,7 @@ class AnimationTest(absltest.TestCase):
     self.assertFalse(np.any(presented.recorded.errors[0]))
     file = self.create_tempfile('play.gif').full_path
     few = {'_MAX_FRAMES': 2, '_STILL': 1}  # of several ticks
-    with mock.patch.multiple(sample_plot, **few):
-      sample_plot.animate(presented).save(file, 'pillow')
+    with mock.patch.multiple(figures.sample, **few):
+      figures.sample.animate(presented).save(file, 'pillow')
     with Image.open(file) as gif:
       self.assertEqual(gif.n_frames, 2)

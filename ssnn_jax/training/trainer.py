@@ -19,7 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import optax
-import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import observe
@@ -29,6 +28,7 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.model import Model
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
+from ssnn_jax.progress import show_progress
 from ssnn_jax.training import loop
 from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
@@ -129,7 +129,7 @@ def fit(
   # The axis of one seed; a copy, which the loop may delete.
   state = _add_axis(state)
   epochs, rows = loop.run(programs, state, train, held_out, total), []
-  with tqdm.tqdm(
+  with show_progress(
     epochs, total=num_epochs, unit='epoch', disable=not progress
   ) as bar:
     for epoch in bar:
@@ -352,7 +352,7 @@ def compare(
   num_updates = num_epochs * (len(train[1]) // batch_size)
   optimizer = _as_optimizer(optimizer, num_updates)
   accuracies = []
-  with tqdm.tqdm(
+  with show_progress(
     total=len(networks) * num_epochs, unit='epoch', disable=not progress
   ) as bar:
     for network in networks:

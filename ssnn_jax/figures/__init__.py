@@ -1,0 +1,15 @@
+"""Figures of spikes: rasters of layers, pages and animations of samples.
+
+They require the package matplotlib and are imported by themselves.
+"""
+
+from ssnn_jax import types
+
+try:
+  from ssnn_jax.figures import raster as raster
+  from ssnn_jax.figures import sample as sample
+except ModuleNotFoundError as error:
+  raise types.UserError(
+    f'the package {error.name} is not installed; pip install '
+    "'ssnn_jax[experiments]'."
+  ) from error
