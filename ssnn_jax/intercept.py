@@ -94,6 +94,51 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
   return Traced(tuple(calls), evaluate)
 
 
+class Observed(NamedTuple):
+  """What all neurons of a loss received and sent, by the calls of `fire`."""
+
+  calls: tuple[Call, ...]
+  potentials: list[jax.Array]
+  rates: list[jax.Array]
+  errors: list[jax.Array]  #: of the given loss, that the neurons send
+  gradient: Any  #: of the loss by its first argument
+  others: Any  #: what the loss returns besides
+
+
+def observe(
+  loss: Callable[..., tuple[jax.Array, Any]],
+  respond: Callable[[jax.Array, Any], jax.Array],
+  *args: Any,
+) -> Observed:
+  """Differentiates a loss, and notes what its neurons do.
+
+  Args:
+    loss: `(*args) -> (loss, others)`.
+    respond: `(potential, neurons) -> rates`.
+    *args: arrays.
+  """
+  traced = trace(loss, *args)
+
+  def evaluate(probes, first, *rest):
+    # The derivative by a current of 0 is the error of its neuron.
+    noted = []
+
+    def answer(number, potential):
+      probed = potential + probes[number]
+      rates = respond(probed, traced.calls[number].neurons)
+      noted.append((potential, rates))
+      return rates
+
+    own, others = traced.evaluate(answer, first, *rest)
+    return own, (noted, others)
+
+  probes = [jnp.zeros(call.shape) for call in traced.calls]
+  differentiate = jax.grad(evaluate, (0, 1), has_aux=True)
+  (errors, gradient), (noted, others) = differentiate(probes, *args)
+  potentials, rates = (list(own) for own in zip(*noted)) if noted else ([], [])
+  return Observed(traced.calls, potentials, rates, errors, gradient, others)
+
+
 def _inner(operation):
   """Returns the program that an operation, as of `jax.checkpoint`, runs."""
   for name in ('jaxpr', 'call_jaxpr'):

@@ -356,29 +356,16 @@ def settle(
     Rates, before any are dropped, and errors of each sample.
   """
   inputs, params = encode(model, key, batch), to_grid(model, params)
-  run = lambda params, rates: model.respond(
-    params, rates, model.fire, dropout_key, batch.position
-  )
-  traced = intercept.trace(run, params, inputs)
 
-  def loss(probes):
-    # The derivative by a current of 0 is the error of its neuron.
-    *probes, last = probes
-    rates = []
+  def run(params, rates):
+    return model.respond(params, rates, model.fire, dropout_key, batch.position)
 
-    def respond(number, potential):
-      neurons = traced.calls[number].neurons
-      rates.append(spiking.respond(potential + probes[number], neurons))
-      return rates[-1]
+  def loss(probe, params, rates):
+    potential = run(params, rates) + probe
+    return _cross_entropy(model, key, potential, batch), potential
 
-    potential = traced.evaluate(respond, params, inputs) + last
-    loss = _cross_entropy(model, key, potential, batch)
-    return loss, (rates, potential)
-
-  logits = jax.eval_shape(run, params, inputs)
-  shapes = *(call.shape for call in traced.calls), logits.shape
-  probes = tuple(map(jnp.zeros, shapes))
-  errors, (rates, potential) = jax.grad(loss, has_aux=True)(probes)
-  num_samples = len(batch.position)
-  errors = tuple(num_samples * error for error in errors)
-  return Settled(traced.calls, (inputs, *rates), errors, potential)
+  probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
+  seen = intercept.observe(loss, spiking.respond, probe, params, inputs)
+  num_samples = len(batch.position)  # of a mean loss
+  errors = [num_samples * error for error in (*seen.errors, seen.gradient)]
+  return Settled(seen.calls, (inputs, *seen.rates), tuple(errors), seen.others)

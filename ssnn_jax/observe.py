@@ -303,39 +303,18 @@ def diagnose(
   if isinstance(loss, types.Network):
     present, batch = loss.loss, (jax.random.key(0), *batch)
     loss = lambda *args: present(*args)[0]
-  return Diagnosis(map(_summarize, *_note(loss, params, *batch)))
-
-
-def _note(loss, *args):
-  """Returns the calls of a loss, and their rates, gates and errors."""
-  # Of arrays alone, as rates of other numbers would be constants.
-  args = jax.tree.map(jnp.asarray, args)
+  # Of arrays alone, as other numbers would be constants.
+  args = jax.tree.map(jnp.asarray, (params, *batch))
   traced = intercept.trace(loss, *args)
-
-  @jax.jit
-  def note(args):
-    def evaluate(probes):
-      noted = []
-
-      def respond(number, potential):
-        neurons = traced.calls[number].neurons
-        rates = spiking.respond(potential + probes[number], neurons)
-        gate = spiking.settle_counts(potential, *neurons[:3])[1]
-        noted.append((rates, gate))
-        return rates
-
-      return traced.evaluate(respond, *args), noted
-
-    probes = [jnp.zeros(call.shape) for call in traced.calls]
-    return jax.grad(evaluate, has_aux=True)(probes)
-
-  errors, noted = jax.device_get(note(args))
-  return traced.calls, noted, errors
+  of_loss = lambda *args: (loss(*args), ())
+  note = lambda *args: intercept.observe(of_loss, spiking.respond, *args)[1:4]
+  signals = jax.device_get(jax.jit(note)(*args))
+  return Diagnosis(map(_summarize, traced.calls, *signals))
 
 
-def _summarize(call, noted, errors):
+def _summarize(call, potential, rates, errors):
   """Returns the neurons of one call, by their signals."""
-  rates, gate = noted
+  gate = np.asarray(spiking.settle_counts(potential, *call.neurons[:3])[1])
   root = lambda values: float(np.sqrt(np.mean(np.square(np.float64(values)))))
   return Neurons(
     call.shape,

@@ -34,38 +34,15 @@ _MOST_TICKS = 1 << 16
 
 
 class Circuit(NamedTuple):
-  """Neurons and synapses; a layer of neurons has any shape.
+  """Neurons and synapses of a model; each call of its neurons is a layer."""
 
-  Attributes:
-    currents: `(params, rates) -> potentials` of hidden layers and the output,
-      of the `[B, ...]` rates of inputs and hidden layers: a model, whose
-      activation function hands in potentials and hands out rates. A potential
-      is a sum of products of rates of different layers below, each times
-      parameters, and of biases.
-    shapes: shape of each layer of neurons, from the inputs to the classes.
-    num_steps: N, steps of the rates of hidden layers.
-    ceiling: c, largest rate of hidden neurons; a number, or one for each layer.
-    floor: a, smallest rate, likewise.
-    digits: leading digits of the errors of hidden neurons.
-    input_steps: steps of the rates of inputs.
-    num_winners: n, winners of a sample.
-  """
-
+  #: (params, rates) -> potentials of hidden layers and the output, of the
+  #: `[B, ...]` rates of inputs and hidden layers
   currents: Callable[..., tuple[jax.Array, ...]]
-  shapes: tuple[tuple[int, ...], ...]
-  num_steps: int
-  ceiling: float | tuple[float, ...] = 8.0
-  floor: float | tuple[float, ...] = 0.0
-  digits: int = 2
-  input_steps: int = spiking.INPUT_STEPS
-  num_winners: int = spiking.NUM_WINNERS
-
-  @property
-  def ranges(self) -> list[tuple[float, float]]:
-    """Ceiling and floor of each hidden layer."""
-    num_hidden = len(self.shapes) - 2
-    repeat = lambda x: (x,) * num_hidden if checks.is_real(x) else x
-    return list(zip(repeat(self.ceiling), repeat(self.floor), strict=True))
+  shapes: tuple[tuple[int, ...], ...]  #: from the inputs to the classes
+  neurons: tuple[spiking.Neurons, ...]  #: of each hidden layer
+  input_steps: int  #: steps of the rates of inputs
+  num_winners: int  #: winners of a sample
 
 
 class Wires(NamedTuple):
@@ -157,7 +134,9 @@ def play(
     The presentation.
 
   Raises:
-    UserError: if the network has exact signals, or as `play_circuit`.
+    UserError: if signals are exact, potentials are no sums of products of the
+      rates of different layers, parameters are not finite, or wires do not fit;
+      or if there is no silence after 65,536 ticks.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8)
@@ -182,13 +161,15 @@ def play(
       'signals.'
     )
   batch = samples.prepare(model, params, key, inputs, labels)
-  circuit, apply = make_circuit(model), network.as_model(model)
+  circuit, own = make_circuit(model), network.as_model(model)
+  *_, (num_classes,) = circuit.shapes
+  checks.check_labels(np.asarray(labels), batch.position.shape, num_classes)
   _check_wires(circuit, wires)
-  prepared, words, phases = _prepare(apply, params, key, batch)
-  train = make_train(*words, apply.steps_of_inputs, wires.cap)
+  prepared, words, phases = _prepare(own, params, key, batch)
+  if own is model:
+    _check_currents(circuit, prepared, len(labels))
+  train = make_train(*words, own.steps_of_inputs, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
-  if apply is model:
-    return play_circuit(circuit, prepared, train, labels, phases, wires)
   return _play(circuit, prepared, train, labels, phases, wires)
 
 
@@ -268,72 +249,10 @@ def make_circuit(model: Model | NetworkConfig) -> Circuit:
   return Circuit(
     currents,
     (model.input_shape, *hidden, logits.shape[1:]),
-    model.num_steps,
-    tuple(own.neurons.ceiling for own in calls),
-    tuple(own.neurons.floor for own in calls),
-    digits=model.digits,
-    input_steps=model.steps_of_inputs,
-    num_winners=model.num_winners,
+    tuple(call.neurons for call in calls),
+    model.steps_of_inputs,
+    model.num_winners,
   )
-
-
-def play_circuit(
-  circuit: Circuit,
-  params: Any,
-  train: np.ndarray,
-  labels: jax.Array,
-  phases: jax.Array,
-  wires: Wires = Wires(),  # noqa: B008
-) -> Played:
-  """Plays a circuit until it is silent.
-
-  Args:
-    circuit: neurons and synapses.
-    params: parameters of its currents.
-    train: `[n, B, ...]` input spikes, whole counts of either sign, in n ticks;
-      `make_train` makes them of counts.
-    labels: `[B]` integer classes.
-    phases: `[B]` phases of the winners: with `spiking.draw_phases(key, jnp.
-      arange(B))` those of `spiking.cross_entropy(key, ...)`.
-    wires: delays, bounds and losses.
-
-  Returns:
-    The presentation.
-
-  Raises:
-    UserError: if currents are not multilinear or have loops, parameters are not
-      finite, neurons, wires, train or labels do not fit the circuit, or there
-      is no silence after 65,536 ticks.
-  """
-  train, labels = np.asarray(train), np.asarray(labels)
-  _check_inputs(circuit, train, labels, phases)
-  _check_wires(circuit, wires)
-  _check_currents(circuit, params, len(labels))
-  return _play(circuit, params, train, labels, phases, wires)
-
-
-def _check_inputs(circuit, train, labels, phases):
-  """Refuses neurons and inputs that are not those of the circuit."""
-  for ceiling, floor in circuit.ranges:
-    spiking.check_neurons(circuit.num_steps, ceiling, floor, circuit.digits)
-  counts, shape = np.abs(train.sum(axis=0)), np.shape(phases)
-  most = np.max(counts, initial=0)
-  for is_valid, expected in (
-    (len(circuit.shapes[-1]) == 1, 'an output layer of shape [C]'),
-    (checks.is_count(circuit.input_steps), 'input_steps of 1 or more'),
-    (checks.is_count(circuit.num_winners), 'num_winners of 1 or more'),
-    (np.all(train == np.round(train)), 'a train of whole counts'),
-    (most <= circuit.input_steps, f'input_steps, as counts are up to {most:g}'),
-    (shape == train.shape[1:2], 'phases of each sample'),
-    (np.all((0 <= phases) & (phases < 1)), 'phases from 0 to 1'),
-  ):
-    if not is_valid:
-      raise types.UserError(
-        f'circuit has shapes {circuit.shapes}, {circuit.input_steps} '
-        f'input_steps and {circuit.num_winners} winners, the train has shape '
-        f'{train.shape} and phases {shape}; expected {expected}.'
-      )
-  checks.check_labels(labels, train.shape[1:2], *circuit.shapes[-1])
 
 
 def _check_wires(circuit, wires):
@@ -362,69 +281,42 @@ def _check_wires(circuit, wires):
 
 
 def _check_currents(circuit, params, batch_size):
-  """Refuses currents that spikes on their own would not add up to."""
+  """Refuses potentials that spikes on their own would not add up to."""
   if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
     raise types.UserError('params are NaN or infinite; expected finite ones.')
-  draw = np.random.default_rng(0).integers
-  shapes = [(batch_size, *shape) for shape in circuit.shapes]
-  rates = [np.float32(draw(1, 4, shape)) for shape in shapes[:-1]]
-  leaves, structure = jax.tree.flatten(params)
   # Not at 0, where a parameter hides what it multiplies.
-  leaves = [np.where(own == 0, np.float32(0.5), own) for own in leaves]
+  params = jax.tree.map(lambda own: jnp.where(own == 0, 0.5, own), params)
+  draw = np.random.default_rng(0).integers
+  rates = [
+    np.float32(draw(1, 4, (batch_size, *shape)))
+    for shape in circuit.shapes[:-1]
+  ]
 
   @jax.jit
-  def evaluate(arrays):
-    own, rest = list(arrays[: len(rates)]), arrays[len(rates) :]
-    return circuit.currents(jax.tree.unflatten(structure, rest), own)
+  def evaluate(rates, spikes):
+    """Returns potentials, and what spikes would change and bring."""
+    after = [old + new for old, new in zip(rates, spikes)]
+    find = lambda own: circuit.currents(params, own)
+    here, there = find(rates), find(after)
+    # As spikes come to a synapse: by its derivative by the currents.
+    flow = lambda own: jax.vjp(lambda p: circuit.currents(p, own), params)[0]
+    return here, there, jax.jvp(flow, (rates,), (spikes,))[1]
 
-  arrays = [*rates, *leaves]
-  once = evaluate(arrays)
-  found = [np.shape(own) for own in once]
-  if not isinstance(once, tuple) or found != shapes[1:]:
-    raise types.UserError(
-      f'currents of the circuit have shapes {found}; expected a tuple of '
-      f'{shapes[1:]}.'
-    )
-  for index, array in enumerate(arrays):
-    way = 2 * (array + np.sign(array))
-    down, up = (
-      evaluate([*arrays[:index], array + own, *arrays[index + 1 :]])
-      for own in (-way, way)
-    )
-    changes = [(x - y) / 2 for x, y in zip(up, down)]
-    if index < len(rates):  # what spikes bring, as the play has it
-      changes = _bring(evaluate, arrays, index, way)
-    for layer, own in enumerate(zip(down, once, up, changes)):
-      down_here, here, up_here, change = map(np.asarray, own)
-      if layer < index < len(rates) and not np.array_equal(up_here, here):
-        raise types.UserError(
-          f'currents of layer {layer + 1} depend on the spikes of layer '
-          f'{index}; expected those of layers below, without loops.'
-        )
-      # An affine function: only sums in another order may differ.
-      most = max(np.max(np.abs(x), initial=0) for x in (down_here, up_here))
-      is_close = functools.partial(np.allclose, rtol=0, atol=1e-4 * most)
-      if not is_close(here + change, up_here) or not is_close(
-        here - change, down_here
+  for index, own in enumerate(rates):
+    for sign in (-2, 2):
+      spikes = [np.zeros_like(other) for other in rates]
+      spikes[index] = sign * (own + 1)
+      for layer, (here, there, brought) in enumerate(
+        zip(*jax.device_get(evaluate(rates, spikes))), 1
       ):
-        what = f'spikes of layer {index}'
-        if index >= len(rates):
-          what = 'a parameter'
-        raise types.UserError(
-          f'currents of layer {layer + 1} are not linear in {what}; leave '
-          'activations to the neurons, and multiply signals of different '
-          'layers only.'
-        )
-
-
-def _bring(evaluate, arrays, index, spikes):
-  """Returns what spikes of a layer bring to potentials, as in `_flow`."""
-
-  def flow(own):
-    changed = [*arrays[:index], own, *arrays[index + 1 :]]
-    return jax.vjp(evaluate, changed)[0]
-
-  return jax.jvp(flow, (arrays[index],), (spikes,))[1]
+        most = max(np.max(np.abs(x), initial=0) for x in (here, there))
+        # An affine function: only sums in another order may differ.
+        if not np.allclose(here + brought, there, rtol=0, atol=1e-4 * most):
+          raise types.UserError(
+            f'potentials of layer {layer} are not linear in the spikes of '
+            f'layer {index} (0: inputs); leave activations to the neurons, and '
+            'multiply rates of different layers only.'
+          )
 
 
 def _play(circuit, params, train, labels, phases, wires):
@@ -524,24 +416,24 @@ def _limit(spikes, cap):
 def _play_ticks(circuit, wires, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
   params, delays, phases, labels, key = batch
-  num_steps, num_winners = circuit.num_steps, circuit.num_winners
+  num_winners = circuit.num_winners
   target = jax.nn.one_hot(labels, circuit.shapes[-1][0], dtype=jnp.float32)
   target = num_winners * target
   # Worth of a count, in rates and errors.
-  units = [1 / circuit.input_steps, *[1 / num_steps] * len(circuit.ranges)]
-  error_units = [*[1.0] * len(circuit.ranges), 1 / num_winners]
+  units = [1 / circuit.input_steps, *(1 / x.num_steps for x in circuit.neurons)]
+  error_units = [*[1.0] * len(circuit.neurons), 1 / num_winners]
 
   def send(state, tick, inputs):
     """Every neuron sends what its own state asks for."""
     spikes, errors, wanted = [inputs], [], []
     potentials, received, _ = state.received
     winners = spiking.count_winners(phases, potentials[-1], num_winners)
-    for potential, error, sent, bounds in zip(
-      potentials, received, state.sent[1:], circuit.ranges
+    for potential, error, sent, neurons in zip(
+      potentials, received, state.sent[1:], circuit.neurons
     ):
-      count, is_open = spiking.settle_counts(potential, num_steps, *bounds)
+      count, is_open = spiking.settle_counts(potential, *neurons[:3])
       spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
-      digits = spiking.leading_digits(error, circuit.digits)
+      digits = spiking.leading_digits(error, neurons.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
     wanted.append(winners - target)
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):

@@ -117,16 +117,12 @@ def _play(fields, **wires):
   return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS, wires)
 
 
-def _play_circuit(
-  currents=None, params=2.0, train=None, labels=0, phases=None, **fields
-):
-  """Plays a circuit of two layers of weights, some of it changed."""
-  currents = currents or (lambda w, x: (w * x[0], w * x[1]))
-  circuit = realtime.Circuit(currents, ((3,),) * 3, **{'num_steps': 4} | fields)
-  train = np.ones((4, 2, 3)) if train is None else train
-  phases = np.zeros(2) if phases is None else phases
-  batch = train, np.full(2, labels), np.float32(phases)
-  realtime.play_circuit(circuit, np.full((1, 3), params, np.float32), *batch)
+def _play_model(apply, weight=2.0):
+  """Plays a model of a weight."""
+  params = {'w': np.float32(weight)}
+  model = ssnn_jax.Model(lambda key: params, apply, (3,), num_steps=4)
+  images = np.full((2, 3), 0.5, np.float32)
+  return realtime.play(model, params, KEY, images, LABELS)
 
 
 _IMAGES = np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
@@ -314,29 +310,19 @@ CALLS = [  # function of a folder, words
     lambda _: spiking.fire(GOOD[0].astype('bfloat16'), 64),
     'potential is bfloat16, .*no count above 256; with 64 steps and .* of 8',
   ),
-  *_rows(_play_circuit, [
-    (lambda w, x: (w * w * x[0], w * x[1]), '1 are not linear in a parameter'),
-    (lambda w, x: (jnp.maximum(x[0] - 2 * w, 0), x[1]), '1 are not linear in'),
-    (lambda w, x: (w * x[0], x[1] * x[1]), '2 are not linear in spikes of la'),
-    (lambda w, x: (w * x[0] + x[1], x[1]), '1 depend on .* layer 1; .*loops'),
-    (lambda w, x: (w * x[0], x[1][:, :2]), 'currents .* have shapes'),
+  *_rows(_play_model, [
+    (lambda p, x, neuron: x * x, '1 are not linear in the spikes of layer 0'),
     (
-      lambda w, x: (w * x[0], w * jax.lax.stop_gradient(x[1])),
-      '2 are not linear in spikes of layer 1',
+      lambda p, x, neuron: jax.nn.relu(p['w'] - neuron(x)),
+      '2 are not linear in the spikes of layer 1',
+    ),
+    (
+      lambda p, x, neuron: p['w'] * jax.lax.stop_gradient(neuron(x)),
+      '2 are not linear in the spikes of layer 1',
     ),
     # A parameter of 0 hides nothing.
-    (lambda w, x: (w * x[0], w * x[1] ** 2), 0.0, '2 are not linear in spi'),
-  ]),
-  *_rows(lambda own: _play_circuit(**own), [
-    ({'train': np.full((4, 2, 3), 0.5)}, 'expected a train of whole counts'),
-    ({'input_steps': 3}, 'expected input_steps, as counts are up to 4'),
-    ({'num_winners': 2.5}, 'expected num_winners of 1 or more'),
-    ({'phases': np.zeros(1)}, 'expected phases of each sample'),
-    ({'phases': np.full(2, np.nan)}, 'expected phases from 0 to 1'),
-    ({'labels': 3}, 'labels lie within'),
-    ({'params': np.nan}, 'params are NaN or infinite'),
-    ({'ceiling': -1.0}, 'ceiling is -1.0 and floor 0.0; expected'),
-    ({'floor': (0.5,)}, 'ceiling is 8.0 and floor 0.5; expected'),
+    (lambda p, x, neuron: p['w'] * neuron(x) ** 2, 0.0, '2 are not linear in'),
+    (lambda p, x, neuron: p['w'] * neuron(x), np.nan, 'params are NaN or'),
   ]),
   *_rows(_cross_entropy, [
     (GOOD[:, 0], LABELS - 1, 'classes from 0 to 2'),

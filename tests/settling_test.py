@@ -409,10 +409,10 @@ class PlayTest(parameterized.TestCase):
       self.assertEqual(events.updates[layer], met / BATCH_SIZE)
 
 
-# Models of `(params, rates, fire)`, with inputs `[B, 4, 4]`; `fire` is called
-# with a potential, a ceiling and a floor. All constants are powers of two.
-def attend(params, rates, fire):
+# Models of inputs `[B, 4, 4]`. All constants are powers of two.
+def attend(params, rates, neuron):
   """A block of ReLU attention with signed neurons, residual, then averages."""
+  fire = lambda v, c, a: neuron(v, ceiling=c, floor=a)
   x = fire(rates @ params['in'], 2.0, -2.0)
   q, k, v = (fire(x @ params[name], 2.0, -2.0) for name in 'qkv')
   scores = jnp.einsum('bid,bjd->bij', q, k) / 2
@@ -424,16 +424,18 @@ def attend(params, rates, fire):
   return jnp.mean(x, axis=1) @ params['last']
 
 
-def gate(params, rates, fire):
+def gate(params, rates, neuron):
   """Three layers, of which one is multiplied by another, and weights twice."""
+  fire = lambda v, c, a: neuron(v, ceiling=c, floor=a)
   x = fire(rates.reshape(-1, 16) @ params['first'], 2.0, 0.0)
   y = fire(x @ params['again'] + params['bias'], 1.0, 0.0)
   z = fire(y @ params['again'] * x, 2.0, -2.0)
   return (x + z * y) @ params['last']
 
 
-def convolve(params, rates, fire):
+def convolve(params, rates, neuron):
   """A convolution of flax's kind, average pooling, and a signed layer."""
+  fire = lambda v, c, a: neuron(v, ceiling=c, floor=a)
   sizes, order = (params['kernel'], (1, 1), 'SAME'), ('NHWC', 'HWIO', 'NHWC')
   x = jax.lax.conv_general_dilated(
     rates[..., None], *sizes, dimension_numbers=order
@@ -449,28 +451,6 @@ SHAPES = {
   gate: {'first': (16, 8), 'again': (8, 8), 'bias': (1, 1), 'last': (8, 4)},
   convolve: {'kernel': (3, 3, 1, 2), 'again': (8, 8), 'last': (8, 4)},
 }
-BOUNDS = {
-  attend: ((2.0,) * 4 + (4.0, 8.0), (-2.0,) * 4 + (0.0, -8.0)),
-  gate: ((2.0, 1.0, 2.0), (0.0, 0.0, -2.0)),
-  convolve: ((2.0, 1.0), (0.0, -1.0)),
-}
-
-
-def make_currents(model):
-  """Returns the currents of a circuit: the model, whose `fire` hands over."""
-
-  def currents(params, rates):
-    inputs, *hidden = rates
-    received = []
-
-    def hand_over(potential, *bounds):
-      received.append(potential)
-      return hidden[len(received) - 1]
-
-    output = model(params, inputs, hand_over)
-    return (*received, output)
-
-  return currents
 
 
 class CircuitTest(parameterized.TestCase):
@@ -481,37 +461,28 @@ class CircuitTest(parameterized.TestCase):
     num_steps, wires = steps
     rng, key = np.random.default_rng(4), jax.random.key(0)
     params = {  # multiples of 1 / 8, as the sums of products have more bits
-      name: np.round(rng.normal(0, 10 / np.sqrt(shape[0]), shape)) / 8
+      name: np.float32(np.round(rng.normal(0, 10 / shape[0] ** 0.5, shape)) / 8)
       for name, shape in SHAPES[model].items()
     }
-    params = jax.tree.map(np.float32, params)
-    counts = rng.integers(0, 33, (BATCH_SIZE, 4, 4))
-    labels, sent = np.int32([0, 3]), []
+    images = np.float32(rng.integers(0, 33, (BATCH_SIZE, 4, 4)) / 32)
+    batch, init = (key, images, np.int32([0, 3])), lambda key: params
+    built = ssnn_jax.Model(init, model, (4, 4), num_steps, num_winners=16)
 
     @jax.jit
-    @functools.partial(jax.grad, has_aux=True)
     def learn(params):
-      def fire(potential, *bounds):
-        sent.append(spiking.fire(potential, num_steps, *bounds))
-        return sent[-1]
+      learned = jax.grad(ssnn_jax.ssnn(built).loss, has_aux=True)
+      prepared = samples.prepare(built, params, *batch)
+      settled = network.settle(built, params, key, prepared)
+      return *learned(params, *batch), settled._replace(calls=())
 
-      logits = model(params, jnp.float32(counts) / 32, fire)
-      return spiking.cross_entropy(key, logits, labels, 16), (sent, logits)
-
-    gradient, (rates, logits) = jax.device_get(learn(params))
-    shapes = (4, 4), *(own.shape[1:] for own in rates), (4,)
-    circuit = realtime.Circuit(
-      make_currents(model), shapes, num_steps, *BOUNDS[model], num_winners=16
-    )
-    cap = wires[0]
-    train = realtime.make_train(counts, None, 32, cap)
-    phases = spiking.draw_phases(key, np.arange(BATCH_SIZE))
-    played = realtime.play_circuit(
-      circuit, params, train, labels, phases, make_wires(shapes, *wires)
-    )
-    expected = counts, *(num_steps * own for own in rates)
-    assert_same(played.counts, tuple(expected))
-    assert_same(played.potentials[-1], logits)
+    gradient, inference, settled = jax.device_get(learn(params))
+    shapes = (4, 4), *(own.shape[1:] for own in settled.errors)
+    wires = make_wires(shapes, *wires)
+    played = realtime.play(built, params, *batch, wires)
+    rates = 32 * images, *(num_steps * own for own in settled.rates[1:])
+    assert_same(played.counts, rates)
+    assert_same(played.sent_errors, settled.errors)
+    assert_same(played.potentials[-1], inference.potential)
     assert_same(played.update, gradient)
     for leaf in jax.tree.leaves(gradient):
       self.assertTrue(np.any(leaf))
