@@ -204,7 +204,7 @@ def _measure():
   for name in FLAGS.names:
     for config in lines.list_settings():
       if name == 'learn' or config.device == config_lib.IDEAL:
-        key = name, config.layers, config.layer_sizes, config.batch_size
+        key = name, config.layers, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
     if configs[0].method != config_lib.ANN:

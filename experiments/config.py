@@ -178,8 +178,8 @@ def _flag(default, text, choices=(), heading='', **metadata):
 
 
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
-# '64,10'; in names and grids dashes separate.
-LISTS = {'layer_sizes': int, 'rates': str, 'fraction_bits': int}
+# '10,8'; in names and grids dashes separate.
+LISTS = {'rates': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
 
 
@@ -189,7 +189,7 @@ class ExperimentConfig:
 
   The defaults are those of `digits`, tuned for the ANN on a validation split;
   `default` has those of other data sets, which flags leave out. Lists may also
-  be texts, as '64,10'.
+  be texts, as '10,8'.
 
   Raises:
     UserError: if a field is out of range, or would have no effect.
@@ -205,10 +205,12 @@ class ExperimentConfig:
   method: str = _flag(
     'ssnn', '; '.join(method.help for method in METHODS.values()), [*METHODS]
   )
-  layer_sizes: tuple[int, ...] | None = _flag(
+  layers: str | None = _flag(
     None,
-    f'neurons of each layer, as 784,256,10; default: inputs, {NUM_HIDDEN}, '
-    'classes',
+    f'layers above the inputs, as 256,10 or conv16k5s2,conv32k5s2,10: '
+    'neurons, or convolutions of 16 and 32 features, kernel 5, stride 2 (p1: '
+    'padding of 1); r at the end of a layer: a residual connection; default: '
+    f'{NUM_HIDDEN}, and the classes',
   )
   num_steps: int = _flag(
     64,
@@ -224,16 +226,10 @@ class ExperimentConfig:
     'Sobol thresholds (of stochastic neurons), or of independent ones',
     ['regular', 'sobol', 'bernoulli'],
   )
-  layers: str | None = _flag(
-    None,
-    'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
-    'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of '
-    '1), and 10 neurons; r at the end of a layer: a residual connection',
-    heading='Network:',
-  )
   input_gain: float | None = _flag(
     None,
     f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
+    heading='Network:',
   )
   dropout: float = _flag(0.0, 'probability that a hidden neuron is silent')
   input_steps: int | None = _flag(
@@ -341,6 +337,8 @@ class ExperimentConfig:
     for name, kind in LISTS.items():
       values = _read_list(name, kind, getattr(self, name))
       object.__setattr__(self, name, values)
+    if self.layers:
+      object.__setattr__(self, 'layers', self.layers.replace(' ', ''))
     check = functools.partial(checks.check_field, self)
     for name, field in FIELDS.items():
       if 'low' in field.metadata:
@@ -352,8 +350,6 @@ class ExperimentConfig:
         check(name, is_valid, f'a number {least}, finite in 32 bits')
     is_fraction = checks.is_finite(self.hold_out) and 0 <= self.hold_out < 1
     check('hold_out', is_fraction, 'a fraction below 1, as 0.2')
-    expected = 'none, as --layer_sizes describes the layers'
-    check('layers', None in (self.layers, self.layer_sizes), expected)
     is_file = device_config.is_device_path(self.device)
     expected = f'one of {", ".join(DEVICES)}, or the path of a .json file'
     check('device', is_file or self.device in DEVICES, expected)
@@ -374,8 +370,8 @@ class ExperimentConfig:
       check('optimizer', self.optimizer == 'sgd', expected)
     if self.method == CHIP:
       check('weight_decay', not self.weight_decay, '0, as of the chip')
-      expected = 'none, as the chip has dense layers, of --layer_sizes'
-      check('layers', self.layers is None, expected)
+      is_dense = _DENSE.fullmatch(self.layers or '10')
+      check('layers', is_dense, 'dense layers, as 64,10, as of the chip')
       check(
         'neuron', self.neuron == NEURONS[0], f'{NEURONS[0]}, as of the chip'
       )
@@ -468,13 +464,13 @@ def define_flags(
 def _read_list(name, kind, value):
   """Reads a list that may be text; one number stands for itself."""
   if value is None:
-    return () if kind is str else None
+    return ()
   if isinstance(value, str):
     value = [part.strip() for part in value.split(',')] if value else []
   parts = value if isinstance(value, list | tuple) else [value]
   try:
     values = tuple(kind(str(part)) for part in parts)
-    is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
+    is_list = len(values) > 1 or name == 'rates'
     return values if is_list else values[0]
   except (ValueError, IndexError):
     what = 'whole numbers' if kind is int else 'numbers'
@@ -555,6 +551,7 @@ def split_name(config: ExperimentConfig) -> str:
 
 # Layers, devices and networks.
 
+_DENSE = re.compile(r'[\d,]+')  # layers alone
 _SIZE = r'(\d+(?:x\d+)?)'
 _CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?(r?)')
 
@@ -568,7 +565,7 @@ def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
   width are joined by `x`, as in `conv8k5x3`. An `r` at the end is a residual
   connection, as in `64,64,64r,10`.
   """
-  return tuple(_parse_layer(part.strip()) for part in text.split(','))
+  return tuple(map(_parse_layer, text.split(',')))
 
 
 def _parse_layer(text):
@@ -645,24 +642,26 @@ def network_config(
 def _layers(config, dataset):
   """Returns the fields of a network that describe its layers."""
   classes = dataset.num_classes
-  if config.layers is None:
-    sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
-    if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
-      raise ssnn_jax.UserError(
-        f'--layer_sizes={_write(sizes)} does not fit {dataset.name}; it must '
-        f'start with {dataset.num_inputs} inputs and end with {classes} '
-        'classes.'
-      )
-    return {'layer_sizes': sizes}
+  text = config.layers or f'{NUM_HIDDEN},{classes}'
   with named('layers'):
-    first, *others = parse_layers(config.layers)
+    first, *others = parse_layers(text)
     if dataset.is_recorded and isinstance(first, ssnn_jax.layers.Conv):
       first = dataclasses.replace(first, channel_axis=0)
     layers, input_shape = (first, *others), tuple(dataset.input_shape)
     *_, last = ssnn_jax.layers.connect(layers, input_shape)
   if math.prod(last.output_shape) != classes:
     raise ssnn_jax.UserError(
-      f'--layers={config.layers} does not fit {dataset.name}; it must end with '
+      f'--layers={text} does not fit {dataset.name}; it must end with '
       f'{classes} classes.'
     )
+  if _DENSE.fullmatch(text):
+    sizes = [layer.units for layer in layers]
+    return {'layer_sizes': (dataset.num_inputs, *sizes)}
   return {'layers': layers, 'input_shape': input_shape}
+
+
+def layers_text(
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+) -> str:
+  """Returns the text of the layers of a run, also without --layers."""
+  return config.layers or ','.join(map(str, network.layer_sizes[1:]))

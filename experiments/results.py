@@ -49,7 +49,7 @@ _DENSE, _LARGE, _SMALL, _RESIDUAL = (
     *(studies.SMALL_CONV, studies.RESIDUAL),
   )
 )
-_FOUR = {'layer_sizes': ('784-159-159-159-159-10',)}
+_FOUR = {'layers': ('159,159,159,159,10',)}
 # Rows of the table of the README: network, study, and what it shows of it.
 _README_ROWS = (
   ('one hidden layer', 'parity', _SETS | _BIPOLAR),
@@ -117,9 +117,7 @@ _WORDS = {
   'neuron': {studies.UNIT_SPIKES: 'unit spikes, version 0.5'},
   'wires': {'unit': 'unit spikes'},
   'layers': {
-    '': 'dense',
-    studies.RESIDUAL: 'residual',
-    studies.DENSE: 'one hidden layer',
+    studies.RESIDUAL: '16×128,10 residual',
     studies.SMALL_CONV: 'small convolution',
     studies.RESIDUAL_CONV: 'residual convolution',
     studies.LARGE_CONV: 'large convolution',
@@ -236,7 +234,7 @@ def write(name: str, value: Any) -> str:
   if name in DIGESTS:
     return value[:8]  # hexadecimal digits
   if isinstance(value, list | tuple):
-    return ('+' if name == 'rates' else '-').join(map(str, value))
+    return ('+' if name == 'rates' else ',').join(map(str, value))
   return '' if value is None else str(value)
 
 
@@ -334,7 +332,7 @@ def _order(cell):
   """Orders cells: empty ones, numbers by value, shorter lists first, words."""
   parts = re.split(r'(\d+(?:\.\d+)?)', cell)
   numbers = [float(x) if i % 2 else x for i, x in enumerate(parts)]
-  return bool(cell), cell[:1].isalpha(), cell.count('-'), numbers
+  return bool(cell), cell[:1].isalpha(), cell.count(','), numbers
 
 
 def run_seconds(runs: pd.DataFrame) -> pd.Series:
@@ -428,9 +426,9 @@ def _compare(group, base, metric, margin):
     )
     accuracy, text = 100 * of_base.mean(), str(difference)
     verdict = statistics.verdict(difference, margin)
-    sizes = base['layer_sizes'].iloc[0] if 'layer_sizes' in base else ''
+    classes = base['layers'].iloc[0].split(',')[-1] if 'layers' in base else ''
     # Of balanced classes.
-    chance = 1 / int(sizes.rpartition('-')[2]) if sizes else 0
+    chance = 1 / int(classes) if classes.isdecimal() else 0
     if statistics.is_at_chance(of_base.mean(), chance):
       verdict = 'at chance'
   return {
@@ -542,10 +540,11 @@ def _heading(name):
 
 
 def _word(name, value):
-  if name in ('layers', 'layer_sizes'):  # hidden layers of one size are counted
-    count = lambda found: f'{1 + found[2].count("-")}×{found[1]}'
-    value = re.sub(r'(?<=-)(\d+)((?:-\1)+)(?=-)', count, value)
-  return _WORDS.get(name, {}).get(value, value)
+  value = _WORDS.get(name, {}).get(value, value)
+  if name == 'layers':  # hidden layers of one size are counted
+    count = lambda found: f'{1 + found[2].count(",")}×{found[1]}'
+    value = re.sub(r'\b(\d+)((?:,\1)+)(?=,)', count, value)
+  return value
 
 
 def _assign(name, value):
@@ -645,7 +644,8 @@ def draw_costs(runs: pd.DataFrame) -> figure.Figure:
   """
   fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
   axes, fields = fig.subplots(), ['wires', 'num_steps']
-  shown = runs[runs['layers'] == '784-256-10']
+  is_image = runs['dataset'] == 'fashion_mnist'
+  shown = runs[is_image & (runs['layers'] == studies.DENSE)]
   played, ann = shown[shown['tick'] != ''], shown[shown['method'] == 'bp']
   for number, ((wires, steps), own) in enumerate(
     sorted(played.groupby(fields), key=lambda x: (x[0][0], int(x[0][1])))
@@ -681,8 +681,8 @@ def _label(row, names):
 def _describe(name, value):
   """Describes the value of a field in a figure."""
   word = _IN_FIGURES.get(value, _word(name, value))
-  if name in ('layers', 'layer_sizes'):
-    hidden = re.fullmatch(r'\d+-(.+)-\d+', word)
+  if name == 'layers':
+    hidden = re.fullmatch(r'([\d×,]+),\d+', word)
     return f'{hidden[1]} hidden neurons' if hidden else word
   if word[:1].isdecimal():
     return _assign(name, _shorten(word))

@@ -46,7 +46,7 @@ FLAGS = flags.FLAGS
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 
 config_lib.define_flags(
-  ('dataset', 'method', 'layer_sizes', 'num_steps', 'neuron', 'sampler')
+  ('dataset', 'method', 'layers', 'num_steps', 'neuron', 'sampler')
 )
 flags.DEFINE_string(
   'study', None, 'study whose sweeps are run; see --list_studies'
@@ -54,7 +54,7 @@ flags.DEFINE_string(
 flags.DEFINE_multi_string(
   'grid',
   None,
-  "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-9-10'; "
+  "fields and their values, as 'num_steps=16,64;layers=32-10,64-10'; "
   'the ANN is also trained unless it lists methods',
 )
 flags.mark_flags_as_mutual_exclusive(('study', 'grid'))
@@ -89,7 +89,7 @@ flags.DEFINE_boolean(
 
 
 def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
-  """Parses a grid, as in `num_steps=16,64;layer_sizes=64-128-10,64-256-10`."""
+  """Parses a grid, as in `num_steps=16,64;layers=128-10,256-10`."""
   grid = {}
   for part in text.split(';'):
     name, _, listed = map(str.strip, part.partition('='))

@@ -203,7 +203,7 @@ def _deepen(depths, *num_steps, **grid):
     Sweep(
       {'num_steps': num_steps, **grid},
       5,
-      {'layer_sizes': (784, *(_WIDTHS[depth],) * depth, 10)}
+      {'layers': f'{_WIDTHS[depth]},' * depth + '10'}
       | {'learning_rate': _RATES[depth]},
     )
     for depth in depths
@@ -224,7 +224,7 @@ STUDIES['depth'] = Study(
     ),
   },
   base={'diagnostics': False},
-  columns=('layers', 'layer_sizes', 'neuron', 'num_steps', 'learning_rate'),
+  columns=('layers', 'neuron', 'num_steps', 'learning_rate'),
   margin=0.5,
 )
 
@@ -421,11 +421,11 @@ STUDIES['online'] = Study(
 # Hardware.
 
 
-def _shrink(base, num_seeds, sizes, weight_bits, fraction_bits, *num_steps):
+def _shrink(base, num_seeds, layers, weight_bits, fraction_bits, *num_steps):
   """Sweeps T of a chip and of its ANN, which learn sample by sample."""
   grid = {
     'method': ('bp', 'chip'),
-    'layer_sizes': (sizes,),
+    'layers': (layers,),
     'weight_bits': (weight_bits,),
     'fraction_bits': (fraction_bits,),
     'num_steps': num_steps or (4, 8, 16),
@@ -441,19 +441,19 @@ STUDIES['chip'] = Study(
   ),
   sweeps={
     'digits': (
-      _shrink(*_DIGITS, (64, 16, 10), 10, (10, 8), 8),
-      _shrink(*_DIGITS, (64, 64, 10), 8, (8, 7)),
-      _shrink(*_DIGITS, (64, 64, 10), 10, (10, 9)),
-      _shrink(*_DIGITS, (64, 64, 10), 12, (12, 11)),
+      _shrink(*_DIGITS, '16,10', 10, (10, 8), 8),
+      _shrink(*_DIGITS, '64,10', 8, (8, 7)),
+      _shrink(*_DIGITS, '64,10', 10, (10, 9)),
+      _shrink(*_DIGITS, '64,10', 12, (12, 11)),
     ),
     'fashion_mnist': (
-      _shrink(*_FASHION, (784, 256, 10), 12, (14, 11)),
-      _shrink(*_FASHION, (784, 256, 10), 10, (12, 9)),
-      _shrink(*_FASHION, (784, 256, 10), 8, (10, 7)),
-      _shrink(*_FASHION, (784, 64, 10), 12, (14, 11), 8),
+      _shrink(*_FASHION, '256,10', 12, (14, 11)),
+      _shrink(*_FASHION, '256,10', 10, (12, 9)),
+      _shrink(*_FASHION, '256,10', 8, (10, 7)),
+      _shrink(*_FASHION, '64,10', 12, (14, 11), 8),
     ),
   },
-  columns=('layer_sizes', 'weight_bits', 'num_steps', 'fraction_bits'),
+  columns=('layers', 'weight_bits', 'num_steps', 'fraction_bits'),
   across='metric',
   metrics=(
     *('test_accuracy', 'luts', 'block_rams', 'multipliers', 'max_mhz'),
@@ -530,14 +530,14 @@ STUDIES['benchmark'] = Study(
   metrics=('ratio_to_bp',),
   shown={
     'name': ('learn', 'epoch'),
-    'layers': ('784-256-10',),
+    'layers': (DENSE,),
     'device': ('ideal', ''),  # or none
   },
 )
 
 
 _UPDATE = 'python -m experiments.measurements.fidelity --dataset=fashion_mnist'
-_DEEP = '784-128-128-128-128-10'
+_DEEP = '128,128,128,128,10'
 STUDIES['fidelity'] = Study(
   question=(
     "How far is the update of one batch from BP's gradient, and how does it "
@@ -546,20 +546,20 @@ STUDIES['fidelity'] = Study(
   commands=(
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
     'num_steps=4,8,16,32,64,128,256,512,1024;'
-    "layer_sizes=784-256-10,784-256-256-10'",
+    "layers=256-10,256-256-10'",
     f"{_UPDATE} --grid='digits=1,2,3;num_winners=16,64,1024;"
-    f"num_steps=1,2,4,8,16,64,256;layer_sizes=784-256-10,{_DEEP}'",
+    f"num_steps=1,2,4,8,16,64,256;layers=256-10,128-128-128-128-10'",
     f'{_UPDATE} {_CONV_LAYERS} --train_steps=2000 '
     "--grid='digits=1,2,3;num_steps=4,8,16,64,256'",
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
-    f"num_steps=16,64;layer_sizes=784-128-128-10,{_DEEP}'",
+    f"num_steps=16,64;layers=128-128-10,128-128-128-128-10'",
   ),
   columns=(
     *('layers', 'neuron', 'digits', 'num_winners', 'sampler', 'num_steps'),
   ),
   metrics=('update_error',),
   shown={
-    'layers': ('784-256-10', _DEEP, SMALL_CONV),
+    'layers': (DENSE, _DEEP, SMALL_CONV),
     'num_winners': ('', '64'),
   },
 )
@@ -581,7 +581,7 @@ STUDIES['settling'] = Study(
     f"{_FASHION_5} --neuron=stochastic --grid='method=ssnn;num_steps=8,16,64'",
     f"{_FASHION_5} {_CONV_LAYERS} --grid='num_steps=16' --wires=';unit'",
     f'{_SETTLE} --dataset=n_mnist --num_steps=64',
-    f'{_FASHION_5} --num_steps=16 --layer_sizes=784,159,159,159,159,10 '
+    f'{_FASHION_5} --num_steps=16 --layers=159,159,159,159,10 '
     '--learning_rate=0.2 --weight_bits=16 --by_layer '
     "--wires=';unit;error_start=0;error_start=8;cap=4;delay=3;delay=7'",
   ),
@@ -608,7 +608,7 @@ STUDIES['faults'] = Study(
     f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_batches=4 '
     "--grid='num_steps=8,16'",
     f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
-    '--layer_sizes=64,64,10 --num_batches=11 --learn',
+    '--layers=64,10 --num_batches=11 --learn',
   ),
   columns=('neuron', 'num_steps', 'fault'),
   across='metric',

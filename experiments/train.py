@@ -341,7 +341,7 @@ def read_initial(
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
-        'layers by --layer_sizes or --layers, and its --dataset.'
+        '--layers and its --dataset.'
       )
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
@@ -362,7 +362,7 @@ def describe(
     'num_steps': config.num_steps,
     'neuron': network.neuron,
     'sampler': network.input_sampler,
-    'layer_sizes': network.layer_sizes,
+    'layers': config_lib.layers_text(config, network),
   }
 
 

@@ -500,7 +500,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--learning_rate=1e-60', '--learning_rate is 1e-60'),
   ('--seed=1099511627776', '--seed is 1099511627776'),
   # Values of the wrong type, out of range, or of another data set.
-  ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
+  ('--layers=784,9', '--layers=784,9 does not fit digits; it must'),
   ('--layers=conv16s2k5,10', "--layers: 'conv16s2k5' is not a layer"),
   ('--layers=conv4k3,9', '--layers=conv4k3,9 does not fit digits'),
   ('--batch_size=1438', 'batch_size=1438 .* 1437 samples'),
@@ -512,7 +512,6 @@ COMMANDS = [  # flags of experiments.run, words
   ('--num_devices=99', '--num_devices=99 is out of range'),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),
   # What would have no effect.
-  ('--layers=10 --layer_sizes=64,10', '--layers is 10; expected none'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
   ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
@@ -528,13 +527,13 @@ COMMANDS = [  # flags of experiments.run, words
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),
-  ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
+  ('--grid=layers=64-10,64-9', '--layers=64,9 does not fit'),
   ('--grid=num_steps=8,x', "--grid: num_steps is 'x' .*; see --help"),
   ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
   ('--fraction_bits=', '--fraction_bits is ; expected whole numbers sep'),
   ('--grid=num_step=1', "'num_step' is no field; did you mean num_steps?"),
   ('--grid=optimizer=sgd,adam', 'optimizers need learning rates of their own'),
-  ('--method=chip --layers=64,10', '--layers is 64,10; expected none, as the'),
+  ('--method=chip --layers=64r,10', '--layers is 64r,10; expected dense'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=digits=1;num_steps=1;digits=2', '--grid: digits is repeated'),
   ('--resume', '--resume needs the --workdir of a run'),
@@ -573,7 +572,7 @@ class CommandsTest(parameterized.TestCase):
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
     cls.folder = pathlib.Path(folder)
     cls.enterClassContext(contextlib.chdir(folder))
-    tiny = '--method=bp --num_epochs=1 --layer_sizes=64,4,10'
+    tiny = '--method=bp --num_epochs=1 --layers=4,10'
     experiments.call_run('--workdir=finished', *tiny.split())
     shutil.copytree('finished', 'unfinished')
     (cls.folder / 'unfinished' / train.METRICS).unlink()

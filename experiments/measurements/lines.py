@@ -48,7 +48,7 @@ def describe(
   return {
     'dataset': config.dataset,
     'method': config.method,
-    'layers': config.layers or '-'.join(map(str, network.layer_sizes)),
+    'layers': config_lib.layers_text(config, network),
     **{name: values[name] if is_used(name) else None for name in values},
   }
 

@@ -13,7 +13,7 @@ from tests.testing.experiments import stop_at_call
 
 CONFIG = config_lib.ExperimentConfig(
   method='chip',
-  layer_sizes=(64, 16, 10),
+  layers='16,10',
   num_steps=8,
   fraction_bits=(9, 8),
   weight_bits=10,

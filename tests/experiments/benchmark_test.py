@@ -26,7 +26,7 @@ def measure(words):
 class BenchmarkTest(parameterized.TestCase):
   def test_line_of_each_setting_names_what_concerns_its_method(self):
     lines = measure(
-      '--names=epoch --dataset=random --layer_sizes=784,5,10 --num_steps=40 '
+      '--names=epoch --dataset=random --layers=5,10 --num_steps=40 '
       '--grid=method=bp,ssnn,bp_stdp;neuron=bipolar,stochastic'
     )
     columns = 'method', 'num_steps', 'neuron', 'digits', 'sampler'
@@ -40,14 +40,14 @@ class BenchmarkTest(parameterized.TestCase):
       ],
     )
     for line in lines:
-      self.assertEqual((line['layers'], line['batch_size']), ('784-5-10', 2))
+      self.assertEqual((line['layers'], line['batch_size']), ('5,10', 2))
       for name in ('median_ms', 'peak_mib'):
         self.assertGreater(line[name], 0)
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
 
   def test_table_has_what_differs_and_times(self):
-    caption, _, *table = run('--layer_sizes=64,5,10').splitlines()
-    shared = 'data set digits, layers 64-5-10, neuron bipolar, digits 2, '
+    caption, _, *table = run('--layers=5,10').splitlines()
+    shared = 'data set digits, layers 5,10, neuron bipolar, digits 2, '
     shared += 'winners 64, input steps 64, trains regular, batch size 2, '
     shared += 'seeds 1, device ideal:'
     self.assertEqual(caption, shared)

@@ -49,7 +49,7 @@ def tiny_dataset(shape=(1, 1, SIZES[0]), sensor_shape=None):
 def update_of(method, neuron, *fields):
   """Returns the update of a method as a vector, with changed fields."""
   values = {name: CHANGED[neuron][name] for name in fields}
-  values |= {'method': method, 'layer_sizes': SIZES}
+  values |= {'method': method, 'layers': '5,3'}
   config = dataclasses.replace(BASES[neuron], **values)
   network = config_lib.network_config(config, tiny_dataset())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
@@ -85,13 +85,13 @@ class ConfigTest(parameterized.TestCase):
 
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
-      layer_sizes='64, 20,30,10',
+      layers='20, 30,10',
       weight_bits=9,
       fraction_bits='8,7,6',
       rates='forward',
     )
     expected = ExperimentConfig(
-      layer_sizes=[64, 20, 30, 10],
+      layers='20,30,10',
       weight_bits=9,
       fraction_bits=(8, 7, 6),
       rates=('forward',),

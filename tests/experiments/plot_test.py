@@ -24,7 +24,7 @@ from tests.testing.experiments import small_digits
 
 def read_untrained(folder, **changes):
   """Reads the run of a network as it was initialized."""
-  changes |= {'layer_sizes': (64, 10), 'sampler': None}
+  changes |= {'layers': '10', 'sampler': None}
   task = make_task(folder, **changes)
   network = config_lib.network_config(task.config, small_digits())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))

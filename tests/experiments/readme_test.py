@@ -12,7 +12,7 @@ README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
 class ReadmeTest(absltest.TestCase):
   def test_costs(self):
     rows = results.read_csv('benchmark').query(
-      'method == "ssnn" and layers == "784-256-10" and sampler == "regular"'
+      'method == "ssnn" and layers == "256,10" and sampler == "regular"'
     )
     rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
     self.assertIn(
@@ -23,8 +23,8 @@ class ReadmeTest(absltest.TestCase):
       README,
     )
     rows = results.read_csv('settling').query(
-      'layers == "784-256-10" and tick == "" and wires == "" and '
-      'neuron != "stochastic"'
+      'layers == "256,10" and tick == "" and wires == "" and '
+      'neuron != "stochastic" and dataset == "fashion_mnist"'
     )
     rows = rows.set_index('num_steps')
     events = ['forward_events', 'error_events', 'coincidences']
@@ -43,7 +43,7 @@ class ReadmeTest(absltest.TestCase):
 
   def test_chip(self):
     study, runs = results.studies.load('chip'), results.read_csv('chip')
-    cells = 'layer_sizes == "784-256-10" and weight_bits == "12"'
+    cells = 'layers == "256,10" and weight_bits == "12"'
     rows = results.compare(runs, study).query(f'{cells} and num_steps == "8"')
     rows = rows.set_index('metric')
     difference = rows.loc['test_accuracy']

@@ -18,12 +18,12 @@ from tests.testing.experiments import call_run
 from tests.testing.experiments import small_digits
 
 # A run that is soon compiled.
-BASE = {'layer_sizes': (64, 10), 'num_epochs': 1, 'diagnostics': False}
+BASE = {'layers': '10', 'num_epochs': 1, 'diagnostics': False}
 SWEEP = studies.Sweep({'method': ('bp',), 'learning_rate': (0.5, 1.0)}, 3)
 SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,)}
-COLUMNS = 'layer_sizes', 'learning_rate'
+COLUMNS = 'layers', 'learning_rate'
 STUDY = studies.Study(sweeps=SWEEPS, base=BASE, columns=COLUMNS)
-ROW = {'dataset': 'digits', 'method': 'bp', 'layer_sizes': '64-10', 'seed': 0}
+ROW = {'dataset': 'digits', 'method': 'bp', 'layers': '10', 'seed': 0}
 ROW |= {'learning_rate': '0.5'}
 ROW |= {'test_accuracy': 0.9, 'num_eval_samples': 40, 'train_seconds': 1.0}
 ROW |= {'seeds_at_once': 2, 'params_sha256': '01234567', 'data_sha256': '0'}
@@ -57,8 +57,8 @@ class RepeatTest(FolderTestCase):
       (run,) = results.read(self.folder / 'run').to_dict('records')
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
-      found = self.repeat(rows, '--learning_rate=0.5', '--layer_sizes=64,10')
-    settings = 'method=bp, layer_sizes=64-10, learning_rate=0.5'
+      found = self.repeat(rows, '--learning_rate=0.5', '--layers=10')
+    settings = 'method=bp, layers=10, learning_rate=0.5'
     self.assertIn(f'tiny, digits, {settings}, seed=2', found)
     *_, heading, _, line = found
     self.assertStartsWith(heading, '| result ')

@@ -163,11 +163,11 @@ class TableTest(parameterized.TestCase):
   def test_figures_have_words_and_panels_of_rows_with_one_t(self):
     runs = pd.concat(
       [
-        make_runs([0.5] * 5, num_steps, layer_sizes=f'64-{hidden}-10')
-        for num_steps, hidden in (('4', 16), ('16', '16-16'), ('16', 32))
+        make_runs([0.5] * 5, num_steps, layers=f'{hidden},10')
+        for num_steps, hidden in (('4', 16), ('16', '16,16'), ('16', 32))
       ]
     )
-    study = dataclasses.replace(STUDY, columns=('layer_sizes', 'num_steps'))
+    study = dataclasses.replace(STUDY, columns=('layers', 'num_steps'))
     fig = results.draw(results.compare(runs, study), study)
     titles = [axes.get_title() for axes in fig.axes]
     hidden = 'digits, 16 hidden neurons, N, T = 4'
@@ -180,7 +180,7 @@ class RunsTest(FolderTestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)
-    line = {'layer_sizes': [64, 256, 10], 'num_eval_samples': 360}
+    line = {'layers': '256,10', 'num_eval_samples': 360}
     line |= {'params_sha256': digest, 'data_sha256': '0123456789abcdef'}
     line |= {'train_seconds': 12.34, 'accelerator': 'cpu'}
     record_run(
@@ -194,7 +194,7 @@ class RunsTest(FolderTestCase):
     self.write('c', seeds=(1,))
     runs = results.read(self.folder)
     self.assertEqual(list(runs['seed']), [0, 1])
-    self.assertEqual(list(runs['layer_sizes']), ['64-256-10'] * 2)
+    self.assertEqual(list(runs['layers']), ['256,10'] * 2)
 
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
@@ -203,7 +203,7 @@ class RunsTest(FolderTestCase):
     ann, own = results.read(self.folder).to_dict('records')
     names = 'num_steps', 'fraction_bits', 'rates', 'learning_rate'
     self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
-    cells = ['64', '10-9', 'inputs+forward', '1.0']
+    cells = ['64', '10,9', 'inputs+forward', '1.0']
     self.assertEqual([own[name] for name in names], cells)
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):
@@ -262,7 +262,7 @@ class RunsTest(FolderTestCase):
   def test_lines_and_reports_replace_those_of_the_same_setting(self):
     fields = {'weight_bits': 10, 'fraction_bits': (10, 9), 'num_steps': 16}
     self.write('runs/chip', method='chip', **fields)
-    line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 256, 10]}
+    line = {'dataset': 'digits', 'method': 'chip', 'layers': '256,10'}
     report = self.folder / 'report.json'
     line = json.dumps(line | fields | {'block_rams': 12}, indent=2)
     report.write_text(line)

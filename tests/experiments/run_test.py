@@ -83,7 +83,7 @@ class GridTest(parameterized.TestCase):
       'num_steps = 16 , 64 ; learning_rate = 0.1,3',
       {'num_steps': (16, 64), 'learning_rate': (0.1, 3.0)},
     ),
-    ('layer_sizes=64-128-10,none', {'layer_sizes': ('64,128,10', None)}),
+    ('layers=128-10,none', {'layers': ('128,10', None)}),
     ('ceiling=1,1e-3', {'ceiling': (1.0, 0.001)}),
     ('layers=conv4k3s2-10', {'layers': ('conv4k3s2,10',)}),
     (

@@ -28,11 +28,11 @@ from tests.testing.experiments import stop_at_call
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
-SSNN = {'layers': 'conv4k3s2,10', 'layer_sizes': None, 'num_steps': 40}
+SSNN = {'layers': 'conv4k3s2,10', 'num_steps': 40}
 SSNN |= {'learning_rate': 0.3, 'eval_every': 2, 'diagnostics': True}
 ANN = {'method': 'bp', 'eval_every': 2, 'diagnostics': True}
 # A network without hidden layers is compiled sooner.
-DEVICES = {'neuron': 'stochastic', 'layer_sizes': (64, 10), 'device': 'custom'}
+DEVICES = {'neuron': 'stochastic', 'layers': '10', 'device': 'custom'}
 DEVICES |= {'device_params': 'dw_min=0.01,dw_min_dtod=0.3', 'read_noise': 0.1}
 DEVICES |= {'learning_rate': 3.0, 'weight_decay': 0.0, 'eval_every': 1}
 
@@ -117,13 +117,13 @@ class TrainTest(FolderTestCase):
     *_, whole_line = train_lib.read_lines(task.folder)
     self.assertBetween(whole_line['peak_mib'], 50, 50_000)
     expected = {'seed': 1, 'neuron': neuron, 'sampler': 'bernoulli'}
-    expected |= {'layer_sizes': [64, 36, 10], 'accelerator': 'cpu'}
+    expected |= {'layers': 'conv4k3s2,10', 'accelerator': 'cpu'}
     expected |= {'num_train_samples': 100, 'num_eval_samples': 40}
     expected |= {'num_devices': 1}
     self.assertEqual(line, line | expected)
     # It names what the configuration does not, as results join both.
     config = config_lib.to_json(task.config)
-    shared = config.keys() & line.keys() - {'seed', 'layer_sizes'}
+    shared = config.keys() & line.keys() - {'seed'}
     self.assertEqual(line, line | {name: config[name] for name in shared})
     readout = 'winner' if is_stochastic else 'potential'
     self.assertEqual(line['test_accuracy'], line[f'test_accuracy_{readout}'])
@@ -190,7 +190,7 @@ class TrainTest(FolderTestCase):
   # Feedback depends on the key of the seed, which the state holds.
   @parameterized.parameters('relu', 'feedback_alignment')
   def test_baselines_are_recorded(self, name):
-    changes = {'layer_sizes': (64, 12, 10), 'dropout': 0.0, 'eval_every': 1}
+    changes = {'layers': '12,10', 'dropout': 0.0, 'eval_every': 1}
     changes |= {'diagnostics': True, 'method': name}
     task = make_task(self.folder / 'whole', **changes)
     (line,), _ = train(task)
@@ -208,7 +208,7 @@ class TrainTest(FolderTestCase):
     # With a constant learning rate a run has no memory but its parameters, so
     # that two runs equal a longer one: orders and spikes are not repeated.
     def make(name, **changes):
-      base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
+      base = {'num_seeds': 2, 'schedule': 'constant', 'layers': '10'}
       return make_task(self.folder / name, **base, eval_every=1, **changes)
 
     whole, half = make('whole', num_epochs=4), make('half', num_epochs=2)

@@ -15,7 +15,7 @@ from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import lines
 
 FLAGS = (
-  '--layer_sizes=64,6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
+  '--layers=6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
   '--dropout=0.1 --checkpoint_every=0 '
   '--neuron=stochastic --sampler=bernoulli'  # compiled sooner
 ).split()

@@ -20,7 +20,7 @@ from experiments import train
 from ssnn_jax import datasets
 
 CONFIG = config_lib.ExperimentConfig(
-  layer_sizes=(64, 12, 10),
+  layers='12,10',
   num_steps=10,
   sampler='bernoulli',  # random, and compiled sooner than 'sobol'
   batch_size=24,

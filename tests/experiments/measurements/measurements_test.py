@@ -16,7 +16,7 @@ import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import commands
 
-FEW = '--layer_sizes=64,5,10'
+FEW = '--layers=5,10'
 
 
 def measure(name, *arguments):
@@ -31,7 +31,7 @@ def measure(name, *arguments):
 @functools.cache
 def train_few():
   """Trains a small network on some digits; returns all three."""
-  fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
+  fields = {'layers': '5,10', 'num_steps': 8, 'weight_bits': 16}
   config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
   dataset = datasets.load('digits')
   few = datasets.Split(*(array[:160] for array in dataset.train))
@@ -72,8 +72,8 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('64-5-10', 'bipolar', 'regular', 2, 16),
-        ('64-5-10', 'stochastic', 'sobol', None, 16),
+        ('5,10', 'bipolar', 'regular', 2, 16),
+        ('5,10', 'stochastic', 'sobol', None, 16),
       ],
     )
     bipolar, stochastic = lines
