@@ -29,7 +29,6 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
-from ssnn_jax.config import WINNERS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
@@ -54,7 +53,7 @@ _CHIP = {'weight_bits', 'fraction_bits'}
 GRADED = {'digits', 'input_steps', 'num_winners'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'rates'}
+_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'exact'}
 
 
 class Method(NamedTuple):
@@ -81,6 +80,12 @@ def _observe(make_neurons):
   )
 
 
+def _exact(names, winner='softmax'):
+  """Returns the fields of a network of exact signals and its winner."""
+  winner = 'exact' if 'winners' in names else winner
+  return {'rates': tuple(x for x in names if x != 'winners'), 'winner': winner}
+
+
 def _feedback(config, key):
   key = jax.random.fold_in(key, training.Stream.FEEDBACK)
   return ssnn_jax.ssnn(config).init(key)
@@ -99,7 +104,9 @@ METHODS = {
     _without_key(ssnn_jax.ann),
     lambda config, key: ssnn_jax.observe.make_observe(
       # Expected spikes at its exact rates.
-      dataclasses.replace(config, rates=SIGNALS[config.neuron], winner='exact')
+      dataclasses.replace(
+        config, **_exact((*SIGNALS[config.neuron], 'winners'))
+      )
     ),
     set(),
   ),
@@ -179,7 +186,7 @@ def _flag(default, text, choices=(), heading='', **metadata):
 
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
 # '10,8'; in names and grids dashes separate.
-LISTS = {'rates': str, 'fraction_bits': int}
+LISTS = {'exact': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
 
 
@@ -248,12 +255,14 @@ class ExperimentConfig:
   )
   ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
   winner: str = _flag(
-    'softmax', 'winner of a tick: of the softmax, a race, or exact', WINNERS
+    'softmax',
+    'winner of a tick: of the softmax, or of a race of stochastic neurons',
+    ['softmax', 'race'],
   )
-  rates: tuple[str, ...] = _flag(
+  exact: tuple[str, ...] = _flag(
     (),
-    'exact values instead of spikes in some of inputs,forward,backward of '
-    'bipolar neurons, or forward,backward,update of stochastic ones',
+    'exact values instead of spikes in some of inputs,forward,backward,winners '
+    'of bipolar neurons, or forward,backward,update,winners of stochastic ones',
   )
   weight_bits: int | None = _flag(
     None,
@@ -470,7 +479,7 @@ def _read_list(name, kind, value):
   parts = value if isinstance(value, list | tuple) else [value]
   try:
     values = tuple(kind(str(part)) for part in parts)
-    is_list = len(values) > 1 or name == 'rates'
+    is_list = len(values) > 1 or name == 'exact'
     return values if is_list else values[0]
   except (ValueError, IndexError):
     what = 'whole numbers' if kind is int else 'numbers'
@@ -611,8 +620,7 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'ceiling', 'rates', 'winner', 'sampler', 'dropout'}
-  same |= {'read_noise', *GRADED}
+  same = {'num_steps', 'ceiling', 'sampler', 'dropout', 'read_noise', *GRADED}
   values = {name: getattr(config, name) for name in same}
   weight_bits = config.weight_bits
   if config.method == CHIP:
@@ -627,9 +635,18 @@ def network_config(
   checks.check_field(
     config, 'augment', is_image or not config.augment, expected
   )
+  neuron = 'stochastic' if is_drawn else config.neuron
+  names = *SIGNALS[neuron], 'winners'
+  expected = f'names among {", ".join(names)}'
+  checks.check_field(config, 'exact', {*config.exact} <= {*names}, expected)
+  is_one = config.winner == 'softmax' or 'winners' not in config.exact
+  checks.check_field(
+    config, 'winner', is_one, 'softmax, whose winners are exact'
+  )
   network = ssnn_jax.NetworkConfig(
     **_layers(config, dataset),
-    neuron='stochastic' if is_drawn else config.neuron,
+    **_exact(config.exact, config.winner),
+    neuron=neuron,
     input_gain=input_gain,
     weight_bits=weight_bits,
     **values,

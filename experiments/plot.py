@@ -55,7 +55,7 @@ _AT_ONCE, _NUM_PLAYED = 100, 500  # samples
 _MAX_CLASSES = 10  # that are printed
 _WITHOUT_SPIKES = (
   '--workdir holds a network of {}, whose signals are not all spikes; give a '
-  'run of --method=ssnn or chip without --rates, or --sample or --image alone.'
+  'run of --method=ssnn or chip without --exact, or --sample or --image alone.'
 )
 _LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 

@@ -112,7 +112,7 @@ _WORDS = {
     'cifar10': 'CIFAR-10',
     'random': 'random images',
   },
-  'rates': {'': 'spikes', 'forward+backward+update': 'all'},
+  'exact': {'': 'nothing'},
   'method': {'bp': 'ANN, products'},
   'neuron': {studies.UNIT_SPIKES: 'unit spikes, version 0.5'},
   'wires': {'unit': 'unit spikes'},
@@ -140,9 +140,10 @@ _IN_FIGURES = {
   'forward': 'exact forward pass',
   'backward': 'exact backward pass',
   'update': 'exact update',
-  'forward+backward+update': 'exact passes and update',
+  'forward,backward,update': 'exact passes and update',
+  'nothing': 'all spikes',
+  'winners': 'exact softmax',
   'softmax': '',
-  'exact': 'exact softmax',
   'race': 'race of spikes',
   'custom': '',
   'gokmen_vlasov': 'Gokmen and Vlasov',
@@ -234,7 +235,7 @@ def write(name: str, value: Any) -> str:
   if name in DIGESTS:
     return value[:8]  # hexadecimal digits
   if isinstance(value, list | tuple):
-    return ('+' if name == 'rates' else ',').join(map(str, value))
+    return ','.join(map(str, value))
   return '' if value is None else str(value)
 
 
@@ -629,7 +630,7 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   for axes in grid.flat[len(parts) :]:
     axes.remove()
   for axes, (title, part) in zip(grid.flat, parts):
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, wrap=True)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
     _draw_panel(axes, part, study, is_curves, looks)
@@ -680,7 +681,8 @@ def _label(row, names):
 
 def _describe(name, value):
   """Describes the value of a field in a figure."""
-  word = _IN_FIGURES.get(value, _word(name, value))
+  word = _word(name, value)
+  word = _IN_FIGURES.get(value, _IN_FIGURES.get(word, word))
   if name == 'layers':
     hidden = re.fullmatch(r'([\d×,]+),\d+', word)
     return f'{hidden[1]} hidden neurons' if hidden else word

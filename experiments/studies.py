@@ -330,25 +330,21 @@ STUDIES['cifar10'] = Study(
 )
 
 
-_EXACT = (), ('inputs',), ('forward',), ('backward',)
+_EXACT = (), ('inputs',), ('forward',), ('backward',), ('winners',)
 
 
 def _attribute(num_steps, base):
   """Sweeps what is exact instead of spikes, one signal at a time."""
   grid = {'num_steps': (num_steps,), **_BIPOLAR}
   return (
-    Sweep(grid | {'rates': _EXACT}, 5, base),
-    Sweep(grid | {'winner': ('exact',)}, 5, base),
+    Sweep(grid | {'exact': _EXACT}, 5, base),
     Sweep(grid | {'sampler': ('sobol',)}, 5, base),
   )
 
 
-def _exchange(**grid):
-  """Sweeps what is exact instead of spikes of stochastic neurons."""
-  return Sweep({'num_steps': (16,), **grid}, 5, _OF_BERNOULLI)
-
-
 _PASSES = 'forward', 'backward', 'update'
+_OF_PASSES = (), *((name,) for name in (*_PASSES, 'winners')), _PASSES
+_T64 = {'num_steps': (64,)}
 STUDIES['attribution'] = Study(
   question=(
     'Which use of spikes costs accuracy, and can a race of spikes replace the '
@@ -356,11 +352,8 @@ STUDIES['attribution'] = Study(
   ),
   sweeps={
     'digits': (
-      Sweep(
-        {'num_steps': (64,), 'winner': ('softmax', 'exact', 'race')},
-        10,
-        _OF_BERNOULLI,
-      ),
+      Sweep({**_T64, 'winner': ('softmax', 'race')}, 10, _OF_BERNOULLI),
+      Sweep({**_T64, 'exact': (('winners',),)}, 10, _OF_BERNOULLI),
     ),
     'fashion_mnist': (
       *_attribute(4, _TUNED['fashion_mnist']),
@@ -369,13 +362,12 @@ STUDIES['attribution'] = Study(
         {'layers': SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
         | {'batch_size': 128, 'dropout': 0.1},
       ),
-      _exchange(rates=((), *((name,) for name in _PASSES), _PASSES)),
-      _exchange(winner=('exact',)),
+      Sweep({'num_steps': (16,), 'exact': _OF_PASSES}, 5, _OF_BERNOULLI),
     ),
   },
   base={'diagnostics': False},
   columns=(
-    *('layers', 'neuron', 'sampler', 'rates', 'winner', 'num_steps'),
+    *('layers', 'neuron', 'sampler', 'exact', 'winner', 'num_steps'),
     *('num_epochs', 'dropout', 'weight_decay'),
   ),
   metrics=('test_accuracy', 'test_accuracy_rate'),

@@ -554,7 +554,7 @@ def _measure(task, network, mesh, programs, state, accuracy, splits):
   if config.diagnostics and config_lib.METHODS[config.method].has_pulses:
     # At weights that do not depend on T: of the ANN after one epoch.
     changes = {'method': config_lib.ANN, 'device': config_lib.IDEAL}
-    changes |= {'device_params': '', 'rates': (), 'diagnostics': False}
+    changes |= {'device_params': '', 'exact': (), 'diagnostics': False}
     of_ann = dataclasses.replace(_shared(config), **changes)
     ann = make_programs(of_ann, network, mesh, len(train_set[1]))
     start = ann.start(*_start_args(task, (None, 0)))

@@ -199,11 +199,11 @@ class RunsTest(FolderTestCase):
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
     bits = {'weight_bits': 12, 'fraction_bits': (10, 9)}
-    self.write('own', **bits, rates=('inputs', 'forward'))
+    self.write('own', **bits, exact=('inputs', 'forward'))
     ann, own = results.read(self.folder).to_dict('records')
-    names = 'num_steps', 'fraction_bits', 'rates', 'learning_rate'
+    names = 'num_steps', 'fraction_bits', 'exact', 'learning_rate'
     self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
-    cells = ['64', '10,9', 'inputs+forward', '1.0']
+    cells = ['64', '10,9', 'inputs,forward', '1.0']
     self.assertEqual([own[name] for name in names], cells)
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):

@@ -56,7 +56,7 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--digits=1', '--rates=inputs'), {'digits': 1, 'rates': ('inputs',)}),
+      (('--digits=1', '--exact=inputs'), {'digits': 1, 'exact': ('inputs',)}),
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
@@ -117,7 +117,7 @@ class GridTest(parameterized.TestCase):
       'dataset=emnist/balanced',
       ['bp,dataset=emnist-balanced', 'dataset=emnist-balanced'],
     ),
-    ('rates=none,inputs', ['bp', 'rates=none', 'rates=inputs']),
+    ('exact=none,inputs', ['bp', 'exact=none', 'exact=inputs']),
   )
   def test_settings_are_named_by_the_varied_fields(self, text, expected):
     found = run.list_settings(BASE, [Sweep(run.parse_grid(text))])
