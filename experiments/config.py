@@ -443,11 +443,18 @@ FLAGS = {
   if field.metadata['help']
 }
 HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
-_DEFINE = {
-  bool: flags.DEFINE_boolean,
-  **dict.fromkeys((int, int | None), flags.DEFINE_integer),
-  **dict.fromkeys((float, float | None), flags.DEFINE_float),
+_PARSERS = {
+  bool: flags.BooleanParser(),
+  **dict.fromkeys((int, int | None), flags.IntegerParser()),
+  **dict.fromkeys((float, float | None), flags.FloatParser()),
 }
+
+
+def parser(field: dataclasses.Field) -> flags.ArgumentParser:
+  """Returns the parser of the flag of a field, and of its values in grids."""
+  choices = field.metadata['choices']
+  text = flags.EnumParser(choices) if choices else flags.ArgumentParser()
+  return _PARSERS.get(field.type, text)
 
 
 def define_flags(
@@ -460,14 +467,38 @@ def define_flags(
     field = FLAGS[name]
     default = None if 'by_dataset' in field.metadata else field.default
     default = (defaults or {}).get(name, default)
-    text, choices = field.metadata['help'], field.metadata['choices']
-    if choices:
-      flags.DEFINE_enum(name, default, choices, text)
-    elif field.type in _DEFINE:
-      _DEFINE[field.type](name, default, text)
+    text = field.metadata['help']
+    if field.type is bool:
+      flags.DEFINE_boolean(name, default, text)
     else:
       default = None if default is None else _write(default)
-      flags.DEFINE_string(name, default, text)
+      flags.DEFINE(parser(field), name, default, text)
+
+
+def define_sweep_flags() -> None:
+  """Defines the flags of settings that vary: --grid and --num_seeds."""
+  flags.DEFINE_multi_string(
+    'grid',
+    None,
+    "fields and their values, as 'num_steps=16,64;layers=32-10,64-10'; "
+    'the ANN is also trained unless it lists methods',
+  )
+  flags.DEFINE_integer(
+    'num_seeds',
+    None,
+    'seeds of each setting, counted from --seed; default: 1, the number of the '
+    'study, or 5 for --grid',
+    lower_bound=1,
+  )
+
+
+def given_fields() -> dict[str, Any]:
+  """Returns the fields of a configuration whose flags are given."""
+  return {
+    name: absolute(name, flags.FLAGS[name].value)
+    for name in FIELDS
+    if flags.FLAGS[name].present
+  }
 
 
 def _read_list(name, kind, value):

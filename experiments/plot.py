@@ -27,6 +27,7 @@ from PIL import ImageOps
 
 from experiments import command
 from experiments import config as config_lib
+from experiments import records
 from experiments import results
 from experiments import train
 import ssnn_jax
@@ -62,7 +63,7 @@ _LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 
 def read_epochs(folder: pathlib.Path) -> pd.DataFrame:
   """Reads the epochs of all seeds of a run, finished or not, one a row."""
-  epochs = train.read_lines(folder, 'epoch')
+  epochs = records.read_lines(folder, 'epoch')
   if not epochs:
     raise ssnn_jax.UserError(
       f'{folder} holds no epoch of a run; wait for its first checkpoint.'
@@ -108,7 +109,7 @@ def show(workdir: pathlib.Path) -> None:
 
   A sweep has the table and the figure of `results.show`.
   """
-  if not (workdir / train.CONFIG).exists():
+  if not (workdir / records.CONFIG).exists():
     results.show(workdir)
     return
   epochs = read_epochs(workdir)
@@ -138,8 +139,8 @@ def read_trained(
   """
   network_config, params = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
-  if (workdir / train.CONFIG).exists():
-    config = train.read_task(workdir).config
+  if (workdir / records.CONFIG).exists():
+    config = records.read_task(workdir).config
     make = config_lib.METHODS[config.method].make
     seed = config.seed if seed is None else seed
     try:

@@ -11,7 +11,6 @@ where s of accuracies is at least one test sample. If all numbers come from such
 seeds, the probability that any is *outside* is 5 % (Bonferroni).
 """
 
-from collections.abc import Callable
 from collections.abc import Iterable
 import dataclasses
 import math
@@ -24,8 +23,10 @@ import pandas as pd
 from scipy import special
 
 from experiments import config as config_lib
+from experiments import records
 from experiments import results
 from experiments import studies
+from experiments import sweeps
 from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
@@ -33,9 +34,16 @@ from ssnn_jax import datasets
 _GROUP = ['study', 'dataset']
 
 
+def list_names(name: str) -> list[str]:
+  """Lists studies by the name of one, or all that are recorded by 'all'."""
+  if name != 'all':
+    studies.load(name)  # refuses a name that there is not
+    return [name]
+  return results.list_recorded()
+
+
 def repeat(
   names: Iterable[str],
-  list_settings: Callable[[str, str, str], list[config_lib.ExperimentConfig]],
   given: dict[str, Any],
   options: config_lib.Options,
   seconds: float,
@@ -45,8 +53,7 @@ def repeat(
 
   Runs of the studies that have the given columns, without measurements, are
   begun in an order drawn by the seed, if by their record they end in the given
-  seconds. `list_settings` lists the configurations of the sweeps of a study for
-  a data set, and its name or file.
+  seconds.
 
   Returns whether all numbers are equal or within their intervals; raises
   `UserError` if no run is repeated.
@@ -62,7 +69,7 @@ def repeat(
     print(_describe(row), flush=True)
     left.pop(group, None)
     try:
-      new = _train(row, list_settings, options)
+      new = _train(row, options)
     except ssnn_jax.UserError as error:
       missing.add(group)
       print(f'{", ".join(group)}: {error}', flush=True)
@@ -97,7 +104,7 @@ def list_cells(
   lines = []
   for config in configs:
     network = config_lib.network_config(config, dataset)
-    lines.append(config_lib.to_json(config) | train.describe(config, network))
+    lines.append(config_lib.to_json(config) | records.describe(config, network))
   fields = results.setting_fields(study)
   return [*results.to_frame(lines)[fields].itertuples(index=False, name=None)]
 
@@ -131,13 +138,16 @@ def _order(runs, seconds, seed):
   return runs.assign(turn=turn).sort_values(['turn', 'seconds'])
 
 
-def _train(row, list_settings, options):
+def _train(row, options):
   """Trains a run again; returns its numbers."""
   study, dataset = studies.load(row['study']), row['dataset']
   file = pathlib.Path(options.data_dir, f'{dataset}.npz')
   source = str(file) if file.exists() else dataset
   load = lambda config: train.load(config, options.data_dir, options.download)
-  configs = list_settings(row['study'], dataset, source)
+  settings = sweeps.list_settings(
+    sweeps.make_base(study, source, {}), study.find_sweeps(dataset)
+  )
+  configs = [config for config, _ in settings.values()]
   known = dict(zip(list_cells(study, configs, load(configs[0])), configs))
   if row['setting'] not in known:
     raise ssnn_jax.UserError(
@@ -145,7 +155,7 @@ def _train(row, list_settings, options):
     )
   config = dataclasses.replace(known[row['setting']], seed=int(row['seed']))
   with tempfile.TemporaryDirectory() as folder:
-    task = train.Task(config, 1, pathlib.Path(folder, 'run'))
+    task = records.Task(config, 1, pathlib.Path(folder, 'run'))
     train.train(task, load(config), options)
     (new,) = results.read(task.folder).to_dict('records')
   return new

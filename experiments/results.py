@@ -30,8 +30,8 @@ import pandas as pd
 
 from experiments import command
 from experiments import config as config_lib
+from experiments import records
 from experiments import studies
-from experiments import train
 import ssnn_jax
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
@@ -187,11 +187,11 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
     lines = workdir.read_text().rpartition('\n')[0].splitlines()
     return to_frame(x for x in map(json.loads, lines) if 'event' not in x)
   runs = {}
-  for file in sorted(workdir.rglob(train.METRICS)):
-    recorded = json.loads((file.parent / train.CONFIG).read_text())
+  for file in sorted(workdir.rglob(records.METRICS)):
+    recorded = json.loads((file.parent / records.CONFIG).read_text())
     config = config_lib.DEFAULTS | recorded
     config.pop('num_seeds', None)
-    for line in train.read_lines(file.parent, 'final'):
+    for line in records.read_lines(file.parent, 'final'):
       key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
       known = runs.setdefault(key, config | line)
       if known.get('params_sha256') != line.get('params_sha256'):

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments import records
 from experiments import results
 from experiments import studies
-from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
@@ -576,7 +576,7 @@ class CommandsTest(parameterized.TestCase):
     tiny = '--method=bp --num_epochs=1 --layers=4,10'
     experiments.call_run('--workdir=finished', *tiny.split())
     shutil.copytree('finished', 'unfinished')
-    (cls.folder / 'unfinished' / train.METRICS).unlink()
+    (cls.folder / 'unfinished' / records.METRICS).unlink()
     for name in ('others', 'swept'):
       (cls.folder / name).mkdir()
     (cls.folder / 'dangling').symlink_to('nowhere')

@@ -149,6 +149,7 @@ def _measure():
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_string('faults', _FAULTS, 'faults, separated by semicolons.')
   flags.DEFINE_boolean('learn', False, 'also learn with each fault.')
   flags.DEFINE_integer('num_batches', 8, 'test batches to play.', 1)

@@ -81,6 +81,7 @@ def _measure():
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
   flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

@@ -9,11 +9,18 @@ from typing import Any
 from absl import flags
 
 from experiments import config as config_lib
-from experiments import folders
-from experiments import run
+from experiments import records
+from experiments import sweeps
 import ssnn_jax
 
 FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # --help has those of a measurement alone
+
+
+def define_flags() -> None:
+  """Defines the flags of `experiments.run` that describe settings."""
+  config_lib.define_flags()
+  config_lib.define_sweep_flags()
 
 
 def list_settings() -> list[config_lib.ExperimentConfig]:
@@ -21,9 +28,10 @@ def list_settings() -> list[config_lib.ExperimentConfig]:
 
   Each of `--grid` also has the ANN, the first of all, unless it has methods.
   """
-  given = run.given_fields()
+  given = config_lib.given_fields()
   base = config_lib.default(**{'dataset': FLAGS.dataset} | given)
-  settings = run.list_settings(base, run.find_sweeps(given))
+  found = sweeps.find_sweeps(given, FLAGS.grid, num_seeds=FLAGS.num_seeds)
+  settings = sweeps.list_settings(base, found)
   return [config for config, _ in settings.values()]
 
 
@@ -59,7 +67,7 @@ def write(module: str, measured: Iterable[dict[str, Any]]) -> None:
   Fields of lines have types of JSON.
   """
   words = shlex.join(['python', '-m', module, *sys.argv[1:]])
-  header = {'event': 'header', 'command': words, **folders.environment()}
+  header = {'event': 'header', 'command': words, **records.environment()}
   for line in measured:
     if header:  # not before the first line: flags may be invalid
       print(json.dumps(header))

@@ -231,6 +231,7 @@ def _measure():
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_string(
     'wires',
     '',

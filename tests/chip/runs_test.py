@@ -6,6 +6,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import config as config_lib
+from experiments import records
 from experiments import train
 from ssnn_jax.runs import checkpoints
 from tests.testing.experiments import lines
@@ -31,7 +32,7 @@ class ChipRunsTest(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
   def make_task(self, name):
-    return train.Task(CONFIG, 2, self.folder / name)
+    return records.Task(CONFIG, 2, self.folder / name)
 
   def test_stopped_task_ends_like_an_uninterrupted_one(self):
     dataset = train.load(CONFIG)

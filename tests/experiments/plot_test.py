@@ -12,6 +12,7 @@ from PIL import Image
 
 from experiments import config as config_lib
 from experiments import plot
+from experiments import records
 from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
@@ -51,7 +52,7 @@ class PlotTest(FolderTestCase):
       for seed in (0, 1)
     ]
     text = ''.join(f'{json.dumps(line)}\n' for line in lines)
-    (self.folder / train.METRICS).write_text(text)
+    (self.folder / records.METRICS).write_text(text)
     fig = plot.draw(plot.read_epochs(self.folder))
     loss, rates, accuracy = [
       {line.get_label(): [*map(list, line.get_data())] for line in axes.lines}

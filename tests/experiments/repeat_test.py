@@ -8,6 +8,7 @@ from absl.testing import parameterized
 import pandas as pd
 
 from experiments import config as config_lib
+from experiments import records
 from experiments import repeat
 from experiments import results
 from experiments import studies
@@ -53,7 +54,7 @@ class RepeatTest(FolderTestCase):
     )
     with mock.patch.object(train, 'load', of_digits):
       with contextlib.redirect_stdout(None):
-        train.train(train.Task(config, 1, self.folder / 'run'), data)
+        train.train(records.Task(config, 1, self.folder / 'run'), data)
       (run,) = results.read(self.folder / 'run').to_dict('records')
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]

@@ -10,9 +10,9 @@ from absl.testing import parameterized
 import numpy as np
 import pandas as pd
 
+from experiments import records
 from experiments import results
 from experiments import studies
-from experiments import train
 from experiments.config import ExperimentConfig
 import ssnn_jax
 from tests.testing.experiments import FolderTestCase
@@ -184,7 +184,7 @@ class RunsTest(FolderTestCase):
     line |= {'params_sha256': digest, 'data_sha256': '0123456789abcdef'}
     line |= {'train_seconds': 12.34, 'accelerator': 'cpu'}
     record_run(
-      train.Task(config, len(seeds), self.folder / name),
+      records.Task(config, len(seeds), self.folder / name),
       numbers=lambda own: line | {'test_accuracy': accuracy + 0.01 * own.seed},
     )
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from experiments import config as config_lib
 from experiments import launch
+from experiments import records
 from experiments import results
 from experiments import run
 from experiments import studies
+from experiments import sweeps
 from experiments import train
 from experiments.config import ExperimentConfig
 from experiments.measurements import lines
@@ -60,7 +62,7 @@ class FlagsTest(parameterized.TestCase):
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
-        config = run.make_task(run.given_fields()).config
+        config = run.make_task(config_lib.given_fields()).config
         *_, measured = lines.list_settings()
       expected = dataclasses.replace(default, **changes)
       self.assertEqual((config, measured), (expected, expected))
@@ -94,7 +96,7 @@ class GridTest(parameterized.TestCase):
     ('folds=none,3,3', {'folds': (None, 3)}),
   )
   def test_values_have_the_type_of_their_flag(self, text, expected):
-    self.assertEqual(repr(run.parse_grid(text)), repr(expected))
+    self.assertEqual(repr(sweeps.parse_grid(text)), repr(expected))
 
   @parameterized.parameters(
     ('num_steps=1,4', ['bp', 'num_steps=1', 'num_steps=4']),
@@ -120,11 +122,11 @@ class GridTest(parameterized.TestCase):
     ('exact=none,inputs', ['bp', 'exact=none', 'exact=inputs']),
   )
   def test_settings_are_named_by_the_varied_fields(self, text, expected):
-    found = run.list_settings(BASE, [Sweep(run.parse_grid(text))])
+    found = sweeps.list_settings(BASE, [Sweep(sweeps.parse_grid(text))])
     self.assertEqual([*found], expected)
 
   def test_several_grids_have_each_setting_once_with_most_seeds(self):
-    found = run.list_settings(
+    found = sweeps.list_settings(
       BASE,
       [
         Sweep({'num_steps': (1, 4)}, 2),
@@ -140,7 +142,7 @@ class PlanTest(FolderTestCase):
     """Returns the seeds of the planned tasks, by their folders."""
     base = dataclasses.replace(CONFIG, **changes)
     sweep = Sweep({'method': ('ssnn',), 'num_steps': (4,)}, num_seeds)
-    tasks = run.plan(base, [sweep], self.folder, seeds_at_once)
+    tasks = sweeps.plan(base, [sweep], self.folder, seeds_at_once)
     for name, task in tasks.items():
       self.assertEqual(self.folder / name.replace(', ', '/'), task.folder)
       self.assertEqual(task.config.num_steps, 4)
@@ -166,7 +168,7 @@ class SweepTest(FolderTestCase):
   def launch(self, tasks, workdir, report, options):
     """Records the tasks of a launcher with made-up results."""
     del options
-    self.assertTrue((workdir / train.SWEEP).exists())
+    self.assertTrue((workdir / records.SWEEP).exists())
     for number, (name, function) in enumerate(tasks.items(), 1):
       self.tasks.append(function.args[0])
       accuracy = lambda config: {'test_accuracy': 0.9 + 0.01 * config.seed}
@@ -209,7 +211,7 @@ class SweepTest(FolderTestCase):
     )
     self.assertEqual({task.config.num_epochs for task in self.tasks}, {2})
     self.assertTrue(all(task.config.diagnostics for task in self.tasks))
-    text = (self.folder / train.SWEEP).read_text()
+    text = (self.folder / records.SWEEP).read_text()
     line = f'python -m experiments.run --workdir={self.folder} --study=noise'
     self.assertEqual(
       json.loads(text), {'study': 'noise', 'dataset': 'digits', 'command': line}
@@ -250,7 +252,7 @@ class OneTest(FolderTestCase):
     task = make_task(self.folder, seed=3, num_seeds=2)
     record_run(task, 'epoch')
     with flags_of_run(f'--workdir={self.folder}', '--resume'):
-      self.assertEqual(run.make_task(run.given_fields()), task)
+      self.assertEqual(run.make_task(config_lib.given_fields()), task)
 
   def test_finished_run_is_described_and_not_trained(self):
     record_run(make_task(self.folder), numbers=lambda config: {'loss': None})

@@ -8,8 +8,8 @@ from absl.testing import parameterized
 from experiments import config as config_lib
 from experiments import repeat
 from experiments import results
-from experiments import run
 from experiments import studies
+from experiments import sweeps
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
 
@@ -31,7 +31,7 @@ def find_settings(name, dataset):
   if dataset == 'emnist47':  # a file, whose rate its sweeps have
     default = config_lib.ExperimentConfig('emnist47.npz')
   base = dataclasses.replace(default, **study.base)
-  settings = run.list_settings(base, study.find_sweeps(dataset))
+  settings = sweeps.list_settings(base, study.find_sweeps(dataset))
   configs, numbers = zip(*settings.values())
   cells = repeat.list_cells(study, configs, data)
   return dict(zip(cells, map(list, map(range, numbers)), strict=True))

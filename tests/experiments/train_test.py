@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from experiments import config as config_lib
+from experiments import records
 from experiments import train as train_lib
 import ssnn_jax
 from ssnn_jax import datasets
@@ -114,7 +115,7 @@ class TrainTest(FolderTestCase):
     names = {'params_sha256', 'data_sha256', 'commit', 'ssnn_jax', 'jax'}
     names |= readouts | {'test_accuracy', 'test_accuracy_rate'}
     self.assertContainsSubset(names, line)
-    *_, whole_line = train_lib.read_lines(task.folder)
+    *_, whole_line = records.read_lines(task.folder)
     self.assertBetween(whole_line['peak_mib'], 50, 50_000)
     expected = {'seed': 1, 'neuron': neuron, 'sampler': 'bernoulli'}
     expected |= {'layers': 'conv4k3s2,10', 'accelerator': 'cpu'}
@@ -160,9 +161,9 @@ class TrainTest(FolderTestCase):
 
   @parameterized.parameters(
     (1, checkpoints, 'save'),  # before the first checkpoint
-    (1, train_lib, '_write'),  # after it
+    (1, records, 'write_lines'),  # after it
     (1, train_lib, '_measure'),  # after the last epoch
-    (4, train_lib, '_write'),  # before the final record
+    (4, records, 'write_lines'),  # before the final record
   )
   def test_stopped_task_ends_like_an_uninterrupted_one(self, *call):
     to_json = config_lib.to_json
@@ -174,9 +175,9 @@ class TrainTest(FolderTestCase):
     with mock.patch.object(config_lib, 'to_json', of_old):
       with stop_at_call(self, *call):
         train(task)
-    self.assertFalse(train_lib.is_finished(task))
+    self.assertFalse(records.is_finished(task))
     self.assertEqual(train(task)[0], self.ann_lines)
-    *_, line = train_lib.read_lines(task.folder)
+    *_, line = records.read_lines(task.folder)
     is_resumed = call != (1, checkpoints, 'save')
     self.assertLen(line['restored_epochs'], int(is_resumed))
 
@@ -247,7 +248,7 @@ class TrainTest(FolderTestCase):
       jax.tree.map(np.testing.assert_array_equal, of_seed, own)
 
   def test_finished_task_is_skipped(self):
-    metrics = self.anns.folder / train_lib.METRICS
+    metrics = self.anns.folder / records.METRICS
     before = metrics.read_bytes()
     with mock.patch.object(loop, 'run') as run:
       train(self.anns)
@@ -260,7 +261,7 @@ class TrainTest(FolderTestCase):
     def remove(*args):
       save(*args)
       args[0].wait_until_finished()
-      (task.folder / train_lib.CONFIG).unlink()  # the rest may come back
+      (task.folder / records.CONFIG).unlink()  # the rest may come back
       (task.folder / 'network.npz').unlink()
 
     with mock.patch.object(checkpoints, 'save', remove):

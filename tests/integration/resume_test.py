@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from experiments import train
+from experiments import records
 import ssnn_jax
 from ssnn_jax.runs import files
 from tests.testing import commands
@@ -74,7 +74,7 @@ class DisturbedTest(FolderTestCase):
     self.assertEqual(output.splitlines()[-1], f'record: {killed}')
     for event in ('epoch', 'final'):
       self.assertEqual(lines(killed, event), lines(whole, event), delays)
-    *_, final = train.read_lines(killed)
+    *_, final = records.read_lines(killed)
     digest = files.sha256(ssnn_jax.load(killed).params)
     self.assertEqual(digest, final['params_sha256'])
     starts = final['restored_epochs']
@@ -99,11 +99,11 @@ class DisturbedTest(FolderTestCase):
     is_gone = lambda pid: not os.path.exists(f'/proc/{pid}')
     when(lambda: all(map(is_gone, workers)))
     # The workers have ended with their launcher, not with their tasks.
-    folders = [path.parent for path in killed.rglob(train.CONFIG)]
+    folders = [path.parent for path in killed.rglob(records.CONFIG)]
     self.assertLess(sum(bool(lines(folder)) for folder in folders), 2)
     for workdir in (killed, whole):
       self.run_to_end(f'--workdir={workdir}', *GRID)
-    folders = [path.parent for path in killed.rglob(train.CONFIG)]
+    folders = [path.parent for path in killed.rglob(records.CONFIG)]
     self.assertLen(folders, 2)
     for folder in folders:
       undisturbed = whole / folder.relative_to(killed)
