@@ -33,10 +33,10 @@ import pandas as pd
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import results
-from experiments import train
 from experiments.measurements import lines
+from experiments.runs import config as config_lib
+from experiments.runs import train
+from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
@@ -223,7 +223,7 @@ def _to_table(measured):
   caption = ', '.join(f'{_HEADINGS[x]} {values[x].pop()}' for x in shared)
   write = lambda cell: f'{cell:.3g}' if isinstance(cell, float) else str(cell)
   frame = frame.drop(columns=shared).rename(columns=_HEADINGS).map(write)
-  return f'{caption}:\n\n{results.write_table(frame)}'
+  return f'{caption}:\n\n{tables.write_table(frame)}'
 
 
 def main() -> None:

@@ -26,10 +26,10 @@ from PIL import Image
 from PIL import ImageOps
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import records
-from experiments import results
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
+from experiments.studies import pages
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import datasets
@@ -107,10 +107,10 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
 def show(workdir: pathlib.Path) -> None:
   """Prints the last epoch of each seed, and draws the curves of a run.
 
-  A sweep has the table and the figure of `results.show`.
+  A sweep has the table and the figure of `pages.show`.
   """
   if not (workdir / records.CONFIG).exists():
-    results.show(workdir)
+    pages.show(workdir)
     return
   epochs = read_epochs(workdir)
   print(epochs.groupby('seed').last().T.to_string(float_format='{:.4g}'.format))

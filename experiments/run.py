@@ -22,11 +22,11 @@ from absl import flags
 import numpy as np
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import records
-from experiments import studies
-from experiments import sweeps
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import sweeps
+from experiments.runs import train
+from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
@@ -96,14 +96,14 @@ def _run_sweep(given):
   described = {'study': FLAGS.study, 'dataset': dataset, 'command': line}
   with _interruptible(workdir):
     sweeps.run(tasks, workdir, described, options)
-  from experiments import results  # matplotlib and pandas
+  from experiments.studies import pages
 
-  results.show(workdir)
+  pages.show(workdir)
 
 
 def _repeat(given):
   """Repeats recorded runs; ends with an error if their numbers are others."""
-  from experiments import repeat  # matplotlib and pandas
+  from experiments.studies import repeat  # matplotlib and pandas
 
   if not FLAGS.study:
     raise ssnn_jax.UserError('--quick needs a --study, or --study=all.')

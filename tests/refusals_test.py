@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import records
-from experiments import results
-from experiments import studies
+from experiments.runs import records
+from experiments.studies import frames
+from experiments.studies import pages
+from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
@@ -484,13 +485,13 @@ class CallsTest(parameterized.TestCase):
   def test_page_without_marks(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'online.md').write_text('# ANN\n<!-- table -->\nmy own words')
-    csv = results.path('online').read_text()
-    with mock.patch.object(results, 'FOLDER', folder):
-      results.path('online').write_text(csv)
+    csv = frames.path('online').read_text()
+    with mock.patch.object(frames, 'FOLDER', folder):
+      frames.path('online').write_text(csv)
       with self.assertRaisesRegex(
         ssnn_jax.UserError, 'online.md lacks the marks'
       ):
-        results.write_page('online')
+        pages.write_page('online')
     self.assertIn('my own words', (folder / 'online.md').read_text())
 
 

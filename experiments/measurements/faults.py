@@ -21,10 +21,10 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments import train
-from experiments.config import ExperimentConfig
 from experiments.measurements import lines
 from experiments.measurements import settling
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import realtime

@@ -14,10 +14,10 @@ import jax
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import train
 from experiments.measurements import lines
 from experiments.measurements import update_error
+from experiments.runs import config as config_lib
+from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog

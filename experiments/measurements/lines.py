@@ -8,9 +8,9 @@ from typing import Any
 
 from absl import flags
 
-from experiments import config as config_lib
-from experiments import records
-from experiments import sweeps
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import sweeps
 import ssnn_jax
 
 FLAGS = flags.FLAGS

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets

@@ -5,9 +5,9 @@ import pathlib
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import records
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
 from ssnn_jax.runs import checkpoints
 from tests.testing.experiments import lines
 from tests.testing.experiments import stop_at_call

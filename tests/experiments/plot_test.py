@@ -10,10 +10,10 @@ import jax
 import numpy as np
 from PIL import Image
 
-from experiments import config as config_lib
 from experiments import plot
-from experiments import records
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import FolderTestCase

@@ -9,17 +9,17 @@ from absl import flags
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import launch
-from experiments import records
-from experiments import results
 from experiments import run
-from experiments import studies
-from experiments import sweeps
-from experiments import train
-from experiments.config import ExperimentConfig
 from experiments.measurements import lines
-from experiments.studies import Sweep
+from experiments.runs import config as config_lib
+from experiments.runs import launch
+from experiments.runs import records
+from experiments.runs import sweeps
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
+from experiments.studies import pages
+from experiments.studies import studies
+from experiments.studies.studies import Sweep
 import ssnn_jax
 from tests.testing import commands
 from tests.testing.experiments import CONFIG
@@ -182,7 +182,7 @@ class SweepTest(FolderTestCase):
       mock.patch.object(studies, 'load', lambda name: STUDY),
       mock.patch.object(launch, 'launch', self.launch),
       mock.patch.object(train, 'load', load),
-      mock.patch.object(results, 'show', lambda workdir: print(workdir)),
+      mock.patch.object(pages, 'show', lambda workdir: print(workdir)),
     ):
       return call_run(f'--workdir={self.folder}', *arguments)
 
@@ -232,7 +232,7 @@ class SweepTest(FolderTestCase):
     with (
       contextlib.chdir(self.folder),
       mock.patch.object(launch, 'launch', lambda *args: launched.append(args)),
-      mock.patch.object(results, 'show'),
+      mock.patch.object(pages, 'show'),
     ):
       np.savez('own.npz', **arrays)
       words = '--workdir=new --dataset=own.npz --data_dir=data --num_seeds=1'

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from experiments import records
+from experiments.runs import records
 import ssnn_jax
 from ssnn_jax.runs import files
 from tests.testing import commands

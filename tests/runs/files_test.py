@@ -8,7 +8,7 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import records
+from experiments.runs import records
 from ssnn_jax import types
 from ssnn_jax.runs import files
 

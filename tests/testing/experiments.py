@@ -14,9 +14,9 @@ from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import records
 from experiments import run
+from experiments.runs import config as config_lib
+from experiments.runs import records
 from ssnn_jax import datasets
 
 CONFIG = config_lib.ExperimentConfig(

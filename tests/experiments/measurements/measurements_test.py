@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import ExperimentConfig
 from experiments.measurements import faults as faults_lib
 from experiments.measurements import settling
 from experiments.measurements import update_error
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import commands

@@ -7,12 +7,13 @@ from unittest import mock
 from absl.testing import parameterized
 import pandas as pd
 
-from experiments import config as config_lib
-from experiments import records
-from experiments import repeat
-from experiments import results
-from experiments import studies
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
+from experiments.studies import frames
+from experiments.studies import repeat
+from experiments.studies import studies
+from experiments.studies import tables
 import ssnn_jax
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import call_run
@@ -35,13 +36,13 @@ class RepeatTest(FolderTestCase):
     super().setUp()
     known = {'tiny': STUDY, 'measured': studies.Study()}
     self.enterContext(mock.patch.object(studies, 'STUDIES', known))
-    self.enterContext(mock.patch.object(results, 'FOLDER', self.folder))
-    results.path('measured').write_text('dataset,method\ndigits,ssnn\n')
+    self.enterContext(mock.patch.object(frames, 'FOLDER', self.folder))
+    frames.path('measured').write_text('dataset,method\ndigits,ssnn\n')
 
   def repeat(self, rows, *arguments):
     """Repeats runs of CSV files with rows; returns the lines of the output."""
-    text = results.to_csv(pd.DataFrame(rows), STUDY)
-    results.path('tiny').write_text(text)
+    text = frames.to_csv(pd.DataFrame(rows), STUDY)
+    frames.path('tiny').write_text(text)
     words = '--study=all', '--quick=1', f'--data_dir={self.folder}'
     return call_run(*words, *arguments).splitlines()
 
@@ -55,7 +56,7 @@ class RepeatTest(FolderTestCase):
     with mock.patch.object(train, 'load', of_digits):
       with contextlib.redirect_stdout(None):
         train.train(records.Task(config, 1, self.folder / 'run'), data)
-      (run,) = results.read(self.folder / 'run').to_dict('records')
+      (run,) = frames.read(self.folder / 'run').to_dict('records')
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
       found = self.repeat(rows, '--learning_rate=0.5', '--layers=10')
@@ -93,9 +94,7 @@ class RepeatTest(FolderTestCase):
     refused = contextlib.nullcontext()
     if result in ('outside', 'other samples'):
       refused = self.assertRaisesRegex(SystemExit, 'error: not all numbers')
-    printed = mock.patch.object(
-      results, 'write_table', wraps=results.write_table
-    )
+    printed = mock.patch.object(tables, 'write_table', wraps=tables.write_table)
     with mock.patch.object(repeat, '_train', lambda *args: new):
       with printed as table, refused:
         self.repeat(rows)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import launch
-from experiments import records
-from experiments import studies
-from experiments import train
-from experiments.config import ANN
+from experiments.runs import config as config_lib
+from experiments.runs import launch
+from experiments.runs import records
+from experiments.runs import train
+from experiments.runs.config import ANN
+from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog

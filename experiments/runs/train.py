@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import config as config_lib
-from experiments import records
-from experiments.config import ExperimentConfig
-from experiments.config import Options
-from experiments.config import named
 from experiments.measurements import update_error
-from experiments.records import Task
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs.config import ExperimentConfig
+from experiments.runs.config import Options
+from experiments.runs.config import named
+from experiments.runs.records import Task
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets

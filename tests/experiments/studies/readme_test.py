@@ -4,14 +4,16 @@ import re
 
 from absl.testing import absltest
 
-from experiments import results
+from experiments.studies import comparisons
+from experiments.studies import frames
+from experiments.studies import studies
 
-README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
+README = re.sub(r'\s+', ' ', frames.path(frames.README, 'md').read_text())
 
 
 class ReadmeTest(absltest.TestCase):
   def test_costs(self):
-    rows = results.read_csv('benchmark').query(
+    rows = frames.read_csv('benchmark').query(
       'method == "ssnn" and layers == "256,10" and sampler == "regular"'
     )
     rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
@@ -22,7 +24,7 @@ class ReadmeTest(absltest.TestCase):
       'the ANN',
       README,
     )
-    rows = results.read_csv('settling').query(
+    rows = frames.read_csv('settling').query(
       'layers == "256,10" and tick == "" and wires == "" and '
       'neuron != "stochastic" and dataset == "fashion_mnist"'
     )
@@ -42,9 +44,11 @@ class ReadmeTest(absltest.TestCase):
     self.assertIn('are silent after seven', README)
 
   def test_chip(self):
-    study, runs = results.studies.load('chip'), results.read_csv('chip')
+    study, runs = studies.load('chip'), frames.read_csv('chip')
     cells = 'layers == "256,10" and weight_bits == "12"'
-    rows = results.compare(runs, study).query(f'{cells} and num_steps == "8"')
+    rows = comparisons.compare(runs, study).query(
+      f'{cells} and num_steps == "8"'
+    )
     rows = rows.set_index('metric')
     difference = rows.loc['test_accuracy']
     self.assertIn(

@@ -22,12 +22,13 @@ from typing import Any
 import pandas as pd
 from scipy import special
 
-from experiments import config as config_lib
-from experiments import records
-from experiments import results
-from experiments import studies
-from experiments import sweeps
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import sweeps
+from experiments.runs import train
+from experiments.studies import frames
+from experiments.studies import studies
+from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 
@@ -39,7 +40,7 @@ def list_names(name: str) -> list[str]:
   if name != 'all':
     studies.load(name)  # refuses a name that there is not
     return [name]
-  return results.list_recorded()
+  return frames.list_recorded()
 
 
 def repeat(
@@ -91,7 +92,7 @@ def repeat(
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
   for group in left:
     print(f'{", ".join(group)}: not repeated in this time')
-  print(results.write_table(lines))
+  print(tables.write_table(lines))
   return lines['result'].isin(['equal', 'within']).all()
 
 
@@ -105,24 +106,24 @@ def list_cells(
   for config in configs:
     network = config_lib.network_config(config, dataset)
     lines.append(config_lib.to_json(config) | records.describe(config, network))
-  fields = results.setting_fields(study)
-  return [*results.to_frame(lines)[fields].itertuples(index=False, name=None)]
+  fields = frames.setting_fields(study)
+  return [*frames.to_frame(lines)[fields].itertuples(index=False, name=None)]
 
 
 def _read(name, given):
   """Reads the runs of a study that have the given fields, and their times."""
-  runs = results.read_csv(name)
-  fields = results.setting_fields(studies.load(name))
+  runs = frames.read_csv(name)
+  fields = frames.setting_fields(studies.load(name))
   columns = dict.fromkeys([*runs, *fields, 'seed', *given])
   runs = runs.reindex(columns=[*columns])
   chosen = config_lib.ExperimentConfig(**given)
   for field in given:
-    cell = results.write(field, getattr(chosen, field))
+    cell = frames.write(field, getattr(chosen, field))
     runs = runs[runs[field] == cell]
   if 'neuron' in runs:
     runs = runs[runs['neuron'] != studies.UNIT_SPIKES]
   setting = list(runs[fields].itertuples(index=False, name=None))
-  times = {'seconds': results.run_seconds(runs), 'setting': setting}
+  times = {'seconds': frames.run_seconds(runs), 'setting': setting}
   return runs.assign(study=name, **times).dropna(subset='seed')
 
 
@@ -157,13 +158,13 @@ def _train(row, options):
   with tempfile.TemporaryDirectory() as folder:
     task = records.Task(config, 1, pathlib.Path(folder, 'run'))
     train.train(task, load(config), options)
-    (new,) = results.read(task.folder).to_dict('records')
+    (new,) = frames.read(task.folder).to_dict('records')
   return new
 
 
 def _describe(row):
   """Describes a run by its study and setting, and its seed."""
-  fields = results.setting_fields(studies.load(row['study']))
+  fields = frames.setting_fields(studies.load(row['study']))
   texts = [f'{x}={row[x]}' for x in fields if x != 'dataset' and row[x]]
   words = [row['study'], row['dataset'], *texts, f'seed={row["seed"]:g}']
   return ', '.join(words)
@@ -182,7 +183,7 @@ def _compare(runs, row, new, metric, level):
   is_within = abs(new[metric] - seeds.mean()) <= half_width
   result = 'within' if is_within else 'outside'
   texts = [f'{run[metric]:.10g}' for run in (row, new)]
-  same = {name: row.get(name) == new.get(name) for name in results.DIGESTS}
+  same = {name: row.get(name) == new.get(name) for name in frames.DIGESTS}
   if texts[0] == texts[1] and same['params_sha256']:
     result = 'equal'
   elif not same['data_sha256']:

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from experiments import config as config_lib
-from experiments.config import ExperimentConfig
+from experiments.runs import config as config_lib
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax.runs import files
 

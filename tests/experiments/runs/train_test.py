@@ -13,9 +13,9 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import records
-from experiments import train as train_lib
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train as train_lib
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints

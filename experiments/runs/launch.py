@@ -25,7 +25,7 @@ import traceback
 import jax
 import tqdm
 
-from experiments.config import Options
+from experiments.runs.config import Options
 import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
@@ -172,7 +172,7 @@ def _ray(tasks, options):
   os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
   import ray
 
-  packages = [str(pathlib.Path(__file__).parent), ssnn_jax.__path__[0]]
+  packages = [str(pathlib.Path(__file__).parent.parent), ssnn_jax.__path__[0]]
   size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
   variables = _limit_threads(size['CPU'])
   if size['GPU'] == 0:

@@ -1,0 +1,261 @@
+"""Figures of comparisons: curves, or lines of points, with the margin."""
+
+import math
+import re
+
+from matplotlib import figure
+from matplotlib import ticker
+import pandas as pd
+
+from experiments.studies import frames
+from experiments.studies import studies
+from experiments.studies import tables
+from ssnn_jax.training import raster_plot
+
+# Values, and names of values, in figures; a usual value needs no word.
+_IN_FIGURES = {
+  '0.0': '',
+  'ssnn': 'spikes',
+  'bp': 'clipped ANN',
+  'rpu': 'RPU',
+  'bp_stdp': 'BP-STDP',
+  'adam': 'Adam',
+  'sgd': 'SGD',
+  'learn': 'learning step',
+  'regular': 'regular trains',
+  'sobol': 'Sobol trains',
+  'bernoulli': 'Bernoulli trains',
+  'inputs': 'exact inputs',
+  'forward': 'exact forward pass',
+  'backward': 'exact backward pass',
+  'update': 'exact update',
+  'forward,backward,update': 'exact passes and update',
+  'nothing': 'all spikes',
+  'winners': 'exact softmax',
+  'softmax': '',
+  'race': 'race of spikes',
+  'custom': '',
+  'gokmen_vlasov': 'Gokmen and Vlasov',
+  'reram': 'ReRAM',
+  'ecram': 'ECRAM',
+  'ecram_mo': 'metal-oxide ECRAM',
+  'dw_min': 'step',
+  'dw_min_dtod': 'device-to-device variation',
+  'dw_min_std': 'cycle-to-cycle variation',
+  'up_down': 'asymmetry',
+  'up_down_dtod': 'device-to-device asymmetry',
+  'corrupt_devices_prob': 'stuck devices',
+  'delay': 'delays up to',
+  'loss': 'lost spikes',
+  'stuck': 'stuck synapses',
+}
+_COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
+_COLORS += ('#999999',)
+_MARKERS = 'osD^vPX*<'
+_TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points
+_MOST_CURVES = 6  # of a panel
+
+
+def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
+  """Draws the first metric of comparisons, with intervals and the margin.
+
+  The rows of the table are curves over its columns if these are numbers and
+  there are few rows, or else lines of points. Data sets, or the values of the
+  first field of the curves of one data set, have their own panels, and so have
+  the columns if each row has a number in one of them.
+  """
+  shown = compared[compared['metric'] == study.metrics[0]]
+  names, across = tables.distinguishing(shown, study), study.across
+  panels = ['metric' if across == 'dataset' else 'dataset']
+  rows = shown.groupby(['dataset', *names], sort=False).ngroup()
+  has_one_set = shown['dataset'].nunique() == 1 and len(names) > 1
+  of_curves = names[:1] if has_one_set else panels
+  num_curves = rows.groupby([shown[x] for x in of_curves]).nunique().max()
+  is_curves = across not in tables.WORDS and not rows.is_unique
+  is_curves &= num_curves <= _MOST_CURVES
+  if is_curves:
+    panels = of_curves
+  elif rows.is_unique:
+    panels.append(across)
+  titled = ['dataset', *(panels if is_curves else names)]
+  titled += [across] * (across != 'metric')
+  parts = []
+  for _, part in shown.groupby(panels, sort=False):
+    shared = [x for x in dict.fromkeys(titled) if part[x].nunique() == 1]
+    own = [x for x in names if x not in shared]
+    labels = [_label(row, own) for row in part.to_dict('records')]
+    title = _label(part.iloc[0], shared)
+    parts.append((title, part.assign(label=labels)))
+  num_columns = min(2, len(parts)) if is_curves else 1
+  num_lines = math.ceil(len(parts) / num_columns)
+  width = 3.7 * num_columns + 0.8 if is_curves else 7.2
+  is_divided = is_curves or across in panels
+  columns = (
+    [] if is_divided else sorted(shown[across].unique(), key=frames.order)
+  )
+  looks = {tables.column(study, x): number for number, x in enumerate(columns)}
+  line = 0.15 + 0.05 * max(1, len(columns))
+  heights = [
+    2.6 if is_curves else 0.9 + line * part['label'].nunique()
+    for _, part in parts[:num_lines]
+  ]
+  size = width, sum(heights) + 0.4
+  fig = figure.Figure(figsize=size, layout='constrained')
+  grid = fig.subplots(
+    num_lines, num_columns, squeeze=False, height_ratios=heights
+  )
+  for axes in grid.flat[len(parts) :]:
+    axes.remove()
+  for axes, (title, part) in zip(grid.flat, parts):
+    axes.set_title(title, fontsize=10, wrap=True)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    _draw_panel(axes, part, study, is_curves, looks)
+  _add_legend(fig, looks)
+  return fig
+
+
+def draw_costs(runs: pd.DataFrame) -> figure.Figure:
+  """Draws the accuracy of images against the additions so far, tick by tick.
+
+  Products of the ANN are a star. The axis is logarithmic in the errors.
+  """
+  fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
+  axes, fields = fig.subplots(), ['wires', 'num_steps']
+  is_image = runs['dataset'] == 'fashion_mnist'
+  shown = runs[is_image & (runs['layers'] == studies.DENSE)]
+  played, ann = shown[shown['tick'] != ''], shown[shown['method'] == 'bp']
+  for number, ((wires, steps), own) in enumerate(
+    sorted(played.groupby(fields), key=lambda x: (x[0][0], int(x[0][1])))
+  ):
+    name = f'unit spikes, T = {steps}' if wires else f'graded, N = {steps}'
+    shade = 0.35 + 0.65 * (number + 1) / 9
+    look = {'color': _COLORS[bool(wires)], 'alpha': shade}
+    look['marker'] = _MARKERS[number % len(_MARKERS)]
+    errors = 100 - 100 * own['test_accuracy']
+    axes.plot(own['forward_events'], errors, label=name, markersize=4, **look)
+  if len(ann):
+    errors = 100 - 100 * ann['test_accuracy']
+    label = 'ANN, products'
+    axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
+  axes.set_xscale('log')
+  axes.set_yscale('log')
+  axes.invert_yaxis()
+  ticks = 10, 50, 70, 80, 84, 86, 88
+  axes.set_yticks([100 - x for x in ticks], ticks)
+  axes.set(xlabel='additions forward, for an image', ylabel='accuracy, %')
+  axes.minorticks_off()
+  axes.grid(alpha=0.3)
+  fig.legend(loc='outside lower center', ncols=3, fontsize=8)
+  return fig
+
+
+def _label(row, names):
+  """Names a row by the values of fields, and their names if numbers."""
+  words = [_describe(name, row[name]) for name in names]
+  return ', '.join(filter(None, words)) or _describe('method', row['method'])
+
+
+def _describe(name, value):
+  """Describes the value of a field in a figure."""
+  word = tables.word(name, value)
+  word = _IN_FIGURES.get(value, _IN_FIGURES.get(word, word))
+  if name == 'layers':
+    hidden = re.fullmatch(r'([\d×,]+),\d+', word)
+    return f'{hidden[1]} hidden neurons' if hidden else word
+  if word[:1].isdecimal():
+    return tables.assign(name, _shorten(word))
+  named = re.findall(r'(\w+)=([^,]+)', word)
+  words = [f'{_IN_FIGURES.get(x, x)} {_shorten(y)}' for x, y in named]
+  return ', '.join(words) or word.replace('_', ' ')
+
+
+def _shorten(number):
+  """Writes a number without zeros that say nothing."""
+  is_number = re.fullmatch(r'\d[\d.]*(e-?\d+)?', number)
+  return f'{float(number):g}' if is_number else number
+
+
+def _draw_panel(axes, rows, study, is_curves, looks):
+  """Draws curves, or lines of points, shifted so that none hides another."""
+  value_label = _scale(axes, rows, study, is_curves)
+  labels = list(rows['label'].unique())
+  series = rows.groupby('label' if is_curves else study.across, sort=False)
+  if not is_curves:
+    series = sorted(series, key=lambda named: frames.order(named[0]))
+  for index, (name, own) in enumerate(series):
+    shift = (index + 0.5) / len(series) - 0.5
+    widths = own['half_width'].fillna(0)
+    if is_curves:
+      places = own[study.across].astype(float).sort_values()
+      own, widths = own.loc[places.index], widths[places.index]
+      drawn = {'x': places * 2 ** (0.5 * shift), 'y': own['value']}
+      drawn |= {'yerr': widths, 'linestyle': '-'}
+    else:
+      name = tables.column(study, name) if len(looks) > 1 else ''
+      places = own['label'].map(labels.index)
+      drawn = {'x': own['value'], 'y': places + 0.6 * shift}
+      drawn |= {'xerr': widths, 'linestyle': 'none'}
+    number = looks.setdefault(name, len(looks))
+    axes.errorbar(
+      **drawn,
+      label=name,
+      color=_COLORS[number % len(_COLORS)],
+      marker=_MARKERS[number % len(_MARKERS)],
+      markersize=4,
+      linewidth=1.2,
+      capsize=2,
+    )
+  if is_curves:
+    ticks = sorted(map(float, rows[study.across].unique()))
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(ticks, [f'{x:g}' for x in ticks])
+    xlim = ticks[0] / 1.5, ticks[-1] * 1.5
+    axes.set(xlim=xlim, xlabel=tables.heading(study.across), ylabel=value_label)
+  else:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=value_label)
+  axes.minorticks_off()
+
+
+def _scale(axes, rows, study, is_curves):
+  """Scales the axis of values and draws the margin; returns the label.
+
+  Differences beyond the margin have a logarithmic scale.
+  """
+  axis, draw_line, draw_band = axes.xaxis, axes.axvline, axes.axvspan
+  set_scale = axes.set_yscale if is_curves else axes.set_xscale
+  if is_curves:
+    axis, draw_line, draw_band = axes.yaxis, axes.axhline, axes.axhspan
+  values, label = rows['value'], frames.METRICS[study.metrics[0]]
+  if rows['baseline'].notna().any():
+    base = tables.baseline_name(study)
+    label = f'accuracy minus {base} (points)'
+    margin = rows['margin'].iloc[0]
+    draw_line(0, color='black', linewidth=1, label=base)
+    draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')
+    ticks = {margin, *(x for x in _TICKS if x > margin / 4)}
+    set_scale('symlog', linthresh=margin)
+    axis.set_major_locator(
+      ticker.FixedLocator([*(-x for x in ticks), 0, *ticks])
+    )
+  elif 0 < 10 * values.min() < values.max():
+    set_scale('log')
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  return label
+
+
+def _add_legend(fig, looks):
+  """Adds one legend of all panels below them, in the order of the looks."""
+  entries = {}
+  for axes in fig.axes:
+    entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
+  entries.pop('', None)
+  entries = dict(sorted(entries.items(), key=lambda x: looks.get(x[0], -1)))
+  if entries:
+    width, height = fig.get_size_inches()
+    columns = max(1, min(4, int(14 * width / (max(map(len, entries)) + 6))))
+    fig.set_figheight(height + 0.2 * math.ceil(len(entries) / columns))
+    place = {'loc': 'outside lower center', 'ncols': columns, 'fontsize': 8}
+    fig.legend(list(entries.values()), list(entries), **place)
