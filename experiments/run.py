@@ -63,7 +63,7 @@ flags.DEFINE_boolean(
 
 
 def _options(print_every=0.0):
-  names = config_lib.FLAGS.keys() - config_lib.FIELDS.keys()
+  names = config_lib.FLAGS.keys() & config_lib.OPTIONS.keys()
   values = {name: FLAGS[name].value for name in names}
   # Workers may have another current folder and environment.
   values['data_dir'] = str(catalog.find_data_dir(FLAGS.data_dir))
@@ -91,7 +91,7 @@ def _run_sweep(given):
   base = sweeps.make_base(study, dataset, given)
   name = f'{FLAGS.study or "grid"}-{config_lib.slug("dataset", dataset)}'
   workdir = command.folder(FLAGS.workdir or f'runs/{name}').absolute()
-  tasks = sweeps.plan(base, found, workdir, options.seeds_at_once)
+  tasks = sweeps.plan(base, found, workdir)
   line = shlex.join(['python', '-m', 'experiments.run', *sys.argv[1:]])
   described = {'study': FLAGS.study, 'dataset': dataset, 'command': line}
   with _interruptible(workdir):
@@ -203,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  command.launch(main, config_lib.HEADINGS)
+  command.launch(main, config_lib.HEADINGS | {'resume': 'Records:'})

@@ -510,7 +510,6 @@ COMMANDS = [  # flags of experiments.run, words
   ('--folds=1798 --seed=1797', '--folds: 0 of 1797 items'),
   ('--folds=9 --num_seeds=2', '--folds=9 gives each seed other data'),
   ('--dataset=nope', "no dataset named 'nope'"),
-  ('--num_devices=99', '--num_devices=99 is out of range'),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),
   # What would have no effect.
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
@@ -525,7 +524,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--read_noise=0.1', "--read_noise is 0.1; .* or neuron='stochastic'"),
   ('--exact=update', '--exact is .*update.*; .* among inputs, forward, b'),
   ('--method=rpu --exact=inputs', '--exact is .*; .* among forward, b'),
-  ('--winner=race --exact=winners', '--winner is race; expected softmax, wh'),
+  ('--grid=winner=race --exact=winners', 'winner is race; expected softmax, w'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),

@@ -169,8 +169,8 @@ def named(flag: str = '') -> Iterator[None]:
   try:
     yield
   except ssnn_jax.UserError as error:
-    is_named = str(error).startswith('--')
-    prefix = f'--{flag}: ' if flag else '--' * (not is_named)
+    is_flag = str(error).split(maxsplit=1)[0].partition('=')[0] in FLAGS
+    prefix = f'--{flag}: ' if flag else '--' * is_flag
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
 
 
@@ -178,7 +178,8 @@ def _flag(default, text, choices=(), heading='', **metadata):
   """Makes a field, whose metadata describe its flag; '' is no flag.
 
   A number is from `low` on, unless another module checks it; the flag of a
-  field `by_dataset` has no default; a heading of --help precedes the flag.
+  field `by_dataset` has no default; a field `in_grids` has none, and is set by
+  --grid; a heading of --help precedes the flag.
   """
   metadata |= {'help': text, 'choices': choices, 'heading': heading}
   return dataclasses.field(default=default, metadata=metadata)
@@ -192,7 +193,7 @@ DASHED = (*LISTS, 'layers', 'device_params')
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
-  """Configuration of a run; each field has a flag, which describes it.
+  """Configuration of a run; flags, and --grid, set and describe its fields.
 
   The defaults are those of `digits`, tuned for the ANN on a validation split;
   `default` has those of other data sets, which flags leave out. Lists may also
@@ -236,28 +237,34 @@ class ExperimentConfig:
   input_gain: float | None = _flag(
     None,
     f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
-    heading='Network:',
+    in_grids=True,
   )
-  dropout: float = _flag(0.0, 'probability that a hidden neuron is silent')
+  dropout: float = _flag(
+    0.0, 'probability that a hidden neuron is silent', heading='Network:'
+  )
   input_steps: int | None = _flag(
     None,
     'steps of the rates of images, for bipolar neurons; default: 32, or '
     '--num_steps if that is more',
-    heading='Spikes:',
+    in_grids=True,
   )
   num_winners: int = _flag(
     ssnn_jax.spiking.NUM_WINNERS,
     'winners of a sample in the output layer, of bipolar neurons; of '
     'stochastic ones one in each tick',
+    in_grids=True,
   )
   digits: int = _flag(
-    2, 'leading binary digits of an error that bipolar neurons send'
+    2,
+    'leading binary digits of an error that bipolar neurons send',
+    in_grids=True,
   )
   ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
   winner: str = _flag(
     'softmax',
     'winner of a tick: of the softmax, or of a race of stochastic neurons',
     ['softmax', 'race'],
+    in_grids=True,
   )
   exact: tuple[str, ...] = _flag(
     (),
@@ -306,7 +313,10 @@ class ExperimentConfig:
     'sgd', 'optimizer of weights that are floats', ['sgd', 'adam']
   )
   schedule: str = _flag(
-    'linear', 'learning rate over time, to 0', ['linear', 'cosine', 'constant']
+    'linear',
+    'learning rate over time, to 0',
+    ['linear', 'cosine', 'constant'],
+    in_grids=True,
   )
   augment: bool = _flag(
     False,
@@ -419,28 +429,20 @@ class Options:
     'settings trained at a time, each in a process with its own GPU, or share '
     'of the cores; 1 is this process, on all devices',
   )
-  seeds_at_once: int | None = _flag(
-    None, 'seeds of a setting in one task; default: all'
+  gpus_per_task: float = _flag(
+    0.0, 'GPUs of a setting on Ray, beside $PJRT_NPROC CPU cores, or 1'
   )
-  num_devices: int | None = _flag(
-    None, 'devices that share each batch; default: all'
-  )
-  cpus_per_task: int = _flag(1, 'CPU cores of a setting on Ray')
-  gpus_per_task: float = _flag(0.0, 'GPUs of a setting on Ray')
-  checkpoint_every: float = _flag(
-    30.0,
-    'least seconds between checkpoints; each evaluation also writes one',
-    heading='Records:',
-  )
-  print_every: float = _flag(0.0, '')  # least seconds between lines of progress
+  # Without a flag: least seconds between checkpoints, and lines of progress.
+  checkpoint_every: float = _flag(30.0, '')
+  print_every: float = _flag(0.0, '')
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
+OPTIONS = {field.name: field for field in dataclasses.fields(Options)}
 FLAGS = {
-  field.name: field
-  for kind in (ExperimentConfig, Options)
-  for field in dataclasses.fields(kind)
-  if field.metadata['help']
+  name: field
+  for name, field in (FIELDS | OPTIONS).items()
+  if field.metadata['help'] and 'in_grids' not in field.metadata
 }
 HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
 _PARSERS = {
@@ -464,11 +466,13 @@ def define_flags(
   if names is None:
     names = [name for name in FLAGS if name not in flags.FLAGS]
   for name in names:
-    field = FLAGS[name]
+    field = (FIELDS | OPTIONS)[name]
     default = None if 'by_dataset' in field.metadata else field.default
     default = (defaults or {}).get(name, default)
-    text = field.metadata['help']
-    if field.type is bool:
+    text, choices = field.metadata['help'], field.metadata['choices']
+    if choices:
+      flags.DEFINE_enum(name, default, choices, text)
+    elif field.type is bool:
       flags.DEFINE_boolean(name, default, text)
     else:
       default = None if default is None else _write(default)
@@ -477,11 +481,13 @@ def define_flags(
 
 def define_sweep_flags() -> None:
   """Defines the flags of settings that vary: --grid and --num_seeds."""
+  others = ', '.join(name for name in FIELDS if name not in FLAGS)
   flags.DEFINE_multi_string(
     'grid',
     None,
-    "fields and their values, as 'num_steps=16,64;layers=32-10,64-10'; "
-    'the ANN is also trained unless it lists methods',
+    "fields and their values, as 'num_steps=16,64;layers=32-10,64-10', also "
+    f'of fields without a flag, {others}; the ANN is also trained '
+    'unless it lists methods',
   )
   flags.DEFINE_integer(
     'num_seeds',
@@ -497,7 +503,7 @@ def given_fields() -> dict[str, Any]:
   return {
     name: absolute(name, flags.FLAGS[name].value)
     for name in FIELDS
-    if flags.FLAGS[name].present
+    if name in FLAGS and flags.FLAGS[name].present
   }
 
 

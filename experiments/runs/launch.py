@@ -173,8 +173,8 @@ def _ray(tasks, options):
   import ray
 
   packages = [str(pathlib.Path(__file__).parent.parent), ssnn_jax.__path__[0]]
-  size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
-  variables = _limit_threads(size['CPU'])
+  variables = _limit_threads(1)
+  size = {'CPU': int(variables['PJRT_NPROC']), 'GPU': options.gpus_per_task}
   if size['GPU'] == 0:
     variables['JAX_PLATFORMS'] = 'cpu'  # Ray may show GPUs of other tasks
   elif size['GPU'] < 1:
@@ -204,7 +204,7 @@ def _ray(tasks, options):
     ):  # Ray would wait for such a node
       raise ssnn_jax.UserError(
         f'no node of the Ray cluster has the {size["CPU"]} CPUs and '
-        f'{size["GPU"]} GPUs of a task; reduce --cpus_per_task or '
+        f'{size["GPU"]} GPUs of a task; reduce $PJRT_NPROC or '
         '--gpus_per_task, or add a larger node.'
       )
     remote = ray.remote(

@@ -172,17 +172,15 @@ def plan(
   base: config_lib.ExperimentConfig,
   sweeps: Sequence[studies.Sweep],
   workdir: pathlib.Path,
-  seeds_at_once: int | None = None,
 ) -> dict[str, records.Task]:
   """Plans the tasks of sweeps that share a folder, by their names.
 
   Seeds that the folder already holds keep their tasks, so that more seeds are
-  further tasks. A new task has at most `seeds_at_once` seeds, and with folds
-  one, as the seeds have different data.
+  further tasks. With folds, a task has one seed, as seeds have different data.
   """
   tasks = {}
   for name, (config, num_seeds) in list_settings(base, sweeps).items():
-    most = 1 if config.folds else seeds_at_once or num_seeds
+    most = 1 if config.folds else num_seeds
     configs = (workdir / name).glob(f'seed=*/{records.CONFIG}')
     known = [
       records.read_task(file.parent).seeds

@@ -280,14 +280,8 @@ def train(
   network = config_lib.network_config(config, dataset)
   is_chip = config.method == config_lib.CHIP  # its samples follow one another
   devices = jax.devices()[: 1 if is_chip else None]
-  wanted = options.num_devices or len(devices)
-  if not 1 <= wanted <= len(devices):
-    raise ssnn_jax.UserError(
-      f'--num_devices={wanted} is out of range; choose a number from 1 to '
-      f'{len(devices)}, the number of devices that can share a batch.'
-    )
-  with named('num_devices'):
-    mesh = loop.make_mesh(config.batch_size, devices[:wanted])
+  with named():
+    mesh = loop.make_mesh(config.batch_size, devices)
   splits = dataset.train, eval_split(dataset)
   size = len(dataset.train.labels)
   programs = make_programs(_shared(config), network, mesh, size)

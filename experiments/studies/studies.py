@@ -559,6 +559,9 @@ STUDIES['fidelity'] = Study(
 
 _SETTLE = 'python -m experiments.measurements.settling'
 _FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
+_OF_UNITS = ' '.join(
+  f"--grid='method=ssnn;num_steps={n};input_steps={n}'" for n in (4, 8, 16, 64)
+)
 STUDIES['settling'] = Study(
   question=(
     'What does a sample cost in additions and ticks, until the answer, and '
@@ -566,10 +569,7 @@ STUDIES['settling'] = Study(
   ),
   commands=(
     f"{_FASHION_5} --grid='num_steps=4,8,16,64,256'",
-    *(
-      f'{_FASHION_5} --num_steps={n} --input_steps={n} --wires=unit'
-      for n in (4, 8, 16, 64)
-    ),
+    f'{_FASHION_5} --wires=unit {_OF_UNITS}',
     f"{_FASHION_5} --neuron=stochastic --grid='method=ssnn;num_steps=8,16,64'",
     f"{_FASHION_5} {_CONV_LAYERS} --grid='num_steps=16' --wires=';unit'",
     f'{_SETTLE} --dataset=n_mnist --num_steps=64',

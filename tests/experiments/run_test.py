@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 from unittest import mock
 
 from absl import flags
@@ -47,7 +48,8 @@ STUDY = studies.Study(
 class FlagsTest(parameterized.TestCase):
   def test_each_field_has_a_flag_of_its_default(self):
     with flags_of_run():
-      values = {name: flags.FLAGS[name].value for name in config_lib.FIELDS}
+      names = config_lib.FIELDS.keys() & config_lib.FLAGS.keys()
+      values = {name: flags.FLAGS[name].value for name in names}
     # Of those without a default the data set decides.
     known = {name: x for name, x in values.items() if x is not None}
     self.assertEqual(ExperimentConfig(**known), ExperimentConfig())
@@ -58,7 +60,7 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--digits=1', '--exact=inputs'), {'digits': 1, 'exact': ('inputs',)}),
+      (('--ceiling=2', '--exact=inputs'), {'ceiling': 2, 'exact': ('inputs',)}),
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
@@ -72,10 +74,15 @@ class FlagsTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     listed = done.stdout.splitlines()
     self.assertLess(len(listed), 3 * 42)
+    self.assertLessEqual(sum(line.startswith('  --') for line in listed), 39)
     self.assertLessEqual(max(map(len, listed)), 80)
     self.assertContainsSubset(config_lib.HEADINGS.values(), listed)
+    (grid,) = re.findall(r'(?s)\n  --grid: (.*?)\n  --', done.stdout)
     for name in config_lib.FIELDS:
-      self.assertRegex(done.stdout, rf'(?m)^  --(\[no\])?{name}[=:]')
+      has_flag = re.search(rf'(?m)^  --(\[no\])?{name}[=:]', done.stdout)
+      self.assertNotEqual(
+        bool(has_flag), bool(re.search(rf'\b{name}[,;]', grid))
+      )
     self.assertNotIn('verbosity', done.stdout)  # of absl
 
 
@@ -138,11 +145,11 @@ class GridTest(parameterized.TestCase):
 
 
 class PlanTest(FolderTestCase):
-  def plan(self, num_seeds, seeds_at_once=None, **changes):
+  def plan(self, num_seeds, **changes):
     """Returns the seeds of the planned tasks, by their folders."""
     base = dataclasses.replace(CONFIG, **changes)
     sweep = Sweep({'method': ('ssnn',), 'num_steps': (4,)}, num_seeds)
-    tasks = sweeps.plan(base, [sweep], self.folder, seeds_at_once)
+    tasks = sweeps.plan(base, [sweep], self.folder)
     for name, task in tasks.items():
       self.assertEqual(self.folder / name.replace(', ', '/'), task.folder)
       self.assertEqual(task.config.num_steps, 4)
@@ -150,8 +157,7 @@ class PlanTest(FolderTestCase):
 
   def test_seeds_of_a_setting_are_one_task(self):
     self.assertEqual(self.plan(3), {'seed=0-2': [0, 1, 2]})
-    found = self.plan(3, seeds_at_once=2, seed=5)
-    self.assertEqual(found, {'seed=5-6': [5, 6], 'seed=7': [7]})
+    self.assertEqual(self.plan(2, seed=5), {'seed=5-6': [5, 6]})
     # Folds have different data.
     self.assertLen(self.plan(3, folds=3), 3)
     # More seeds are further tasks.

@@ -15,8 +15,8 @@ from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import lines
 
 FLAGS = (
-  '--layers=6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
-  '--dropout=0.1 --checkpoint_every=0 '
+  '--layers=6,10 --num_steps=8 --num_epochs=24 --eval_every=1 '
+  '--dropout=0.1 '
   '--neuron=stochastic --sampler=bernoulli'  # compiled sooner
 ).split()
 # Two tasks, whose programs are the same.
@@ -61,8 +61,7 @@ class DisturbedTest(FolderTestCase):
     done = self.signal_run(killed, signal.SIGKILL, delays[0], *FLAGS)
     self.assertEqual(done.returncode, -signal.SIGKILL, done)
     # Flags of the configuration come from the folder.
-    flag = '--checkpoint_every=0'
-    done = self.signal_run(killed, signal.SIGINT, delays[1], flag)
+    done = self.signal_run(killed, signal.SIGINT, delays[1])
     self.assertEqual(done.returncode, 130, done)
     word, _, remedy = done.stderr.partition('; continue by: ')
     self.assertEqual(word, 'interrupted')
