@@ -47,28 +47,7 @@ FLAGS = flags.FLAGS
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
-# Columns of the table, of which some always stay, and words in it.
-_HEADINGS = {
-  'name': 'step',
-  'dataset': 'data set',
-  'layers': 'layers',
-  'method': 'network',
-  'neuron': 'neuron',
-  'digits': 'digits',
-  'num_winners': 'winners',
-  'input_steps': 'input steps',
-  'sampler': 'trains',
-  'num_steps': 'N, T',
-  'batch_size': 'batch size',
-  'num_seeds': 'seeds',
-  'device': 'device',
-  'median_ms': 'time of a step, ms',
-  'ratio_to_bp': 'in steps of BP',
-  'peak_mib': 'memory, MiB',
-}
 _KEPT = 'method', 'num_steps', 'median_ms', 'ratio_to_bp', 'peak_mib'
-_WORDS = {'learn': 'learning', 'infer': 'inference'}
-_WORDS |= {'bp': 'ANN, by BP', 'ssnn': 'spikes'}
 
 
 # Compiled steps.
@@ -216,14 +195,18 @@ def _measure():
 
 def _to_table(measured):
   """Writes lines as a table, below what all networks share."""
-  frame = pd.DataFrame(measured, dtype=object)[[*_HEADINGS]]
-  frame = frame.fillna('').replace(_WORDS)
+  write = lambda x: f'{x:.3g}' if isinstance(x, float) else str(x)
+  frame = pd.DataFrame(measured, dtype=object).drop(columns='rounds')
+  frame = frame.fillna('').map(write)
   values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
-  shared = [x for x in values if len(values[x]) == 1]
-  caption = ', '.join(f'{_HEADINGS[x]} {values[x].pop()}' for x in shared)
-  write = lambda cell: f'{cell:.3g}' if isinstance(cell, float) else str(cell)
-  frame = frame.drop(columns=shared).rename(columns=_HEADINGS).map(write)
-  return f'{caption}:\n\n{tables.write_table(frame)}'
+  shared = {x: own.pop() for x, own in values.items() if len(own) == 1}
+  caption = ', '.join(f'{tables.heading(x)} {shared[x]}' for x in shared)
+  frame = frame.drop(columns=shared)
+  for name in frame:
+    frame[name] = [tables.word(name, cell) for cell in frame[name]]
+  return (
+    f'{caption}:\n\n{tables.write_table(frame.rename(columns=tables.heading))}'
+  )
 
 
 def main() -> None:

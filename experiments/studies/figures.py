@@ -12,43 +12,7 @@ from experiments.studies import studies
 from experiments.studies import tables
 from ssnn_jax.training import raster_plot
 
-# Values, and names of values, in figures; a usual value needs no word.
-_IN_FIGURES = {
-  '0.0': '',
-  'ssnn': 'spikes',
-  'bp': 'clipped ANN',
-  'rpu': 'RPU',
-  'bp_stdp': 'BP-STDP',
-  'adam': 'Adam',
-  'sgd': 'SGD',
-  'learn': 'learning step',
-  'regular': 'regular trains',
-  'sobol': 'Sobol trains',
-  'bernoulli': 'Bernoulli trains',
-  'inputs': 'exact inputs',
-  'forward': 'exact forward pass',
-  'backward': 'exact backward pass',
-  'update': 'exact update',
-  'forward,backward,update': 'exact passes and update',
-  'nothing': 'all spikes',
-  'winners': 'exact softmax',
-  'softmax': '',
-  'race': 'race of spikes',
-  'custom': '',
-  'gokmen_vlasov': 'Gokmen and Vlasov',
-  'reram': 'ReRAM',
-  'ecram': 'ECRAM',
-  'ecram_mo': 'metal-oxide ECRAM',
-  'dw_min': 'step',
-  'dw_min_dtod': 'device-to-device variation',
-  'dw_min_std': 'cycle-to-cycle variation',
-  'up_down': 'asymmetry',
-  'up_down_dtod': 'device-to-device asymmetry',
-  'corrupt_devices_prob': 'stuck devices',
-  'delay': 'delays up to',
-  'loss': 'lost spikes',
-  'stuck': 'stuck synapses',
-}
+_USUAL = '0.0', 'softmax', 'custom'  # values that need no word
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
@@ -71,7 +35,7 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   has_one_set = shown['dataset'].nunique() == 1 and len(names) > 1
   of_curves = names[:1] if has_one_set else panels
   num_curves = rows.groupby([shown[x] for x in of_curves]).nunique().max()
-  is_curves = across not in tables.WORDS and not rows.is_unique
+  is_curves = tables.is_number(shown[across].iloc[0]) and not rows.is_unique
   is_curves &= num_curves <= _MOST_CURVES
   if is_curves:
     panels = of_curves
@@ -93,7 +57,9 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   columns = (
     [] if is_divided else sorted(shown[across].unique(), key=frames.order)
   )
-  looks = {tables.column(study, x): number for number, x in enumerate(columns)}
+  looks = {
+    tables.describe(across, x): number for number, x in enumerate(columns)
+  }
   line = 0.15 + 0.05 * max(1, len(columns))
   heights = [
     2.6 if is_curves else 0.9 + line * part['label'].nunique()
@@ -159,15 +125,15 @@ def _label(row, names):
 def _describe(name, value):
   """Describes the value of a field in a figure."""
   word = tables.word(name, value)
-  word = _IN_FIGURES.get(value, _IN_FIGURES.get(word, word))
-  if name == 'layers':
-    hidden = re.fullmatch(r'([\d×,]+),\d+', word)
-    return f'{hidden[1]} hidden neurons' if hidden else word
-  if word[:1].isdecimal():
-    return tables.assign(name, _shorten(word))
+  hidden = re.fullmatch(r'([\d×,]+),\d+', word)
+  if name == 'layers' and hidden:
+    return f'{hidden[1]} hidden neurons'
   named = re.findall(r'(\w+)=([^,]+)', word)
-  words = [f'{_IN_FIGURES.get(x, x)} {_shorten(y)}' for x, y in named]
-  return ', '.join(words) or word.replace('_', ' ')
+  words = [f'{tables.WORDS.get(x, x)} {_shorten(y)}' for x, y in named]
+  is_usual = value in _USUAL
+  return ', '.join(words) or tables.describe(name, _shorten(word)) * (
+    not is_usual
+  )
 
 
 def _shorten(number):
@@ -177,56 +143,62 @@ def _shorten(number):
 
 
 def _draw_panel(axes, rows, study, is_curves, looks):
-  """Draws curves, or lines of points, shifted so that none hides another."""
-  value_label = _scale(axes, rows, study, is_curves)
-  labels = list(rows['label'].unique())
-  series = rows.groupby('label' if is_curves else study.across, sort=False)
-  if not is_curves:
-    series = sorted(series, key=lambda named: frames.order(named[0]))
-  for index, (name, own) in enumerate(series):
-    shift = (index + 0.5) / len(series) - 0.5
-    widths = own['half_width'].fillna(0)
-    if is_curves:
-      places = own[study.across].astype(float).sort_values()
-      own, widths = own.loc[places.index], widths[places.index]
-      drawn = {'x': places * 2 ** (0.5 * shift), 'y': own['value']}
-      drawn |= {'yerr': widths, 'linestyle': '-'}
-    else:
-      name = tables.column(study, name) if len(looks) > 1 else ''
-      places = own['label'].map(labels.index)
-      drawn = {'x': own['value'], 'y': places + 0.6 * shift}
-      drawn |= {'xerr': widths, 'linestyle': 'none'}
+  """Draws curves, or lines of points, shifted so that none hides another.
+
+  Curves are the rows of the table, over its columns; points lie the other way
+  round, on a line for each row.
+  """
+  fields = ['label', study.across] if is_curves else [study.across, 'label']
+  axis, other = ('y', 'x') if is_curves else ('x', 'y')
+  series, places = (
+    list(rows[x].unique())
+    if x == 'label'
+    else sorted(rows[x].unique(), key=frames.order)
+    for x in fields
+  )
+  for index, name in enumerate(series):
+    own = rows[rows[fields[0]] == name]
+    width = 0.3 if is_curves else 0.6
+    shift = width * ((index + 0.5) / len(series) - 0.5)
+    at = (own[fields[1]].map(places.index) + shift).sort_values()
+    own = own.loc[at.index]
+    if not is_curves:
+      name = tables.describe(study.across, name) if len(looks) > 1 else ''
     number = looks.setdefault(name, len(looks))
     axes.errorbar(
-      **drawn,
+      **{
+        other: at,
+        axis: own['value'],
+        f'{axis}err': own['half_width'].fillna(0),
+      },
       label=name,
       color=_COLORS[number % len(_COLORS)],
       marker=_MARKERS[number % len(_MARKERS)],
       markersize=4,
+      linestyle='-' if is_curves else 'none',
       linewidth=1.2,
       capsize=2,
     )
+  ends = (-0.5, len(places) - 0.5)[:: 1 if is_curves else -1]
+  label = _scale(axes, rows, study, axis)
+  axes.set(**{f'{axis}label': label, f'{other}lim': ends})
+  getattr(axes, f'set_{other}ticks')(range(len(places)), places)
   if is_curves:
-    ticks = sorted(map(float, rows[study.across].unique()))
-    axes.set_xscale('log', base=2)
-    axes.set_xticks(ticks, [f'{x:g}' for x in ticks])
-    xlim = ticks[0] / 1.5, ticks[-1] * 1.5
-    axes.set(xlim=xlim, xlabel=tables.heading(study.across), ylabel=value_label)
-  else:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=value_label)
+    axes.set_xlabel(tables.heading(study.across))
   axes.minorticks_off()
 
 
-def _scale(axes, rows, study, is_curves):
+def _scale(axes, rows, study, axis):
   """Scales the axis of values and draws the margin; returns the label.
 
   Differences beyond the margin have a logarithmic scale.
   """
-  axis, draw_line, draw_band = axes.xaxis, axes.axvline, axes.axvspan
-  set_scale = axes.set_yscale if is_curves else axes.set_xscale
-  if is_curves:
-    axis, draw_line, draw_band = axes.yaxis, axes.axhline, axes.axhspan
+  of_axis = getattr(axes, f'{axis}axis')
+  set_scale = getattr(axes, f'set_{axis}scale')
+  letter = 'h' if axis == 'y' else 'v'
+  draw_line, draw_band = (
+    getattr(axes, f'ax{letter}{x}') for x in ('line', 'span')
+  )
   values, label = rows['value'], frames.METRICS[study.metrics[0]]
   if rows['baseline'].notna().any():
     base = tables.baseline_name(study)
@@ -236,13 +208,13 @@ def _scale(axes, rows, study, is_curves):
     draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')
     ticks = {margin, *(x for x in _TICKS if x > margin / 4)}
     set_scale('symlog', linthresh=margin)
-    axis.set_major_locator(
+    of_axis.set_major_locator(
       ticker.FixedLocator([*(-x for x in ticks), 0, *ticks])
     )
   elif 0 < 10 * values.min() < values.max():
     set_scale('log')
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+    of_axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  of_axis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
   return label
 
 

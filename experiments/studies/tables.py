@@ -8,29 +8,61 @@ import pandas as pd
 from experiments.studies import frames
 from experiments.studies import studies
 
-WORDS = {
-  'metric': frames.METRICS,
-  'dataset': {
-    'mnist': 'MNIST',
-    'fashion_mnist': 'Fashion-MNIST',
-    'emnist47': 'EMNIST-47, own split',
-    'n_mnist': 'N-MNIST',
-    'synthetic_events/mnist': 'simulated events',
-    'cifar10': 'CIFAR-10',
-    'random': 'random images',
-  },
-  'exact': {'': 'nothing'},
-  'method': {'bp': 'ANN, products'},
-  'neuron': {studies.UNIT_SPIKES: 'unit spikes, version 0.5'},
-  'wires': {'unit': 'unit spikes'},
-  'layers': {
-    studies.RESIDUAL: '16×128,10 residual',
-    studies.SMALL_CONV: 'small convolution',
-    studies.RESIDUAL_CONV: 'residual convolution',
-    studies.LARGE_CONV: 'large convolution',
-  },
+# Values, and names in values, in words.
+WORDS = frames.METRICS | {
+  'mnist': 'MNIST',
+  'fashion_mnist': 'Fashion-MNIST',
+  'emnist47': 'EMNIST-47, own split',
+  'n_mnist': 'N-MNIST',
+  'synthetic_events/mnist': 'simulated events',
+  'cifar10': 'CIFAR-10',
+  'random': 'random images',
+  'ssnn': 'spikes',
+  'bp': 'clipped ANN',
+  'rpu': 'RPU',
+  'bp_stdp': 'BP-STDP',
+  'adam': 'Adam',
+  'sgd': 'SGD',
+  'learn': 'learning',
+  'infer': 'inference',
+  studies.UNIT_SPIKES: 'unit spikes, version 0.5',
+  studies.RESIDUAL: '16×128,10 residual',
+  studies.SMALL_CONV: 'small convolution',
+  studies.RESIDUAL_CONV: 'residual convolution',
+  studies.LARGE_CONV: 'large convolution',
+  'regular': 'regular trains',
+  'sobol': 'Sobol trains',
+  'bernoulli': 'Bernoulli trains',
+  'no exact': 'all spikes',
+  'inputs': 'exact inputs',
+  'forward': 'exact forward pass',
+  'backward': 'exact backward pass',
+  'update': 'exact update',
+  'forward,backward,update': 'exact passes and update',
+  'winners': 'exact winners',
+  'race': 'race of spikes',
+  'unit': 'unit spikes',
+  'gokmen_vlasov': 'Gokmen and Vlasov',
+  'reram': 'ReRAM',
+  'ecram': 'ECRAM',
+  'ecram_mo': 'metal-oxide ECRAM',
+  'dw_min': 'step',
+  'dw_min_dtod': 'device-to-device variation',
+  'dw_min_std': 'cycle-to-cycle variation',
+  'up_down': 'asymmetry',
+  'up_down_dtod': 'device-to-device asymmetry',
+  'corrupt_devices_prob': 'stuck devices',
+  'delay': 'delays up to',
+  'loss': 'lost spikes',
+  'stuck': 'stuck synapses',
 }
-_HEADINGS = {'num_steps': 'N, T', 'metric': 'measure', 'dataset': 'data set'}
+_HEADINGS = frames.METRICS | {
+  'num_steps': 'N, T',
+  'metric': 'measure',
+  'dataset': 'data set',
+  'median_ms': 'time, ms',
+  'peak_mib': 'memory, MiB',
+}
 
 
 def table(compared: pd.DataFrame, study: studies.Study) -> str:
@@ -41,7 +73,7 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   names = ['dataset', *distinguishing(compared, study), 'metric']
   names = [x for x in names if x != study.across and compared[x].nunique() > 1]
   columns = list(compared[study.across].unique())
-  if study.across not in WORDS:
+  if is_number(columns[0]):
     columns.sort(key=frames.order)
   rows = []
   for cells, group in compared.groupby(names or 'method', sort=False):
@@ -51,7 +83,7 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
       row[f'{baseline_name(study)}, %'] = _range(accuracies)
     for value in columns:
       texts = group[group[study.across] == value]['text']
-      row[column(study, value)] = ' / '.join(texts)
+      row[describe(study.across, value)] = ' / '.join(texts)
     is_error = group['metric'].iloc[0].endswith('_error')
     row['power of T'] = ''
     if is_error and study.across == 'num_steps' and len(group) > 2:
@@ -114,23 +146,23 @@ def heading(name: str) -> str:
 
 def word(name: str, value: str) -> str:
   """Returns the word of the value of a field."""
-  value = WORDS.get(name, {}).get(value, value)
+  value = WORDS.get(value or f'no {name}', value)
   if name == 'layers':  # hidden layers of one size are counted
     count = lambda found: f'{1 + found[2].count(",")}×{found[1]}'
     value = re.sub(r'\b(\d+)((?:,\1)+)(?=,)', count, value)
-  return value
+  return value if '=' in value else value.replace('_', ' ')
 
 
-def assign(name: str, value: str) -> str:
-  """Writes a number or word with the name of its field, such as 'T = 8'."""
-  sign = '= ' if name == 'num_steps' else ''
-  return f'{heading(name)} {sign}{value}'.strip()
+def is_number(value: str) -> bool:
+  """Returns whether a value begins as a number, which needs its field."""
+  return value[:1].isdecimal()
 
 
-def column(study: studies.Study, value: str) -> str:
-  """Returns the heading of a column of numbers."""
-  is_word = study.across in WORDS
-  return (word if is_word else assign)(study.across, value)
+def describe(name: str, value: str) -> str:
+  """Returns the word of a value, or a number and its field, as 'N, T = 8'."""
+  if not is_number(value):
+    return word(name, value)
+  return f'{heading(name)} {"= " * (name == "num_steps")}{value}'
 
 
 def _join_verdicts(group, study):
@@ -145,7 +177,5 @@ def _join_verdicts(group, study):
   for verdict in sorted(places, key=lambda x: 'wni'.index(x[0])):
     values = sorted(places[verdict], key=frames.order)
     listed = ', '.join(word(study.across, value) for value in values)
-    if study.across not in WORDS:
-      listed = column(study, listed)
-    texts.append(f'{verdict}: {listed}')
+    texts.append(f'{verdict}: {describe(study.across, listed)}')
   return '; '.join(texts)

@@ -48,16 +48,16 @@ class BenchmarkTest(parameterized.TestCase):
   def test_table_has_what_differs_and_times(self):
     caption, _, *table = run('--layers=5,10').splitlines()
     shared = 'data set digits, layers 5,10, neuron bipolar, digits 2, '
-    shared += 'winners 64, input steps 64, trains regular, batch size 2, '
-    shared += 'seeds 1, device ideal:'
+    shared += 'input steps 64, num winners 64, sampler regular, batch size 2, '
+    shared += 'num seeds 1, device ideal:'
     self.assertEqual(caption, shared)
     table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]
-    header = ['step', 'network', 'N, T', 'time of a step, ms', 'in steps of BP']
+    header = ['name', 'method', 'N, T', 'time, ms', 'time, in steps of BP']
     self.assertEqual(table[0][:5], header)
     settings = [
       [step, *network]
       for step in ('learning', 'inference')
-      for network in (('ANN, by BP', ''), ('spikes', '64'))
+      for network in (('clipped ANN', ''), ('spikes', '64'))
     ]
     self.assertEqual([row[:3] for row in table[2:]], settings)
     self.assertEqual([row[4] for row in table[2::2]], ['1', '1'])

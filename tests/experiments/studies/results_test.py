@@ -218,7 +218,7 @@ class RunsTest(FolderTestCase):
     (self.folder / 'sweep.json').write_text('{"study": null}')
     with contextlib.redirect_stdout(io.StringIO()) as printed:
       pages.show(self.folder)
-    self.assertRegex(printed.getvalue(), r'(?s)\| ecram .*\| reram ')
+    self.assertRegex(printed.getvalue(), r'(?s)\| ECRAM .*\| ReRAM ')
     self.assertTrue((self.folder / 'results.png').exists())
     rows = (self.folder / 'results.csv').read_text().splitlines()
     self.assertStartsWith(rows[0], 'dataset,method,device,seed,test_accuracy,')
