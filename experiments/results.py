@@ -23,7 +23,7 @@ def main() -> None:
   if workdir:
     pages.export(name, command.folder(workdir))
   names = [name] if name else frames.list_recorded()
-  is_in_readme = {study for _, study, _ in pages.README_ROWS} & {*names}
+  is_in_readme = {row[1] for row in pages.README_ROWS} & {*names}
   for page in names + [frames.README] * bool(is_in_readme):
     pages.write_page(page)
     print(f'{frames.path(page, "md")}{pages.train_time(page)}')

@@ -107,10 +107,9 @@ def _repeat(given):
 
   if not FLAGS.study:
     raise ssnn_jax.UserError('--quick needs a --study, or --study=all.')
-  names = repeat.list_names(FLAGS.study)
   given.pop('seed', None)
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
-  if not repeat.repeat(names, given, options, seconds, FLAGS.seed):
+  if not repeat.repeat(FLAGS.study, given, options, seconds, FLAGS.seed):
     sys.exit('error: not all numbers are those that are recorded.')
 
 

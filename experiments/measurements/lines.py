@@ -38,27 +38,16 @@ def list_settings() -> list[config_lib.ExperimentConfig]:
 def describe(
   config: config_lib.ExperimentConfig, network: ssnn_jax.NetworkConfig
 ) -> dict[str, Any]:
-  """Returns the fields of a line that identify a setting."""
-  values = {
-    'neuron': network.neuron,
+  """Returns the fields of a line that identify a setting, None if not used."""
+  line = records.describe(config, network) | {
     'digits': network.digits,
     'input_steps': network.steps_of_inputs,
     'num_winners': network.num_winners,
-    'sampler': network.input_sampler,
-    'num_steps': network.num_steps,
   }
-  is_bipolar = network.neuron == 'bipolar'
-
-  def is_used(name):
-    is_of_neuron = is_bipolar or name not in config_lib.GRADED
-    return is_of_neuron and config_lib.concerns(config.method, name)
-
-  return {
-    'dataset': config.dataset,
-    'method': config.method,
-    'layers': config_lib.layers_text(config, network),
-    **{name: values[name] if is_used(name) else None for name in values},
-  }
+  unused = {x for x in line if not config_lib.concerns(config.method, x)}
+  if network.neuron == 'stochastic':
+    unused |= config_lib.GRADED
+  return line | dict.fromkeys(unused)
 
 
 def write(module: str, measured: Iterable[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from ssnn_jax.chip import verilog
 #: Flags of a chip and its run
 RUN = (
   'dataset layers num_steps weight_bits fraction_bits learning_rate '
-  'batch_size seed num_epochs schedule data_dir download'
+  'batch_size seed num_epochs data_dir download'
 ).split()
 
 #: `chip.present`, compiled.

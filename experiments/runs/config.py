@@ -178,8 +178,7 @@ def _flag(default, text, choices=(), heading='', **metadata):
   """Makes a field, whose metadata describe its flag; '' is no flag.
 
   A number is from `low` on, unless another module checks it; the flag of a
-  field `by_dataset` has no default; a field `in_grids` has none, and is set by
-  --grid; a heading of --help precedes the flag.
+  field `by_dataset` has no default; a heading of --help precedes the flag.
   """
   metadata |= {'help': text, 'choices': choices, 'heading': heading}
   return dataclasses.field(default=default, metadata=metadata)
@@ -234,38 +233,10 @@ class ExperimentConfig:
     'Sobol thresholds (of stochastic neurons), or of independent ones',
     ['regular', 'sobol', 'bernoulli'],
   )
-  input_gain: float | None = _flag(
-    None,
-    f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
-    in_grids=True,
-  )
   dropout: float = _flag(
     0.0, 'probability that a hidden neuron is silent', heading='Network:'
   )
-  input_steps: int | None = _flag(
-    None,
-    'steps of the rates of images, for bipolar neurons; default: 32, or '
-    '--num_steps if that is more',
-    in_grids=True,
-  )
-  num_winners: int = _flag(
-    ssnn_jax.spiking.NUM_WINNERS,
-    'winners of a sample in the output layer, of bipolar neurons; of '
-    'stochastic ones one in each tick',
-    in_grids=True,
-  )
-  digits: int = _flag(
-    2,
-    'leading binary digits of an error that bipolar neurons send',
-    in_grids=True,
-  )
   ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
-  winner: str = _flag(
-    'softmax',
-    'winner of a tick: of the softmax, or of a race of stochastic neurons',
-    ['softmax', 'race'],
-    in_grids=True,
-  )
   exact: tuple[str, ...] = _flag(
     (),
     'exact values instead of spikes in some of inputs,forward,backward,winners '
@@ -312,12 +283,6 @@ class ExperimentConfig:
   optimizer: str = _flag(
     'sgd', 'optimizer of weights that are floats', ['sgd', 'adam']
   )
-  schedule: str = _flag(
-    'linear',
-    'learning rate over time, to 0',
-    ['linear', 'cosine', 'constant'],
-    in_grids=True,
-  )
   augment: bool = _flag(
     False,
     'shift training images by up to an eighth of their size, and mirror half '
@@ -350,6 +315,13 @@ class ExperimentConfig:
     'also measure rates of spikes and errors after each epoch, and errors of '
     'the update at the end; most studies do',
   )
+  # Without a flag, set by --grid; docs/experiments.md describes them.
+  digits: int = _flag(2, '')
+  input_steps: int | None = _flag(None, '')
+  num_winners: int = _flag(ssnn_jax.spiking.NUM_WINNERS, '')
+  winner: str = _flag('softmax', '', ['softmax', 'race'])
+  input_gain: float | None = _flag(None, '')
+  schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
 
   @named()
   def __post_init__(self):
@@ -442,7 +414,7 @@ OPTIONS = {field.name: field for field in dataclasses.fields(Options)}
 FLAGS = {
   name: field
   for name, field in (FIELDS | OPTIONS).items()
-  if field.metadata['help'] and 'in_grids' not in field.metadata
+  if field.metadata['help']
 }
 HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
 _PARSERS = {
@@ -466,7 +438,7 @@ def define_flags(
   if names is None:
     names = [name for name in FLAGS if name not in flags.FLAGS]
   for name in names:
-    field = (FIELDS | OPTIONS)[name]
+    field = FLAGS[name]
     default = None if 'by_dataset' in field.metadata else field.default
     default = (defaults or {}).get(name, default)
     text, choices = field.metadata['help'], field.metadata['choices']

@@ -226,8 +226,8 @@ def run(
     if records.is_finished(task):
       print(f'{name}: recorded', flush=True)
     else:
-      own = functools.partial(train.run_task, task, options, workdir)
-      pending[name] = own
+      arguments = train.run_task, task, options, workdir
+      pending[name] = functools.partial(*arguments)
   workdir.mkdir(parents=True, exist_ok=True)
   text = json.dumps(described, indent=2) + '\n'
   files.write_atomically(workdir / records.SWEEP, text)

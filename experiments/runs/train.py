@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.measurements import update_error
 from experiments.runs import config as config_lib
 from experiments.runs import records
 from experiments.runs.config import ExperimentConfig
@@ -192,7 +191,7 @@ def _make_measure(name, network, mesh):
   def measure(state, params, split):
     key = jax.random.fold_in(state.key, training.Stream.PROBE)
     return {
-      error: update_error.measure(
+      error: update_error(
         config_lib.METHODS[name].make(chosen, state.key),
         ssnn_jax.ann(exact),
         params,
@@ -204,6 +203,41 @@ def _make_measure(name, network, mesh):
     }
 
   return loop.over_seeds(measure, (0, 0, None), mesh=mesh)
+
+
+def update_error(
+  network: ssnn_jax.Network,
+  reference: ssnn_jax.Network,
+  params: ssnn_jax.Params,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array,
+  num_draws: int,
+) -> jax.Array:
+  """Computes the relative error of a network's update of the weights.
+
+  It is sqrt(mean_draws norm(update - gradient)^2) / norm(gradient) over all
+  weights, for independent draws of the spikes of a batch; consumes the key. The
+  gradient is that of the reference, without randomness.
+  """
+
+  def estimate(network, key):  # the gradient, without biases
+    gradient, _ = jax.grad(network.loss, has_aux=True)(
+      params, key, inputs, labels
+    )
+    return [layer.weights for layer in gradient]
+
+  def squared_norm(layers):
+    return sum(jnp.sum(layer**2) for layer in layers)
+
+  gradient = estimate(reference, key)
+
+  def squared_distance(draw):
+    update = estimate(network, jax.random.fold_in(key, draw))
+    return squared_norm(jax.tree.map(jnp.subtract, update, gradient))
+
+  distances = jax.lax.map(squared_distance, jnp.arange(num_draws))
+  return jnp.sqrt(jnp.mean(distances) / squared_norm(gradient))
 
 
 def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:

@@ -37,10 +37,7 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   num_curves = rows.groupby([shown[x] for x in of_curves]).nunique().max()
   is_curves = tables.is_number(shown[across].iloc[0]) and not rows.is_unique
   is_curves &= num_curves <= _MOST_CURVES
-  if is_curves:
-    panels = of_curves
-  elif rows.is_unique:
-    panels.append(across)
+  panels = of_curves if is_curves else panels + [across] * rows.is_unique
   titled = ['dataset', *(panels if is_curves else names)]
   titled += [across] * (across != 'metric')
   parts = []
@@ -53,20 +50,16 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   num_columns = min(2, len(parts)) if is_curves else 1
   num_lines = math.ceil(len(parts) / num_columns)
   width = 3.7 * num_columns + 0.8 if is_curves else 7.2
-  is_divided = is_curves or across in panels
-  columns = (
-    [] if is_divided else sorted(shown[across].unique(), key=frames.order)
-  )
-  looks = {
-    tables.describe(across, x): number for number, x in enumerate(columns)
-  }
-  line = 0.15 + 0.05 * max(1, len(columns))
+  looks = {}  # numbers of colors and markers, by the names of series
+  if not is_curves and across not in panels:
+    values = sorted(shown[across].unique(), key=frames.order)
+    looks = {tables.describe(across, x): i for i, x in enumerate(values)}
+  line = 0.15 + 0.05 * max(1, len(looks))
   heights = [
     2.6 if is_curves else 0.9 + line * part['label'].nunique()
     for _, part in parts[:num_lines]
   ]
-  size = width, sum(heights) + 0.4
-  fig = figure.Figure(figsize=size, layout='constrained')
+  fig = figure.Figure((width, sum(heights) + 0.4), layout='constrained')
   grid = fig.subplots(
     num_lines, num_columns, squeeze=False, height_ratios=heights
   )
@@ -123,23 +116,14 @@ def _label(row, names):
 
 
 def _describe(name, value):
-  """Describes the value of a field in a figure."""
-  word = tables.word(name, value)
-  hidden = re.fullmatch(r'([\d×,]+),\d+', word)
-  if name == 'layers' and hidden:
-    return f'{hidden[1]} hidden neurons'
+  """Describes the value of a field in a figure; '' if it is the usual one."""
+  word = '' if value in _USUAL else tables.word(name, value)
+  if name == 'layers':
+    return re.sub(r'^([\d×,]+),\d+$', r'\1 hidden neurons', word)
+  if '=' not in word:
+    return tables.describe(name, value) if word else ''
   named = re.findall(r'(\w+)=([^,]+)', word)
-  words = [f'{tables.WORDS.get(x, x)} {_shorten(y)}' for x, y in named]
-  is_usual = value in _USUAL
-  return ', '.join(words) or tables.describe(name, _shorten(word)) * (
-    not is_usual
-  )
-
-
-def _shorten(number):
-  """Writes a number without zeros that say nothing."""
-  is_number = re.fullmatch(r'\d[\d.]*(e-?\d+)?', number)
-  return f'{float(number):g}' if is_number else number
+  return ', '.join(f'{tables.WORDS.get(x, x)} {y}' for x, y in named)
 
 
 def _draw_panel(axes, rows, study, is_curves, looks):

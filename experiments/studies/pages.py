@@ -16,28 +16,19 @@ from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax.runs import files
 
-_BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
-_SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
-_DENSE, _LARGE, _SMALL, _RESIDUAL = (
-  {'layers': (x,)}
-  for x in (
-    *(studies.DENSE, studies.LARGE_CONV),
-    *(studies.SMALL_CONV, studies.RESIDUAL),
-  )
-)
-_FOUR = {'layers': ('159,159,159,159,10',)}
-# Rows of the table of the README: network, study, and what it shows of it.
+_README_SETS = 'mnist', 'fashion_mnist', 'emnist47', 'n_mnist', 'cifar10'
+# Rows of the table of the README: network, study, and its neuron and layers.
 README_ROWS = (
-  ('one hidden layer', 'parity', _SETS | _BIPOLAR),
-  ('one hidden layer', 'events', _SETS | _BIPOLAR),
-  ('four hidden layers', 'depth', _BIPOLAR | _FOUR),
-  ('16 layers, residual', 'depth', _BIPOLAR | _RESIDUAL),
-  ('small convolution', 'convolution', _BIPOLAR | _SMALL),
-  ('one hidden layer, against ReLU', 'relu', _BIPOLAR | _DENSE),
-  ('large convolution, against ReLU', 'relu', _BIPOLAR | _LARGE),
-  ('three convolutions', 'cifar10', _BIPOLAR),
-  ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
-  ('one hidden layer', 'events', _SETS | _STOCHASTIC),
+  ('one hidden layer', 'parity', 'bipolar', None),
+  ('one hidden layer', 'events', 'bipolar', None),
+  ('four hidden layers', 'depth', 'bipolar', '159,159,159,159,10'),
+  ('16 layers, residual', 'depth', 'bipolar', studies.RESIDUAL),
+  ('small convolution', 'convolution', 'bipolar', studies.SMALL_CONV),
+  ('one hidden layer, against ReLU', 'relu', 'bipolar', studies.DENSE),
+  ('large convolution, against ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
+  ('three convolutions', 'cifar10', 'bipolar', None),
+  ('one hidden layer', 'parity', 'stochastic', None),
+  ('one hidden layer', 'events', 'stochastic', None),
 )
 _README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
@@ -49,7 +40,9 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
     study = studies.load(name)
     return study, comparisons.compare(frames.read_csv(name), study)
   parts = []
-  for network, of_study, shown in README_ROWS:
+  for network, of_study, neuron, layers in README_ROWS:
+    shown = {'dataset': _README_SETS, 'neuron': (neuron,)}
+    shown |= {'layers': (layers,)} if layers else {}
     study = dataclasses.replace(
       studies.load(of_study), metrics=('test_accuracy',), shown=shown
     )

@@ -35,16 +35,8 @@ from ssnn_jax import datasets
 _GROUP = ['study', 'dataset']
 
 
-def list_names(name: str) -> list[str]:
-  """Lists studies by the name of one, or all that are recorded by 'all'."""
-  if name != 'all':
-    studies.load(name)  # refuses a name that there is not
-    return [name]
-  return frames.list_recorded()
-
-
 def repeat(
-  names: Iterable[str],
+  name: str,
   given: dict[str, Any],
   options: config_lib.Options,
   seconds: float,
@@ -52,13 +44,14 @@ def repeat(
 ) -> bool:
   """Trains recorded runs again, and prints their numbers and the new ones.
 
-  Runs of the studies that have the given columns, without measurements, are
-  begun in an order drawn by the seed, if by their record they end in the given
-  seconds.
+  Runs of the study, or of 'all', that have the given columns, but no
+  measurements, are begun in an order drawn by the seed, if by their record they
+  end in the given seconds.
 
   Returns whether all numbers are equal or within their intervals; raises
   `UserError` if no run is repeated.
   """
+  names = frames.list_recorded() if name == 'all' else [name]
   runs = pd.concat([_read(name, given) for name in names], ignore_index=True)
   left = dict.fromkeys(zip(*map(runs.get, _GROUP)))
   began, missing, pairs = time.monotonic(), set(), []
@@ -112,8 +105,8 @@ def list_cells(
 
 def _read(name, given):
   """Reads the runs of a study that have the given fields, and their times."""
+  fields = frames.setting_fields(studies.load(name))  # or refuses the name
   runs = frames.read_csv(name)
-  fields = frames.setting_fields(studies.load(name))
   columns = dict.fromkeys([*runs, *fields, 'seed', *given])
   runs = runs.reindex(columns=[*columns])
   chosen = config_lib.ExperimentConfig(**given)

@@ -61,10 +61,6 @@ class Study:
   #: values of columns to which the table is restricted; the CSV file has all
   shown: Mapping[str, tuple[str, ...]] = _field(default_factory=dict)
 
-  def find_margin(self, dataset: str) -> float:
-    """Returns the margin for a data set."""
-    return 1.0 if dataset == 'digits' else self.margin
-
   def find_sweeps(self, dataset: str) -> tuple[Sweep, ...]:
     """Returns the sweeps for a data set, by its name or that of its file.
 
@@ -158,30 +154,23 @@ STUDIES['parity'] = Study(
 )
 
 
-def _convolve(layers, num_seeds, num_steps, **base):
-  """Sweeps T for networks of the same layers."""
-  base |= {'layers': layers, 'batch_size': 128, 'diagnostics': False}
-  return Sweep({'num_steps': num_steps, **_BIPOLAR}, num_seeds, base)
-
-
-def _convolve_both(num_epochs, rate, residual_rate):
-  """Sweeps a small network, and one with a residual connection.
+def _convolve(num_epochs, rate, residual_rate):
+  """Sweeps T of a small network, and of one with a residual connection.
 
   Learning rates were chosen for the ANN on held-out samples.
   """
-  small = {'learning_rate': rate, 'dropout': 0.1, 'num_epochs': num_epochs}
-  deep = {'learning_rate': residual_rate, 'num_epochs': num_epochs}
-  return (
-    _convolve(SMALL_CONV, 10, (4, 8, 16), **small),
-    _convolve(RESIDUAL_CONV, 5, (4, 8, 16), **deep),
-  )
+  grid = {'num_steps': (4, 8, 16), **_BIPOLAR}
+  both = {'num_epochs': num_epochs, 'batch_size': 128, 'diagnostics': False}
+  small = {'layers': SMALL_CONV, 'learning_rate': rate, 'dropout': 0.1}
+  deep = {'layers': RESIDUAL_CONV, 'learning_rate': residual_rate}
+  return Sweep(grid, 10, small | both), Sweep(grid, 5, deep | both)
 
 
 STUDIES['convolution'] = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
   sweeps={
-    'mnist': _convolve_both(6, 1.0, 0.5),
-    'fashion_mnist': _convolve_both(10, 0.5, 0.3),
+    'mnist': _convolve(6, 1.0, 0.5),
+    'fashion_mnist': _convolve(10, 0.5, 0.3),
   },
   columns=('layers', 'neuron', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
@@ -280,8 +269,7 @@ def _clip(dataset):
 
 DENSE = '256,10'
 LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
-_ADAM_COLUMNS = 'optimizer', 'ceiling', 'learning_rate', 'dropout'
-_ADAM_COLUMNS += ('weight_decay',)
+_ADAM_COLUMNS = 'optimizer ceiling learning_rate dropout weight_decay'.split()
 STUDIES['relu'] = Study(
   question=(
     'Do spikes match a conventional ANN, of rectified linear units that learn '

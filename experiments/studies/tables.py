@@ -21,10 +21,6 @@ WORDS = frames.METRICS | {
   'bp': 'clipped ANN',
   'rpu': 'RPU',
   'bp_stdp': 'BP-STDP',
-  'adam': 'Adam',
-  'sgd': 'SGD',
-  'learn': 'learning',
-  'infer': 'inference',
   studies.UNIT_SPIKES: 'unit spikes, version 0.5',
   studies.RESIDUAL: '16×128,10 residual',
   studies.SMALL_CONV: 'small convolution',
@@ -34,13 +30,6 @@ WORDS = frames.METRICS | {
   'sobol': 'Sobol trains',
   'bernoulli': 'Bernoulli trains',
   'no exact': 'all spikes',
-  'inputs': 'exact inputs',
-  'forward': 'exact forward pass',
-  'backward': 'exact backward pass',
-  'update': 'exact update',
-  'forward,backward,update': 'exact passes and update',
-  'winners': 'exact winners',
-  'race': 'race of spikes',
   'unit': 'unit spikes',
   'gokmen_vlasov': 'Gokmen and Vlasov',
   'reram': 'ReRAM',
@@ -161,7 +150,7 @@ def is_number(value: str) -> bool:
 def describe(name: str, value: str) -> str:
   """Returns the word of a value, or a number and its field, as 'N, T = 8'."""
   if not is_number(value):
-    return word(name, value)
+    return word(name, f'exact {value}' if name == 'exact' and value else value)
   return f'{heading(name)} {"= " * (name == "num_steps")}{value}'
 
 

@@ -47,8 +47,8 @@ class BenchmarkTest(parameterized.TestCase):
 
   def test_table_has_what_differs_and_times(self):
     caption, _, *table = run('--layers=5,10').splitlines()
-    shared = 'data set digits, layers 5,10, neuron bipolar, digits 2, '
-    shared += 'input steps 64, num winners 64, sampler regular, batch size 2, '
+    shared = 'data set digits, neuron bipolar, sampler regular, layers 5,10, '
+    shared += 'digits 2, input steps 64, num winners 64, batch size 2, '
     shared += 'num seeds 1, device ideal:'
     self.assertEqual(caption, shared)
     table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]
@@ -56,7 +56,7 @@ class BenchmarkTest(parameterized.TestCase):
     self.assertEqual(table[0][:5], header)
     settings = [
       [step, *network]
-      for step in ('learning', 'inference')
+      for step in ('learn', 'infer')
       for network in (('clipped ANN', ''), ('spikes', '64'))
     ]
     self.assertEqual([row[:3] for row in table[2:]], settings)

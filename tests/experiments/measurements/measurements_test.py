@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.measurements import faults as faults_lib
 from experiments.measurements import settling
-from experiments.measurements import update_error
+from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
@@ -58,7 +58,7 @@ class MeasurementsTest(parameterized.TestCase):
     key = jax.random.key(0)
     networks = make_network(2.0), make_network(0.0)
     params = (ssnn_jax.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),)
-    error = update_error.measure(*networks, params, key, None, None, 3)
+    error = train.update_error(*networks, params, key, None, None, 3)
     keys = [jax.random.fold_in(key, draw) for draw in range(3)]
     noise = [2.0 * jax.random.normal(key, (1, 2)) for key in keys]
     expected = np.sqrt(np.sum(np.square(noise)) / 3) / 5.0
