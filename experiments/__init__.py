@@ -1,1 +1,5 @@
-"""Experiments with ssnn_jax, run as `python -m experiments.NAME`."""
+"""Commands of experiments: the modules here, `measurements` and `rtl`.
+
+`runs` trains and records what commands describe, `baselines` has networks of
+other methods, and `studies` compares runs, whose numbers are in `results`.
+"""

@@ -33,10 +33,10 @@ import pandas as pd
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import results
-from experiments import train
 from experiments.measurements import lines
+from experiments.runs import config as config_lib
+from experiments.runs import train
+from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
@@ -48,28 +48,7 @@ FLAGS = flags.FLAGS
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
-# Columns of the table, of which some always stay, and words in it.
-_HEADINGS = {
-  'name': 'step',
-  'dataset': 'data set',
-  'layers': 'layers',
-  'method': 'network',
-  'neuron': 'neuron',
-  'digits': 'digits',
-  'num_winners': 'winners',
-  'input_steps': 'input steps',
-  'sampler': 'trains',
-  'num_steps': 'N, T',
-  'batch_size': 'batch size',
-  'num_seeds': 'seeds',
-  'device': 'device',
-  'median_ms': 'time of a step, ms',
-  'ratio_to_bp': 'in steps of BP',
-  'peak_mib': 'memory, MiB',
-}
 _KEPT = 'method', 'num_steps', 'median_ms', 'ratio_to_bp', 'peak_mib'
-_WORDS = {'learn': 'learning', 'infer': 'inference'}
-_WORDS |= {'bp': 'ANN, by BP', 'ssnn': 'spikes'}
 
 
 # Compiled steps.
@@ -205,7 +184,7 @@ def _measure():
   for name in FLAGS.names:
     for config in lines.list_settings():
       if name == 'learn' or config.device == config_lib.IDEAL:
-        key = name, config.layers, config.layer_sizes, config.batch_size
+        key = name, config.layers, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
     if configs[0].method != config_lib.ANN:
@@ -217,14 +196,18 @@ def _measure():
 
 def _to_table(measured):
   """Writes lines as a table, below what all networks share."""
-  frame = pd.DataFrame(measured, dtype=object)[[*_HEADINGS]]
-  frame = frame.fillna('').replace(_WORDS)
+  write = lambda x: f'{x:.3g}' if isinstance(x, float) else str(x)
+  frame = pd.DataFrame(measured, dtype=object).drop(columns='rounds')
+  frame = frame.fillna('').map(write)
   values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
-  shared = [x for x in values if len(values[x]) == 1]
-  caption = ', '.join(f'{_HEADINGS[x]} {values[x].pop()}' for x in shared)
-  write = lambda cell: f'{cell:.3g}' if isinstance(cell, float) else str(cell)
-  frame = frame.drop(columns=shared).rename(columns=_HEADINGS).map(write)
-  return f'{caption}:\n\n{results.write_table(frame)}'
+  shared = {x: own.pop() for x, own in values.items() if len(own) == 1}
+  caption = ', '.join(f'{tables.heading(x)} {shared[x]}' for x in shared)
+  frame = frame.drop(columns=shared)
+  for name in frame:
+    frame[name] = [tables.word(name, cell) for cell in frame[name]]
+  return (
+    f'{caption}:\n\n{tables.write_table(frame.rename(columns=tables.heading))}'
+  )
 
 
 def main() -> None:
@@ -236,6 +219,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)

@@ -26,9 +26,10 @@ from PIL import Image
 from PIL import ImageOps
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import results
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
+from experiments.studies import pages
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import datasets
@@ -54,14 +55,14 @@ _AT_ONCE, _NUM_PLAYED = 100, 500  # samples
 _MAX_CLASSES = 10  # that are printed
 _WITHOUT_SPIKES = (
   '--workdir holds a network of {}, whose signals are not all spikes; give a '
-  'run of --method=ssnn or chip without --rates, or --sample or --image alone.'
+  'run of --method=ssnn or chip without --exact, or --sample or --image alone.'
 )
 _LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 
 
 def read_epochs(folder: pathlib.Path) -> pd.DataFrame:
   """Reads the epochs of all seeds of a run, finished or not, one a row."""
-  epochs = train.read_lines(folder, 'epoch')
+  epochs = records.read_lines(folder, 'epoch')
   if not epochs:
     raise ssnn_jax.UserError(
       f'{folder} holds no epoch of a run; wait for its first checkpoint.'
@@ -105,10 +106,10 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
 def show(workdir: pathlib.Path) -> None:
   """Prints the last epoch of each seed, and draws the curves of a run.
 
-  A sweep has the table and the figure of `results.show`.
+  A sweep has the table and the figure of `pages.show`.
   """
-  if not (workdir / train.CONFIG).exists():
-    results.show(workdir)
+  if not (workdir / records.CONFIG).exists():
+    pages.show(workdir)
     return
   epochs = read_epochs(workdir)
   print(epochs.groupby('seed').last().T.to_string(float_format='{:.4g}'.format))
@@ -131,8 +132,8 @@ def read_trained(
   """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed."""
   network_config, params, _ = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
-  if (workdir / train.CONFIG).exists():
-    config = train.read_task(workdir).config
+  if (workdir / records.CONFIG).exists():
+    config = records.read_task(workdir).config
     make = config_lib.METHODS[config.method].make
     seed = config.seed if seed is None else seed
     dataset = train.load(config, data_dir)

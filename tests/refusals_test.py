@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import results
-from experiments import studies
-from experiments import train
+from experiments.runs import records
+from experiments.studies import frames
+from experiments.studies import pages
+from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
@@ -473,13 +474,13 @@ class CallsTest(parameterized.TestCase):
   def test_page_without_marks(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'online.md').write_text('# ANN\n<!-- table -->\nmy own words')
-    csv = results.path('online').read_text()
-    with mock.patch.object(results, 'FOLDER', folder):
-      results.path('online').write_text(csv)
+    csv = frames.path('online').read_text()
+    with mock.patch.object(frames, 'FOLDER', folder):
+      frames.path('online').write_text(csv)
       with self.assertRaisesRegex(
         ssnn_jax.UserError, 'online.md lacks the marks'
       ):
-        results.write_page('online')
+        pages.write_page('online')
     self.assertIn('my own words', (folder / 'online.md').read_text())
 
 
@@ -489,7 +490,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--learning_rate=1e-60', '--learning_rate is 1e-60'),
   ('--seed=1099511627776', '--seed is 1099511627776'),
   # Values of the wrong type, out of range, or of another data set.
-  ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
+  ('--layers=784,9', '--layers=784,9 does not fit digits; it must'),
   ('--layers=conv16s2k5,10', "--layers: 'conv16s2k5' is not a layer"),
   ('--layers=conv4k3,9', '--layers=conv4k3,9 does not fit digits'),
   ('--batch_size=1438', 'batch_size=1438 .* 1437 samples'),
@@ -498,10 +499,8 @@ COMMANDS = [  # flags of experiments.run, words
   ('--folds=1798 --seed=1797', '--folds: 0 of 1797 items'),
   ('--folds=9 --num_seeds=2', '--folds=9 gives each seed other data'),
   ('--dataset=nope', "no dataset named 'nope'"),
-  ('--num_devices=99', '--num_devices=99 is out of range'),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),
   # What would have no effect.
-  ('--layers=10 --layer_sizes=64,10', '--layers is 10; expected none'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
   ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
@@ -512,18 +511,18 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=chip --num_steps=12', '--num_steps is 12; expected a power of 2'),
   ('--method=chip --weight_bits=0', '--weight_bits is 0; expected'),
   ('--read_noise=0.1', "--read_noise is 0.1; .* or neuron='stochastic'"),
-  ('--rates=update', '--exact is .*update.*; .* among inputs, forward, b'),
-  ('--method=rpu --rates=inputs', '--exact is .*; .* among forward, b'),
+  ('--exact=update', '--exact is .*update.*; .* among inputs, forward, b'),
+  ('--method=rpu --exact=inputs', '--exact is .*; .* among forward, b'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),
-  ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
+  ('--grid=layers=64-10,64-9', '--layers=64,9 does not fit'),
   ('--grid=num_steps=8,x', "--grid: num_steps is 'x' .*; see --help"),
   ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
   ('--fraction_bits=', '--fraction_bits is ; expected whole numbers sep'),
   ('--grid=num_step=1', "'num_step' is no field; did you mean num_steps?"),
   ('--grid=optimizer=sgd,adam', 'optimizers need learning rates of their own'),
-  ('--method=chip --layers=64,10', '--layers is 64,10; expected none, as the'),
+  ('--method=chip --layers=64r,10', '--layers is 64r,10; expected dense'),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=digits=1;num_steps=1;digits=2', '--grid: digits is repeated'),
   ('--resume', '--resume needs the --workdir of a run'),
@@ -562,10 +561,10 @@ class CommandsTest(parameterized.TestCase):
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
     cls.folder = pathlib.Path(folder)
     cls.enterClassContext(contextlib.chdir(folder))
-    tiny = '--method=bp --num_epochs=1 --layer_sizes=64,4,10'
+    tiny = '--method=bp --num_epochs=1 --layers=4,10'
     experiments.call_run('--workdir=finished', *tiny.split())
     shutil.copytree('finished', 'unfinished')
-    (cls.folder / 'unfinished' / train.METRICS).unlink()
+    (cls.folder / 'unfinished' / records.METRICS).unlink()
     for name in ('others', 'swept'):
       (cls.folder / name).mkdir()
     (cls.folder / 'dangling').symlink_to('nowhere')

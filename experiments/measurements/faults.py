@@ -21,10 +21,10 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments import train
-from experiments.config import ExperimentConfig
 from experiments.measurements import lines
 from experiments.measurements import settling
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import realtime
@@ -149,6 +149,7 @@ def _measure():
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_string('faults', _FAULTS, 'faults, separated by semicolons.')
   flags.DEFINE_boolean('learn', False, 'also learn with each fault.')
   flags.DEFINE_integer('num_batches', 8, 'test batches to play.', 1)

@@ -14,32 +14,15 @@ import jax
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import train
 from experiments.measurements import lines
-from experiments.measurements import update_error
+from experiments.runs import config as config_lib
+from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 
 FLAGS = flags.FLAGS
-
-
-def measure(
-  config: ssnn_jax.NetworkConfig,
-  params: ssnn_jax.Params,
-  images: jax.Array,
-  labels: jax.Array,
-  num_draws: int,
-) -> dict[str, float]:
-  """Returns the errors of a spiking network."""
-  line, ann = {}, ssnn_jax.ann(config)
-  batch = params, jax.random.key(0), images, labels
-  compute = jax.jit(update_error.measure, static_argnums=(0, 1, 6))
-  for name, probed in train.probed_networks(config).items():
-    error = compute(ssnn_jax.ssnn(probed), ann, *batch, num_draws)
-    line[name] = round(float(error), 5)
-  return line
+_update_error = jax.jit(train.update_error, static_argnums=(0, 1, 6))
 
 
 def _train_ann(config, network, dataset, num_steps):
@@ -76,11 +59,16 @@ def _measure():
       steps = FLAGS.train_steps
       trained[key] = _train_ann(config, network, dataset, steps)
     batch = [array[-config.batch_size :] for array in dataset.train]
-    measured = measure(network, trained[key], *batch, FLAGS.draws)
-    yield lines.describe(config, network) | measured
+    line, ann = lines.describe(config, network), ssnn_jax.ann(network)
+    for name, probed in train.probed_networks(network).items():
+      data = trained[key], jax.random.key(0), *batch
+      error = _update_error(ssnn_jax.ssnn(probed), ann, *data, FLAGS.draws)
+      line[name] = round(float(error), 5)
+    yield line
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
   flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

@@ -8,12 +8,19 @@ from typing import Any
 
 from absl import flags
 
-from experiments import config as config_lib
-from experiments import folders
-from experiments import run
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import sweeps
 import ssnn_jax
 
 FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # --help has those of a measurement alone
+
+
+def define_flags() -> None:
+  """Defines the flags of `experiments.run` that describe settings."""
+  config_lib.define_flags()
+  config_lib.define_sweep_flags()
 
 
 def list_settings() -> list[config_lib.ExperimentConfig]:
@@ -21,36 +28,26 @@ def list_settings() -> list[config_lib.ExperimentConfig]:
 
   Each of `--grid` also has the ANN, the first of all, unless it has methods.
   """
-  given = run.given_fields()
+  given = config_lib.given_fields()
   base = config_lib.default(**{'dataset': FLAGS.dataset} | given)
-  settings = run.list_settings(base, run.find_sweeps(given))
+  found = sweeps.find_sweeps(given, FLAGS.grid, num_seeds=FLAGS.num_seeds)
+  settings = sweeps.list_settings(base, found)
   return [config for config, _ in settings.values()]
 
 
 def describe(
   config: config_lib.ExperimentConfig, network: ssnn_jax.NetworkConfig
 ) -> dict[str, Any]:
-  """Returns the fields of a line that identify a setting."""
-  values = {
-    'neuron': network.neuron,
+  """Returns the fields of a line that identify a setting, None if not used."""
+  line = records.describe(config, network) | {
     'digits': network.digits,
     'input_steps': network.steps_of_inputs,
     'num_winners': network.num_winners,
-    'sampler': network.input_sampler,
-    'num_steps': network.num_steps,
   }
-  is_bipolar = network.neuron == 'bipolar'
-
-  def is_used(name):
-    is_of_neuron = is_bipolar or name not in config_lib.GRADED
-    return is_of_neuron and config_lib.concerns(config.method, name)
-
-  return {
-    'dataset': config.dataset,
-    'method': config.method,
-    'layers': config.layers or '-'.join(map(str, network.layer_sizes)),
-    **{name: values[name] if is_used(name) else None for name in values},
-  }
+  unused = {x for x in line if not config_lib.concerns(config.method, x)}
+  if network.neuron == 'stochastic':
+    unused |= config_lib.GRADED
+  return line | dict.fromkeys(unused)
 
 
 def write(module: str, measured: Iterable[dict[str, Any]]) -> None:
@@ -59,7 +56,7 @@ def write(module: str, measured: Iterable[dict[str, Any]]) -> None:
   Fields of lines have types of JSON.
   """
   words = shlex.join(['python', '-m', module, *sys.argv[1:]])
-  header = {'event': 'header', 'command': words, **folders.environment()}
+  header = {'event': 'header', 'command': words, **records.environment()}
   for line in measured:
     if header:  # not before the first line: flags may be invalid
       print(json.dumps(header))

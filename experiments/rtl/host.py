@@ -1,6 +1,6 @@
 """Trains the chip on a board over its serial line.
 
-  python -m experiments.rtl host --port=/dev/ttyUSB0 --layer_sizes=784,256,10
+  python -m experiments.rtl host --port=/dev/ttyUSB0 --dataset=fashion_mnist
   python -m experiments.rtl host --port=simulation --num_epochs=1 --compare
 
 Loads all samples into the memory of the board, and presents them by their

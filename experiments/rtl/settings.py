@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
@@ -22,8 +22,8 @@ from ssnn_jax.chip import verilog
 
 #: Flags of a chip and its run
 RUN = (
-  'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
-  'batch_size seed num_epochs schedule data_dir download'
+  'dataset layers num_steps weight_bits fraction_bits learning_rate '
+  'batch_size seed num_epochs data_dir download'
 ).split()
 
 #: `chip.present`, compiled.
@@ -72,7 +72,7 @@ class Run(NamedTuple):
 
 def define() -> None:
   """Defines the flags of a chip and its run; defaults are those of the data."""
-  config_lib.define_flags(RUN, {'dataset': None})
+  config_lib.define_flags(RUN)
 
 
 def load() -> tuple[Run, datasets.Dataset]:
@@ -80,10 +80,7 @@ def load() -> tuple[Run, datasets.Dataset]:
   values = flags.FLAGS.flag_values_dict()
   given = {name: x for name, x in values.items() if x is not None}
   fields = {name: given[name] for name in config_lib.FIELDS if name in given}
-  is_784 = (values['layer_sizes'] or '').startswith('784,')
-  name = values['dataset'] or ('fashion_mnist' if is_784 else 'digits')
-  fields |= {'dataset': name, 'method': 'chip'}
-  config = config_lib.default(**fields)
+  config = config_lib.default(**fields, method='chip')
   dataset = train.load(config, values['data_dir'], values['download'])
   network = config_lib.network_config(config, dataset)
   schedule = train.make_schedule(config, len(dataset.train.labels))

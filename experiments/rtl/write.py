@@ -1,6 +1,6 @@
 """Writes the Verilog of a chip: modules, parameters, weights, and its ports.
 
-  python -m experiments.rtl write --folder=verilog --layer_sizes=64,16,10
+  python -m experiments.rtl write --folder=verilog --layers=16,10
 
 The new folder holds the modules, `chip_top.sv` (the chip with all parameters
 and tables, and its register of random bits after reset), the initial weights in

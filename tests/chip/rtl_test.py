@@ -248,7 +248,7 @@ class EqualTest(parameterized.TestCase):
 
   def test_commands_write_and_compare_the_verilog_of_a_chip(self):
     folder = self.create_tempdir().full_path + '/new'
-    sizes = '--layer_sizes=64,16,10 --num_steps=8 --weight_bits=10'.split()
+    sizes = '--layers=16,10 --num_steps=8 --weight_bits=10'.split()
     sizes += ['--fraction_bits=10,8', '--learning_rate=0.5']
     done = commands.run('rtl.write', f'--folder={folder}', *sizes)
     self.assertIn('chip_top.sv, 7 files', done.stdout, done.stderr)

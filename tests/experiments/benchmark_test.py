@@ -26,7 +26,7 @@ def measure(words):
 class BenchmarkTest(parameterized.TestCase):
   def test_line_of_each_setting_names_what_concerns_its_method(self):
     lines = measure(
-      '--names=epoch --dataset=random --layer_sizes=784,5,10 --num_steps=40 '
+      '--names=epoch --dataset=random --layers=5,10 --num_steps=40 '
       '--grid=method=bp,ssnn,bp_stdp;neuron=bipolar,stochastic'
     )
     columns = 'method', 'num_steps', 'neuron', 'digits', 'sampler'
@@ -40,24 +40,24 @@ class BenchmarkTest(parameterized.TestCase):
       ],
     )
     for line in lines:
-      self.assertEqual((line['layers'], line['batch_size']), ('784-5-10', 2))
+      self.assertEqual((line['layers'], line['batch_size']), ('5,10', 2))
       for name in ('median_ms', 'peak_mib'):
         self.assertGreater(line[name], 0)
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
 
   def test_table_has_what_differs_and_times(self):
-    caption, _, *table = run('--layer_sizes=64,5,10').splitlines()
-    shared = 'data set digits, layers 64-5-10, neuron bipolar, digits 2, '
-    shared += 'winners 64, input steps 64, trains regular, batch size 2, '
-    shared += 'seeds 1, device ideal:'
+    caption, _, *table = run('--layers=5,10').splitlines()
+    shared = 'data set digits, neuron bipolar, sampler regular, layers 5,10, '
+    shared += 'digits 2, input steps 64, num winners 64, batch size 2, '
+    shared += 'num seeds 1, device ideal:'
     self.assertEqual(caption, shared)
     table = [[x.strip() for x in line.split('|')[1:-1]] for line in table]
-    header = ['step', 'network', 'N, T', 'time of a step, ms', 'in steps of BP']
+    header = ['name', 'method', 'N, T', 'time, ms', 'time, in steps of BP']
     self.assertEqual(table[0][:5], header)
     settings = [
       [step, *network]
-      for step in ('learning', 'inference')
-      for network in (('ANN, by BP', ''), ('spikes', '64'))
+      for step in ('learn', 'infer')
+      for network in (('clipped ANN', ''), ('spikes', '64'))
     ]
     self.assertEqual([row[:3] for row in table[2:]], settings)
     self.assertEqual([row[4] for row in table[2::2]], ['1', '1'])

@@ -6,8 +6,8 @@ import pathlib
 from absl.testing import absltest
 import numpy as np
 
-from experiments import config as config_lib
 from experiments import fit_device
+from experiments.runs import config as config_lib
 import ssnn_jax
 from ssnn_jax import hardware
 from tests.testing import commands

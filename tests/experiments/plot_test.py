@@ -10,9 +10,9 @@ import jax
 import numpy as np
 from PIL import Image
 
-from experiments import config as config_lib
 from experiments import plot
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import FolderTestCase
@@ -24,7 +24,7 @@ from tests.testing.experiments import small_digits
 
 def read_untrained(folder, **changes):
   """Reads the run of a network as it was initialized."""
-  changes |= {'layer_sizes': (64, 10), 'sampler': None}
+  changes |= {'layers': '10', 'sampler': None}
   task = make_task(folder, **changes)
   network = config_lib.network_config(task.config, small_digits())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
@@ -51,7 +51,7 @@ class PlotTest(FolderTestCase):
       for seed in (0, 1)
     ]
     text = ''.join(f'{json.dumps(line)}\n' for line in lines)
-    (self.folder / train.METRICS).write_text(text)
+    (self.folder / records.METRICS).write_text(text)
     fig = plot.draw(plot.read_epochs(self.folder))
     loss, rates, accuracy = [
       {line.get_label(): [*map(list, line.get_data())] for line in axes.lines}

@@ -3,21 +3,24 @@
 import contextlib
 import dataclasses
 import json
+import re
 from unittest import mock
 
 from absl import flags
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import launch
-from experiments import results
 from experiments import run
-from experiments import studies
-from experiments import train
-from experiments.config import ExperimentConfig
 from experiments.measurements import lines
-from experiments.studies import Sweep
+from experiments.runs import config as config_lib
+from experiments.runs import launch
+from experiments.runs import records
+from experiments.runs import sweeps
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
+from experiments.studies import pages
+from experiments.studies import studies
+from experiments.studies.studies import Sweep
 import ssnn_jax
 from tests.testing import commands
 from tests.testing.experiments import CONFIG
@@ -45,7 +48,8 @@ STUDY = studies.Study(
 class FlagsTest(parameterized.TestCase):
   def test_each_field_has_a_flag_of_its_default(self):
     with flags_of_run():
-      values = {name: flags.FLAGS[name].value for name in config_lib.FIELDS}
+      names = config_lib.FIELDS.keys() & config_lib.FLAGS.keys()
+      values = {name: flags.FLAGS[name].value for name in names}
     # Of those without a default the data set decides.
     known = {name: x for name, x in values.items() if x is not None}
     self.assertEqual(ExperimentConfig(**known), ExperimentConfig())
@@ -56,11 +60,11 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--digits=1', '--rates=inputs'), {'digits': 1, 'rates': ('inputs',)}),
+      (('--ceiling=2', '--exact=inputs'), {'ceiling': 2, 'exact': ('inputs',)}),
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
-        config = run.make_task(run.given_fields()).config
+        config = run.make_task(config_lib.given_fields()).config
         *_, measured = lines.list_settings()
       expected = dataclasses.replace(default, **changes)
       self.assertEqual((config, measured), (expected, expected))
@@ -70,10 +74,15 @@ class FlagsTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     listed = done.stdout.splitlines()
     self.assertLess(len(listed), 3 * 42)
+    self.assertLessEqual(sum(line.startswith('  --') for line in listed), 39)
     self.assertLessEqual(max(map(len, listed)), 80)
     self.assertContainsSubset(config_lib.HEADINGS.values(), listed)
+    (grid,) = re.findall(r'(?s)\n  --grid: (.*?)\n  --', done.stdout)
     for name in config_lib.FIELDS:
-      self.assertRegex(done.stdout, rf'(?m)^  --(\[no\])?{name}[=:]')
+      has_flag = re.search(rf'(?m)^  --(\[no\])?{name}[=:]', done.stdout)
+      self.assertNotEqual(
+        bool(has_flag), bool(re.search(rf'\b{name}[,;]', grid))
+      )
     self.assertNotIn('verbosity', done.stdout)  # of absl
 
 
@@ -83,7 +92,7 @@ class GridTest(parameterized.TestCase):
       'num_steps = 16 , 64 ; learning_rate = 0.1,3',
       {'num_steps': (16, 64), 'learning_rate': (0.1, 3.0)},
     ),
-    ('layer_sizes=64-128-10,none', {'layer_sizes': ('64,128,10', None)}),
+    ('layers=128-10,none', {'layers': ('128,10', None)}),
     ('ceiling=1,1e-3', {'ceiling': (1.0, 0.001)}),
     ('layers=conv4k3s2-10', {'layers': ('conv4k3s2,10',)}),
     (
@@ -94,7 +103,7 @@ class GridTest(parameterized.TestCase):
     ('folds=none,3,3', {'folds': (None, 3)}),
   )
   def test_values_have_the_type_of_their_flag(self, text, expected):
-    self.assertEqual(repr(run.parse_grid(text)), repr(expected))
+    self.assertEqual(repr(sweeps.parse_grid(text)), repr(expected))
 
   @parameterized.parameters(
     ('num_steps=1,4', ['bp', 'num_steps=1', 'num_steps=4']),
@@ -117,14 +126,14 @@ class GridTest(parameterized.TestCase):
       'dataset=emnist/balanced',
       ['bp,dataset=emnist-balanced', 'dataset=emnist-balanced'],
     ),
-    ('rates=none,inputs', ['bp', 'rates=none', 'rates=inputs']),
+    ('exact=none,inputs', ['bp', 'exact=none', 'exact=inputs']),
   )
   def test_settings_are_named_by_the_varied_fields(self, text, expected):
-    found = run.list_settings(BASE, [Sweep(run.parse_grid(text))])
+    found = sweeps.list_settings(BASE, [Sweep(sweeps.parse_grid(text))])
     self.assertEqual([*found], expected)
 
   def test_several_grids_have_each_setting_once_with_most_seeds(self):
-    found = run.list_settings(
+    found = sweeps.list_settings(
       BASE,
       [
         Sweep({'num_steps': (1, 4)}, 2),
@@ -136,11 +145,11 @@ class GridTest(parameterized.TestCase):
 
 
 class PlanTest(FolderTestCase):
-  def plan(self, num_seeds, seeds_at_once=None, **changes):
+  def plan(self, num_seeds, **changes):
     """Returns the seeds of the planned tasks, by their folders."""
     base = dataclasses.replace(CONFIG, **changes)
     sweep = Sweep({'method': ('ssnn',), 'num_steps': (4,)}, num_seeds)
-    tasks = run.plan(base, [sweep], self.folder, seeds_at_once)
+    tasks = sweeps.plan(base, [sweep], self.folder)
     for name, task in tasks.items():
       self.assertEqual(self.folder / name.replace(', ', '/'), task.folder)
       self.assertEqual(task.config.num_steps, 4)
@@ -148,8 +157,7 @@ class PlanTest(FolderTestCase):
 
   def test_seeds_of_a_setting_are_one_task(self):
     self.assertEqual(self.plan(3), {'seed=0-2': [0, 1, 2]})
-    found = self.plan(3, seeds_at_once=2, seed=5)
-    self.assertEqual(found, {'seed=5-6': [5, 6], 'seed=7': [7]})
+    self.assertEqual(self.plan(2, seed=5), {'seed=5-6': [5, 6]})
     # Folds have different data.
     self.assertLen(self.plan(3, folds=3), 3)
     # More seeds are further tasks.
@@ -166,7 +174,7 @@ class SweepTest(FolderTestCase):
   def launch(self, tasks, workdir, report, options):
     """Records the tasks of a launcher with made-up results."""
     del options
-    self.assertTrue((workdir / train.SWEEP).exists())
+    self.assertTrue((workdir / records.SWEEP).exists())
     for number, (name, function) in enumerate(tasks.items(), 1):
       self.tasks.append(function.args[0])
       accuracy = lambda config: {'test_accuracy': 0.9 + 0.01 * config.seed}
@@ -180,7 +188,7 @@ class SweepTest(FolderTestCase):
       mock.patch.object(studies, 'load', lambda name: STUDY),
       mock.patch.object(launch, 'launch', self.launch),
       mock.patch.object(train, 'load', load),
-      mock.patch.object(results, 'show', lambda workdir: print(workdir)),
+      mock.patch.object(pages, 'show', lambda workdir: print(workdir)),
     ):
       return call_run(f'--workdir={self.folder}', *arguments)
 
@@ -209,7 +217,7 @@ class SweepTest(FolderTestCase):
     )
     self.assertEqual({task.config.num_epochs for task in self.tasks}, {2})
     self.assertTrue(all(task.config.diagnostics for task in self.tasks))
-    text = (self.folder / train.SWEEP).read_text()
+    text = (self.folder / records.SWEEP).read_text()
     line = f'python -m experiments.run --workdir={self.folder} --study=noise'
     self.assertEqual(
       json.loads(text), {'study': 'noise', 'dataset': 'digits', 'command': line}
@@ -230,7 +238,7 @@ class SweepTest(FolderTestCase):
     with (
       contextlib.chdir(self.folder),
       mock.patch.object(launch, 'launch', lambda *args: launched.append(args)),
-      mock.patch.object(results, 'show'),
+      mock.patch.object(pages, 'show'),
     ):
       np.savez('own.npz', **arrays)
       words = '--workdir=new --dataset=own.npz --data_dir=data --num_seeds=1'
@@ -250,7 +258,7 @@ class OneTest(FolderTestCase):
     task = make_task(self.folder, seed=3, num_seeds=2)
     record_run(task, 'epoch')
     with flags_of_run(f'--workdir={self.folder}', '--resume'):
-      self.assertEqual(run.make_task(run.given_fields()), task)
+      self.assertEqual(run.make_task(config_lib.given_fields()), task)
 
   def test_finished_run_is_described_and_not_trained(self):
     record_run(make_task(self.folder), numbers=lambda config: {'loss': None})

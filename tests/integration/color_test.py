@@ -29,7 +29,7 @@ class ColorTest(data_util.DatasetTestCase):
     call_run('--dataset=cifar10', '--layers=conv4k4s4,10', *own, *FLAGS.split())
     (line,) = lines(folder)
     self.assertGreater(line['test_accuracy'], 0.5)  # a tenth without learning
-    self.assertEqual(line['layer_sizes'], [32 * 32 * 3, 8 * 8 * 4, 10])
+    self.assertEqual(line['layers'], 'conv4k4s4,10')
     config, params, _ = ssnn_jax.load(folder)
     self.assertEqual(config.input_shape, (32, 32, 3))
     self.assertEqual(config.layers[0].channel_axis, -1)

@@ -8,7 +8,7 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import folders
+from experiments.runs import records
 from ssnn_jax import types
 from ssnn_jax.runs import files
 
@@ -37,7 +37,7 @@ class FilesTest(parameterized.TestCase):
         with self.assertRaises(KeyboardInterrupt):
           files.write_atomically(self.path, 'after')
       # What is left of a first write does not count as a file.
-      self.assertEqual(folders.is_nonempty(self.folder), before is not None)
+      self.assertEqual(records.is_nonempty(self.folder), before is not None)
     self.assertEqual(self.path.read_text(), 'before')
     files.write_atomically(self.path, 'after')
     self.assertEqual(self.path.read_text(), 'after')
@@ -58,14 +58,14 @@ class FilesTest(parameterized.TestCase):
     def assert_locked():
       words = f'^{folder} is in use by another process'
       with self.assertRaisesRegex(types.UserError, words):
-        with folders.exclusive_lock(folder):
+        with records.exclusive_lock(folder):
           self.fail('two processes hold the lock')
 
-    self.assertFalse(folders.is_nonempty(folder))
+    self.assertFalse(records.is_nonempty(folder))
     with self.assertRaisesRegex(ValueError, 'stopped'):
-      with folders.exclusive_lock(folder):
+      with records.exclusive_lock(folder):
         assert_locked()
         raise ValueError('stopped')
-    with folders.exclusive_lock(folder):
+    with records.exclusive_lock(folder):
       assert_locked()
-    self.assertFalse(folders.is_nonempty(folder))
+    self.assertFalse(records.is_nonempty(folder))

@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 _FORKS = multiprocessing.get_context('forkserver')
 _FORKS.set_forkserver_preload([  # not the commands, which define flags
   'experiments.command',
-  'experiments.launch',
-  'experiments.results',
+  'experiments.runs.launch',
+  'experiments.studies.pages',
   'orbax.checkpoint',
 ])  # fmt: skip
 

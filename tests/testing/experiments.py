@@ -14,13 +14,13 @@ from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config as config_lib
 from experiments import run
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
 from ssnn_jax import datasets
 
 CONFIG = config_lib.ExperimentConfig(
-  layer_sizes=(64, 12, 10),
+  layers='12,10',
   num_steps=10,
   sampler='bernoulli',  # random, and compiled sooner than 'sobol'
   batch_size=24,
@@ -76,7 +76,7 @@ def blank_dataset(name):
 def make_task(folder, seed=0, num_seeds=1, **changes):
   """Returns a task of `CONFIG` with changed fields."""
   config = dataclasses.replace(CONFIG, seed=seed, **changes)
-  return train.Task(config, num_seeds, pathlib.Path(folder))
+  return records.Task(config, num_seeds, pathlib.Path(folder))
 
 
 def record_run(task, event='final', numbers=lambda config: {}):
@@ -87,20 +87,20 @@ def record_run(task, event='final', numbers=lambda config: {}):
   """
   task.folder.mkdir(parents=True, exist_ok=True)
   config = config_lib.to_json(task.config) | {'num_seeds': task.num_seeds}
-  (task.folder / train.CONFIG).write_text(json.dumps(config))
+  (task.folder / records.CONFIG).write_text(json.dumps(config))
   lines = []
   for seed in task.seeds:
     own = dataclasses.replace(task.config, seed=seed)
     lines += [{'event': event, 'seed': seed, **FINAL, **numbers(own)}]
   text = ''.join(f'{json.dumps(line)}\n' for line in lines)
-  (task.folder / train.METRICS).write_text(text)
+  (task.folder / records.METRICS).write_text(text)
 
 
 def lines(folder, event='final'):
   """Returns the lines of an event in a folder, without times."""
   return [
     {name: value for name, value in line.items() if name not in TIMES}
-    for line in train.read_lines(pathlib.Path(folder), event)
+    for line in records.read_lines(pathlib.Path(folder), event)
   ]
 
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import optax
 
-from experiments import config as config_lib
 from experiments.baselines import bp_stdp
 from experiments.baselines import rpu
 from experiments.baselines import surrogate_gradient
+from experiments.runs import config as config_lib
 import ssnn_jax
 from ssnn_jax import training
 from tests.testing import networks

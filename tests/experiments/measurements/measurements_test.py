@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import ExperimentConfig
 from experiments.measurements import faults as faults_lib
 from experiments.measurements import settling
-from experiments.measurements import update_error
+from experiments.runs import train
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import commands
 
-FEW = '--layer_sizes=64,5,10'
+FEW = '--layers=5,10'
 
 
 def measure(name, *arguments):
@@ -31,7 +31,7 @@ def measure(name, *arguments):
 @functools.cache
 def train_few():
   """Trains a small network on some digits; returns all three."""
-  fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
+  fields = {'layers': '5,10', 'num_steps': 8, 'weight_bits': 16}
   config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
   dataset = datasets.load('digits')
   few = datasets.Split(*(array[:160] for array in dataset.train))
@@ -58,7 +58,7 @@ class MeasurementsTest(parameterized.TestCase):
     key = jax.random.key(0)
     networks = make_network(2.0), make_network(0.0)
     params = (ssnn_jax.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),)
-    error = update_error.measure(*networks, params, key, None, None, 3)
+    error = train.update_error(*networks, params, key, None, None, 3)
     keys = [jax.random.fold_in(key, draw) for draw in range(3)]
     noise = [2.0 * jax.random.normal(key, (1, 2)) for key in keys]
     expected = np.sqrt(np.sum(np.square(noise)) / 3) / 5.0
@@ -72,8 +72,8 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('64-5-10', 'bipolar', 'regular', 2, 16),
-        ('64-5-10', 'stochastic', 'sobol', None, 16),
+        ('5,10', 'bipolar', 'regular', 2, 16),
+        ('5,10', 'stochastic', 'sobol', None, 16),
       ],
     )
     bipolar, stochastic = lines

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import config as config_lib
-from experiments.config import ExperimentConfig
+from experiments.runs import config as config_lib
+from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
@@ -23,12 +23,12 @@ BASES = {
   'bipolar': ExperimentConfig(weight_bits=13),
   'stochastic': ExperimentConfig(neuron='stochastic', sampler='bernoulli'),
 }
-SHARED = dict(num_steps=96, rates=('forward',), winner='exact')
+SHARED = dict(num_steps=96, exact=('forward',))
 BITS = dict(weight_bits=12, fraction_bits=6)
 GRADED = dict(digits=1, input_steps=5, num_winners=16)
 CHANGED = {
   'bipolar': dict(**SHARED, **BITS, **GRADED, sampler='sobol', ceiling=0.125),
-  'stochastic': dict(**SHARED, sampler='sobol', read_noise=0.1),
+  'stochastic': dict(**SHARED, sampler='sobol', winner='race', read_noise=0.1),
 }
 SIZES = (6, 5, 3)
 IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
@@ -46,10 +46,10 @@ def tiny_dataset(shape=(1, 1, SIZES[0]), sensor_shape=None):
 
 
 @functools.cache
-def update_of(method, neuron, *fields):
+def update_of(method, neuron, *fields, **values):
   """Returns the update of a method as a vector, with changed fields."""
-  values = {name: CHANGED[neuron][name] for name in fields}
-  values |= {'method': method, 'layer_sizes': SIZES}
+  values |= {name: CHANGED[neuron][name] for name in fields}
+  values |= {'method': method, 'layers': '5,3'}
   config = dataclasses.replace(BASES[neuron], **values)
   network = config_lib.network_config(config, tiny_dataset())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
@@ -85,16 +85,16 @@ class ConfigTest(parameterized.TestCase):
 
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
-      layer_sizes='64, 20,30,10',
+      layers='20, 30,10',
       weight_bits=9,
       fraction_bits='8,7,6',
-      rates='forward',
+      exact='forward, winners',
     )
     expected = ExperimentConfig(
-      layer_sizes=[64, 20, 30, 10],
+      layers='20,30,10',
       weight_bits=9,
       fraction_bits=(8, 7, 6),
-      rates=('forward',),
+      exact=('forward', 'winners'),
     )
     self.assertEqual(config, expected)
     network = config_lib.network_config(config, blank_dataset('digits'))
@@ -103,7 +103,7 @@ class ConfigTest(parameterized.TestCase):
 
   def test_records_are_read_back(self):
     config = ExperimentConfig(
-      weight_bits=9, fraction_bits=(8, 7), rates=('forward', 'backward')
+      weight_bits=9, fraction_bits=(8, 7), exact=('forward', 'backward')
     )
     recorded = config_lib.to_json(config)
     self.assertEqual(ExperimentConfig(**recorded), config)
@@ -172,3 +172,5 @@ class MethodsTest(parameterized.TestCase):
       self.assertFalse(np.array_equal(other, update), field)
     ignored = CHANGED[neuron].keys() - {*used}
     np.testing.assert_array_equal(update_of(method, neuron, *ignored), update)
+    exact = update_of(method, neuron, exact=('winners',))
+    self.assertEqual(np.array_equal(exact, update), 'exact' not in used)

@@ -5,11 +5,15 @@ import re
 
 from absl.testing import parameterized
 
-from experiments import config as config_lib
-from experiments import repeat
-from experiments import results
-from experiments import run
-from experiments import studies
+from experiments.runs import config as config_lib
+from experiments.runs import sweeps
+from experiments.studies import comparisons
+from experiments.studies import figures
+from experiments.studies import frames
+from experiments.studies import pages
+from experiments.studies import repeat
+from experiments.studies import studies
+from experiments.studies import tables
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
 
@@ -31,7 +35,7 @@ def find_settings(name, dataset):
   if dataset == 'emnist47':  # a file, whose rate its sweeps have
     default = config_lib.ExperimentConfig('emnist47.npz')
   base = dataclasses.replace(default, **study.base)
-  settings = run.list_settings(base, study.find_sweeps(dataset))
+  settings = sweeps.list_settings(base, study.find_sweeps(dataset))
   configs, numbers = zip(*settings.values())
   cells = repeat.list_cells(study, configs, data)
   return dict(zip(cells, map(list, map(range, numbers)), strict=True))
@@ -46,9 +50,9 @@ class StudyTest(parameterized.TestCase):
       return
     known = {*datasets.NAMES, 'emnist47', 'cifar10'}
     self.assertIn(dataset, known)
-    study, runs = studies.load(name), results.read_csv(name)
+    study, runs = studies.load(name), frames.read_csv(name)
     own = runs[runs['dataset'] == dataset]
-    groups = own.groupby(results.setting_fields(study))
+    groups = own.groupby(frames.setting_fields(study))
     found = {cells: list(group['seed'].dropna()) for cells, group in groups}
     # Runs of unit spikes, and their ANN, stand for those to come.
     is_old = [OLD in cells for cells in found]
@@ -62,30 +66,32 @@ class StudyTest(parameterized.TestCase):
 
   @parameterized.parameters(*studies.STUDIES)
   def test_csv_is_as_it_would_be_exported(self, name):
-    study, text = studies.load(name), results.path(name).read_text()
-    self.assertEqual(results.to_csv(results.read_csv(name), study), text)
+    study, text = studies.load(name), frames.path(name).read_text()
+    self.assertEqual(frames.to_csv(frames.read_csv(name), study), text)
     head = text.partition('\n')[0].split(',')
     names = {'dataset', 'method', *study.columns, *study.metrics}
     self.assertContainsSubset(names, head)
 
   @parameterized.parameters(*studies.STUDIES)
   def test_page_has_the_table_of_its_csv(self, name):
-    page, made = results.path(name, 'md').read_text(), results.page_table(name)
-    begin, end = results.MARKS
+    page, made = frames.path(name, 'md').read_text(), pages.page_table(name)
+    begin, end = pages.MARKS
     self.assertIn(f'{begin}\n{made}\n{end}', page)
     self.assertNotIn(' / ', made)  # two settings in one cell
-    if name != results.README:
+    if name != frames.README:
       study, prose = studies.load(name), re.sub(r'\s+', ' ', page)
       self.assertIn(f'**{study.question}**', prose)
       self.assertIn(f'({name}.png)', page)
-      self.assertTrue(results.path(name, 'png').exists())
+      self.assertTrue(frames.path(name, 'png').exists())
       for command in study.commands:
         self.assertIn(command, page)
 
   @parameterized.parameters(*studies.STUDIES)
   def test_sweep_of_one_data_set_is_shown(self, name):
-    study, runs = studies.load(name), results.read_csv(name)
-    own = results.compare(runs[runs['dataset'] == runs['dataset'][0]], study)
-    self.assertGreater(results.table(own, study).count('\n'), 3)  # rows
-    panels = results.draw(own, study).axes
+    study, runs = studies.load(name), frames.read_csv(name)
+    own = comparisons.compare(
+      runs[runs['dataset'] == runs['dataset'][0]], study
+    )
+    self.assertGreater(tables.table(own, study).count('\n'), 3)  # rows
+    panels = figures.draw(own, study).axes
     self.assertTrue(panels and all(axes.has_data() for axes in panels))

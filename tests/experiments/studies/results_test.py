@@ -10,10 +10,14 @@ from absl.testing import parameterized
 import numpy as np
 import pandas as pd
 
-from experiments import results
-from experiments import studies
-from experiments import train
-from experiments.config import ExperimentConfig
+from experiments.runs import records
+from experiments.runs.config import ExperimentConfig
+from experiments.studies import comparisons
+from experiments.studies import figures
+from experiments.studies import frames
+from experiments.studies import pages
+from experiments.studies import studies
+from experiments.studies import tables
 import ssnn_jax
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import record_run
@@ -36,7 +40,7 @@ def make_runs(differences, num_steps='16', **fields):
 
 def compare(runs, **changes):
   study = dataclasses.replace(STUDY, **changes)
-  return results.compare(runs, study).to_dict('records')
+  return comparisons.compare(runs, study).to_dict('records')
 
 
 class VerdictTest(parameterized.TestCase):
@@ -92,9 +96,9 @@ class PairsTest(parameterized.TestCase):
     network = second[second['method'] == 'ssnn']
     for others, value in ((second, -0.5), (network, -10.5)):  # ANN of T = 64
       runs = pd.concat([first, others], ignore_index=True)
-      with mock.patch.object(results, 'path') as path:
+      with mock.patch.object(frames, 'path') as path:
         path.return_value = io.StringIO(runs.to_csv(index=False))
-        values = [row['value'] for row in compare(results.read_csv('own'))]
+        values = [row['value'] for row in compare(frames.read_csv('own'))]
       self.assertSequenceAlmostEqual(values, [0.5, value])
 
   def test_runs_of_other_samples_are_not_paired(self):
@@ -129,7 +133,7 @@ class TableTest(parameterized.TestCase):
     self.runs = runs.drop_duplicates(['method', 'num_steps', 'seed'])
 
   def test_table_has_a_column_for_each_t(self):
-    table = results.table(results.compare(self.runs, STUDY), STUDY)
+    table = tables.table(comparisons.compare(self.runs, STUDY), STUDY)
     caption, _, *table = table.split('\n')
     self.assertEndsWith(caption, 'the margin is 1:')
     self.assertLen({len(line) for line in table}, 1)
@@ -143,10 +147,10 @@ class TableTest(parameterized.TestCase):
     )
 
   def test_figures_draw_intervals_and_the_margin(self):
-    compared = results.compare(self.runs, STUDY)
+    compared = comparisons.compare(self.runs, STUDY)
     for across, side in (('num_steps', 1), ('metric', 0)):
       study = dataclasses.replace(STUDY, across=across)
-      fig = results.draw(compared, study)
+      fig = figures.draw(compared, study)
       fig.draw_without_rendering()
       (axes,) = fig.axes
       labels = [text.get_text() for text in fig.legends[0].get_texts()]
@@ -163,12 +167,12 @@ class TableTest(parameterized.TestCase):
   def test_figures_have_words_and_panels_of_rows_with_one_t(self):
     runs = pd.concat(
       [
-        make_runs([0.5] * 5, num_steps, layer_sizes=f'64-{hidden}-10')
-        for num_steps, hidden in (('4', 16), ('16', '16-16'), ('16', 32))
+        make_runs([0.5] * 5, num_steps, layers=f'{hidden},10')
+        for num_steps, hidden in (('4', 16), ('16', '16,16'), ('16', 32))
       ]
     )
-    study = dataclasses.replace(STUDY, columns=('layer_sizes', 'num_steps'))
-    fig = results.draw(results.compare(runs, study), study)
+    study = dataclasses.replace(STUDY, columns=('layers', 'num_steps'))
+    fig = figures.draw(comparisons.compare(runs, study), study)
     titles = [axes.get_title() for axes in fig.axes]
     hidden = 'digits, 16 hidden neurons, N, T = 4'
     self.assertEqual(titles, [hidden, 'digits, N, T = 16'])
@@ -180,11 +184,11 @@ class RunsTest(FolderTestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)
-    line = {'layer_sizes': [64, 256, 10], 'num_eval_samples': 360}
+    line = {'layers': '256,10', 'num_eval_samples': 360}
     line |= {'params_sha256': digest, 'data_sha256': '0123456789abcdef'}
     line |= {'train_seconds': 12.34, 'accelerator': 'cpu'}
     record_run(
-      train.Task(config, len(seeds), self.folder / name),
+      records.Task(config, len(seeds), self.folder / name),
       numbers=lambda own: line | {'test_accuracy': accuracy + 0.01 * own.seed},
     )
 
@@ -192,18 +196,18 @@ class RunsTest(FolderTestCase):
     self.write('a', seeds=(0, 1))
     self.write('b')
     self.write('c', seeds=(1,))
-    runs = results.read(self.folder)
+    runs = frames.read(self.folder)
     self.assertEqual(list(runs['seed']), [0, 1])
-    self.assertEqual(list(runs['layer_sizes']), ['64-256-10'] * 2)
+    self.assertEqual(list(runs['layers']), ['256,10'] * 2)
 
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
     bits = {'weight_bits': 12, 'fraction_bits': (10, 9)}
-    self.write('own', **bits, rates=('inputs', 'forward'))
-    ann, own = results.read(self.folder).to_dict('records')
-    names = 'num_steps', 'fraction_bits', 'rates', 'learning_rate'
+    self.write('own', **bits, exact=('inputs', 'forward'))
+    ann, own = frames.read(self.folder).to_dict('records')
+    names = 'num_steps', 'fraction_bits', 'exact', 'learning_rate'
     self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
-    cells = ['64', '10-9', 'inputs+forward', '1.0']
+    cells = ['64', '10,9', 'inputs,forward', '1.0']
     self.assertEqual([own[name] for name in names], cells)
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):
@@ -213,8 +217,8 @@ class RunsTest(FolderTestCase):
       self.write(device, range(5), **fields)
     (self.folder / 'sweep.json').write_text('{"study": null}')
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-      results.show(self.folder)
-    self.assertRegex(printed.getvalue(), r'(?s)\| ecram .*\| reram ')
+      pages.show(self.folder)
+    self.assertRegex(printed.getvalue(), r'(?s)\| ECRAM .*\| ReRAM ')
     self.assertTrue((self.folder / 'results.png').exists())
     rows = (self.folder / 'results.csv').read_text().splitlines()
     self.assertStartsWith(rows[0], 'dataset,method,device,seed,test_accuracy,')
@@ -228,7 +232,7 @@ class RunsTest(FolderTestCase):
       self.write(f'{size}', num_steps=16, batch_size=size)
     (self.folder / 'sweep.json').write_text('{"study": "baselines"}')
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-      results.show(self.folder)
+      pages.show(self.folder)
     header, *_ = (self.folder / 'results.csv').read_text().splitlines()
     self.assertStartsWith(header, 'dataset,method,neuron,num_steps,batch_size,')
     # Rows are sorted by value, not as text.
@@ -238,17 +242,17 @@ class RunsTest(FolderTestCase):
   def test_export_replaces_the_rows_of_a_data_set(self):
     self.write('ann', range(2), method='bp')
     self.write('own', range(2), num_steps=16)
-    others = results.read_csv('baselines').drop(columns='train_seconds')
+    others = frames.read_csv('baselines').drop(columns='train_seconds')
     others.to_csv(self.folder / 'baselines.csv', index=False)
-    source = results.path('baselines', 'md')
+    source = frames.path('baselines', 'md')
     (self.folder / source.name).write_text(source.read_text())
-    with mock.patch.object(results, 'FOLDER', self.folder):
-      known = results.read_csv('baselines')
-      results.export('baselines', self.folder)
-      runs = results.read_csv('baselines')
-      results.write_page('baselines')
-      page = results.path('baselines', 'md').read_text()
-      time = results._train_time('baselines')
+    with mock.patch.object(frames, 'FOLDER', self.folder):
+      known = frames.read_csv('baselines')
+      pages.export('baselines', self.folder)
+      runs = frames.read_csv('baselines')
+      pages.write_page('baselines')
+      page = frames.path('baselines', 'md').read_text()
+      time = pages.train_time('baselines')
     self.assertEqual(time, ': runs trained for 0 h 1 min')  # 4 of 12.3 s
     others = known[known['dataset'] != 'digits']
     self.assertLen(runs, len(others) + 4)
@@ -262,7 +266,7 @@ class RunsTest(FolderTestCase):
   def test_lines_and_reports_replace_those_of_the_same_setting(self):
     fields = {'weight_bits': 10, 'fraction_bits': (10, 9), 'num_steps': 16}
     self.write('runs/chip', method='chip', **fields)
-    line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 256, 10]}
+    line = {'dataset': 'digits', 'method': 'chip', 'layers': '256,10'}
     report = self.folder / 'report.json'
     line = json.dumps(line | fields | {'block_rams': 12}, indent=2)
     report.write_text(line)
@@ -270,12 +274,12 @@ class RunsTest(FolderTestCase):
     line = line.replace('\n', '')
     other = line.replace('12', '13').replace('16', '32')
     lines.write_text(f'{{"event": "header"}}\n{line}\n{other}\n{{"datas')
-    with mock.patch.object(results, 'FOLDER', self.folder):
+    with mock.patch.object(frames, 'FOLDER', self.folder):
       for source in 2 * (report, self.folder / 'runs', lines):
-        results.export('chip', source)
-      after = results.read_csv('chip')
+        pages.export('chip', source)
+      after = frames.read_csv('chip')
     self.assertEqual(list(after['num_steps']), ['16', '16', '32'])
-    compared = results.compare(after, results.studies.load('chip'))
+    compared = comparisons.compare(after, studies.load('chip'))
     texts = compared.set_index(['num_steps', 'metric'])['text']
     self.assertEqual(texts['16', 'test_accuracy'], '90.00 %')
     self.assertEqual(texts['16', 'block_rams'], '12')
@@ -285,15 +289,15 @@ class RunsTest(FolderTestCase):
     self.write('a')
     self.write('b', digest='11')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 0 .*other weights'):
-      results.read(self.folder)
+      frames.read(self.folder)
 
   def test_runs_that_columns_do_not_distinguish_are_refused(self):
     self.write('8', batch_size=8)
     self.write('16', batch_size=16)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'differ in batch_size'):
-      results.export('baselines', self.folder)
+      pages.export('baselines', self.folder)
     self.write('8/evaluated', batch_size=8, eval_every=1)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'same settings and seed .*=8'
     ):
-      results.show(self.folder)
+      pages.show(self.folder)

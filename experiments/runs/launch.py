@@ -25,7 +25,7 @@ import traceback
 import jax
 import tqdm
 
-from experiments.config import Options
+from experiments.runs.config import Options
 import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
@@ -172,9 +172,9 @@ def _ray(tasks, options):
   os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
   import ray
 
-  packages = [str(pathlib.Path(__file__).parent), ssnn_jax.__path__[0]]
-  size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
-  variables = _limit_threads(size['CPU'])
+  packages = [str(pathlib.Path(__file__).parent.parent), ssnn_jax.__path__[0]]
+  variables = _limit_threads(1)
+  size = {'CPU': int(variables['PJRT_NPROC']), 'GPU': options.gpus_per_task}
   if size['GPU'] == 0:
     variables['JAX_PLATFORMS'] = 'cpu'  # Ray may show GPUs of other tasks
   elif size['GPU'] < 1:
@@ -204,7 +204,7 @@ def _ray(tasks, options):
     ):  # Ray would wait for such a node
       raise ssnn_jax.UserError(
         f'no node of the Ray cluster has the {size["CPU"]} CPUs and '
-        f'{size["GPU"]} GPUs of a task; reduce --cpus_per_task or '
+        f'{size["GPU"]} GPUs of a task; reduce $PJRT_NPROC or '
         '--gpus_per_task, or add a larger node.'
       )
     remote = ray.remote(

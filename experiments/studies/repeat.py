@@ -11,7 +11,6 @@ where s of accuracies is at least one test sample. If all numbers come from such
 seeds, the probability that any is *outside* is 5 % (Bonferroni).
 """
 
-from collections.abc import Callable
 from collections.abc import Iterable
 import dataclasses
 import math
@@ -23,10 +22,13 @@ from typing import Any
 import pandas as pd
 from scipy import special
 
-from experiments import config as config_lib
-from experiments import results
-from experiments import studies
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import sweeps
+from experiments.runs import train
+from experiments.studies import frames
+from experiments.studies import studies
+from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 
@@ -34,8 +36,7 @@ _GROUP = ['study', 'dataset']
 
 
 def repeat(
-  names: Iterable[str],
-  list_settings: Callable[[str, str, str], list[config_lib.ExperimentConfig]],
+  name: str,
   given: dict[str, Any],
   options: config_lib.Options,
   seconds: float,
@@ -43,14 +44,14 @@ def repeat(
 ) -> bool:
   """Trains recorded runs again, and prints their numbers and the new ones.
 
-  Runs of the studies that have the given columns, without measurements, are
-  begun in an order drawn by the seed, if by their record they end in the given
-  seconds. `list_settings` lists the configurations of the sweeps of a study for
-  a data set, and its name or file.
+  Runs of the study, or of 'all', that have the given columns, but no
+  measurements, are begun in an order drawn by the seed, if by their record they
+  end in the given seconds.
 
   Returns whether all numbers are equal or within their intervals; raises
   `UserError` if no run is repeated.
   """
+  names = frames.list_recorded() if name == 'all' else [name]
   runs = pd.concat([_read(name, given) for name in names], ignore_index=True)
   left = dict.fromkeys(zip(*map(runs.get, _GROUP)))
   began, missing, pairs = time.monotonic(), set(), []
@@ -62,7 +63,7 @@ def repeat(
     print(_describe(row), flush=True)
     left.pop(group, None)
     try:
-      new = _train(row, list_settings, options)
+      new = _train(row, options)
     except ssnn_jax.UserError as error:
       missing.add(group)
       print(f'{", ".join(group)}: {error}', flush=True)
@@ -84,7 +85,7 @@ def repeat(
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
   for group in left:
     print(f'{", ".join(group)}: not repeated in this time')
-  print(results.write_table(lines))
+  print(tables.write_table(lines))
   return lines['result'].isin(['equal', 'within']).all()
 
 
@@ -97,25 +98,25 @@ def list_cells(
   lines = []
   for config in configs:
     network = config_lib.network_config(config, dataset)
-    lines.append(config_lib.to_json(config) | train.describe(config, network))
-  fields = results.setting_fields(study)
-  return [*results.to_frame(lines)[fields].itertuples(index=False, name=None)]
+    lines.append(config_lib.to_json(config) | records.describe(config, network))
+  fields = frames.setting_fields(study)
+  return [*frames.to_frame(lines)[fields].itertuples(index=False, name=None)]
 
 
 def _read(name, given):
   """Reads the runs of a study that have the given fields, and their times."""
-  runs = results.read_csv(name)
-  fields = results.setting_fields(studies.load(name))
+  fields = frames.setting_fields(studies.load(name))  # or refuses the name
+  runs = frames.read_csv(name)
   columns = dict.fromkeys([*runs, *fields, 'seed', *given])
   runs = runs.reindex(columns=[*columns])
   chosen = config_lib.ExperimentConfig(**given)
   for field in given:
-    cell = results.write(field, getattr(chosen, field))
+    cell = frames.write(field, getattr(chosen, field))
     runs = runs[runs[field] == cell]
   if 'neuron' in runs:
     runs = runs[runs['neuron'] != studies.UNIT_SPIKES]
   setting = list(runs[fields].itertuples(index=False, name=None))
-  times = {'seconds': results.run_seconds(runs), 'setting': setting}
+  times = {'seconds': frames.run_seconds(runs), 'setting': setting}
   return runs.assign(study=name, **times).dropna(subset='seed')
 
 
@@ -131,13 +132,16 @@ def _order(runs, seconds, seed):
   return runs.assign(turn=turn).sort_values(['turn', 'seconds'])
 
 
-def _train(row, list_settings, options):
+def _train(row, options):
   """Trains a run again; returns its numbers."""
   study, dataset = studies.load(row['study']), row['dataset']
   file = pathlib.Path(options.data_dir, f'{dataset}.npz')
   source = str(file) if file.exists() else dataset
   load = lambda config: train.load(config, options.data_dir, options.download)
-  configs = list_settings(row['study'], dataset, source)
+  settings = sweeps.list_settings(
+    sweeps.make_base(study, source, {}), study.find_sweeps(dataset)
+  )
+  configs = [config for config, _ in settings.values()]
   known = dict(zip(list_cells(study, configs, load(configs[0])), configs))
   if row['setting'] not in known:
     raise ssnn_jax.UserError(
@@ -145,15 +149,15 @@ def _train(row, list_settings, options):
     )
   config = dataclasses.replace(known[row['setting']], seed=int(row['seed']))
   with tempfile.TemporaryDirectory() as folder:
-    task = train.Task(config, 1, pathlib.Path(folder, 'run'))
+    task = records.Task(config, 1, pathlib.Path(folder, 'run'))
     train.train(task, load(config), options)
-    (new,) = results.read(task.folder).to_dict('records')
+    (new,) = frames.read(task.folder).to_dict('records')
   return new
 
 
 def _describe(row):
   """Describes a run by its study and setting, and its seed."""
-  fields = results.setting_fields(studies.load(row['study']))
+  fields = frames.setting_fields(studies.load(row['study']))
   texts = [f'{x}={row[x]}' for x in fields if x != 'dataset' and row[x]]
   words = [row['study'], row['dataset'], *texts, f'seed={row["seed"]:g}']
   return ', '.join(words)
@@ -172,7 +176,7 @@ def _compare(runs, row, new, metric, level):
   is_within = abs(new[metric] - seeds.mean()) <= half_width
   result = 'within' if is_within else 'outside'
   texts = [f'{run[metric]:.10g}' for run in (row, new)]
-  same = {name: row.get(name) == new.get(name) for name in results.DIGESTS}
+  same = {name: row.get(name) == new.get(name) for name in frames.DIGESTS}
   if texts[0] == texts[1] and same['params_sha256']:
     result = 'equal'
   elif not same['data_sha256']:

@@ -19,8 +19,9 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments import config as config_lib
-from experiments import train as train_lib
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train as train_lib
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
@@ -35,21 +36,21 @@ from tests.testing.experiments import small_digits
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
-SSNN = {'layers': 'conv4k3s2,10', 'layer_sizes': None, 'num_steps': 40}
+SSNN = {'layers': 'conv4k3s2,10', 'num_steps': 40}
 SSNN |= {'learning_rate': 0.3, 'eval_every': 2, 'diagnostics': True}
 ANN = {'method': 'bp', 'eval_every': 2, 'diagnostics': True}
 # A network without hidden layers is compiled sooner.
-DEVICES = {'neuron': 'stochastic', 'layer_sizes': (64, 10), 'device': 'custom'}
+DEVICES = {'neuron': 'stochastic', 'layers': '10', 'device': 'custom'}
 DEVICES |= {'device_params': 'dw_min=0.01,dw_min_dtod=0.3', 'read_noise': 0.1}
 DEVICES |= {'learning_rate': 3.0, 'weight_decay': 0.0, 'eval_every': 1}
-CHIP = {'method': 'chip', 'layer_sizes': (64, 16, 10), 'num_steps': 8}
+CHIP = {'method': 'chip', 'layers': '16,10', 'num_steps': 8}
 CHIP |= {'weight_bits': 10, 'fraction_bits': (9, 8), 'sampler': None}
 CHIP |= {'batch_size': 8, 'learning_rate': 0.25, 'dropout': 0.0}
 CHIP |= {'weight_decay': 0.0, 'diagnostics': True, 'eval_every': 2}
 # Flags of commands that are killed.
 FLAGS = (
-  '--layer_sizes=64,6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
-  '--dropout=0.1 --checkpoint_every=0 '
+  '--layers=6,10 --num_steps=8 --num_epochs=24 --eval_every=1 '
+  '--dropout=0.1 '
   '--neuron=stochastic --sampler=bernoulli'  # compiled sooner
 ).split()
 # Two tasks, whose programs are the same.
@@ -159,16 +160,16 @@ class TrainTest(FolderTestCase):
     names = {'params_sha256', 'data_sha256', 'commit', 'ssnn_jax', 'jax'}
     names |= readouts | {'test_accuracy', 'test_accuracy_rate'}
     self.assertContainsSubset(names, line)
-    *_, whole_line = train_lib.read_lines(task.folder)
+    *_, whole_line = records.read_lines(task.folder)
     self.assertBetween(whole_line['peak_mib'], 50, 50_000)
     expected = {'seed': 1, 'neuron': neuron, 'sampler': 'bernoulli'}
-    expected |= {'layer_sizes': [64, 36, 10], 'accelerator': 'cpu'}
+    expected |= {'layers': 'conv4k3s2,10', 'accelerator': 'cpu'}
     expected |= {'num_train_samples': 100, 'num_eval_samples': 40}
     expected |= {'num_devices': 1}
     self.assertEqual(line, line | expected)
     # It names what the configuration does not, as results join both.
     config = config_lib.to_json(task.config)
-    shared = config.keys() & line.keys() - {'seed', 'layer_sizes'}
+    shared = config.keys() & line.keys() - {'seed'}
     self.assertEqual(line, line | {name: config[name] for name in shared})
     readout = 'winner' if is_stochastic else 'potential'
     self.assertEqual(line['test_accuracy'], line[f'test_accuracy_{readout}'])
@@ -217,10 +218,10 @@ class TrainTest(FolderTestCase):
       else:
         train(task)
     # The record is written after its checkpoint.
-    (task.folder / train_lib.METRICS).unlink(missing_ok=True)
-    self.assertFalse(train_lib.is_finished(task))
+    (task.folder / records.METRICS).unlink(missing_ok=True)
+    self.assertFalse(records.is_finished(task))
     self.assertEqual(train(task)[0], self.ann_lines)
-    *_, line = train_lib.read_lines(task.folder)
+    *_, line = records.read_lines(task.folder)
     self.assertLen(line['restored_epochs'], int(number != 1))
 
   def test_devices_are_resumed(self):
@@ -247,7 +248,7 @@ class TrainTest(FolderTestCase):
   # Feedback depends on the key of the seed, which the state holds.
   @parameterized.parameters('relu', 'feedback_alignment')
   def test_baselines_are_recorded(self, name):
-    changes = {'layer_sizes': (64, 12, 10), 'dropout': 0.0, 'eval_every': 1}
+    changes = {'layers': '12,10', 'dropout': 0.0, 'eval_every': 1}
     changes |= {'diagnostics': True, 'method': name}
     task = make_task(self.folder / 'whole', **changes)
     (line,), _ = train(task)
@@ -265,7 +266,7 @@ class TrainTest(FolderTestCase):
     # With a constant learning rate a run has no memory but its parameters, so
     # that two runs equal a longer one: orders and spikes are not repeated.
     def make(name, **changes):
-      base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
+      base = {'num_seeds': 2, 'schedule': 'constant', 'layers': '10'}
       return make_task(self.folder / name, **base, eval_every=1, **changes)
 
     whole, half = make('whole', num_epochs=4), make('half', num_epochs=2)
@@ -303,7 +304,7 @@ class TrainTest(FolderTestCase):
       jax.tree.map(np.testing.assert_array_equal, of_seed, own)
 
   def test_finished_task_is_skipped(self):
-    metrics = self.anns.folder / train_lib.METRICS
+    metrics = self.anns.folder / records.METRICS
     before = metrics.read_bytes()
     with mock.patch.object(loop, 'run') as run:
       train(self.anns)
@@ -316,7 +317,7 @@ class TrainTest(FolderTestCase):
     def remove(*args):
       save(*args)
       args[0].wait_until_finished()
-      (task.folder / train_lib.CONFIG).unlink()  # the rest may come back
+      (task.folder / records.CONFIG).unlink()  # the rest may come back
       (task.folder / 'network.npz').unlink()
 
     with mock.patch.object(checkpoints, 'save', remove):
@@ -352,8 +353,7 @@ class KilledTest(FolderTestCase):
     done = self.signal_run(killed, signal.SIGKILL, delays[0], *FLAGS)
     self.assertEqual(done.returncode, -signal.SIGKILL, done)
     # Flags of the configuration come from the folder.
-    flag = '--checkpoint_every=0'
-    done = self.signal_run(killed, signal.SIGINT, delays[1], flag)
+    done = self.signal_run(killed, signal.SIGINT, delays[1])
     self.assertEqual(done.returncode, 130, done)
     word, _, remedy = done.stderr.partition('; continue by: ')
     self.assertEqual(word, 'interrupted')
@@ -365,7 +365,7 @@ class KilledTest(FolderTestCase):
     self.assertEqual(output.splitlines()[-1], f'record: {killed}')
     for event in ('epoch', 'final'):
       self.assertEqual(lines(killed, event), lines(whole, event), delays)
-    *_, final = train_lib.read_lines(killed)
+    *_, final = records.read_lines(killed)
     digest = files.sha256(ssnn_jax.load(killed).params)
     self.assertEqual(digest, final['params_sha256'])
     starts = final['restored_epochs']
@@ -390,11 +390,11 @@ class KilledTest(FolderTestCase):
     is_gone = lambda pid: not os.path.exists(f'/proc/{pid}')
     when(lambda: all(map(is_gone, workers)))
     # The workers have ended with their launcher, not with their tasks.
-    folders = [path.parent for path in killed.rglob(train_lib.CONFIG)]
+    folders = [path.parent for path in killed.rglob(records.CONFIG)]
     self.assertLess(sum(bool(lines(folder)) for folder in folders), 2)
     for workdir in (killed, whole):
       self.run_to_end(f'--workdir={workdir}', *GRID)
-    folders = [path.parent for path in killed.rglob(train_lib.CONFIG)]
+    folders = [path.parent for path in killed.rglob(records.CONFIG)]
     self.assertLen(folders, 2)
     for folder in folders:
       undisturbed = whole / folder.relative_to(killed)

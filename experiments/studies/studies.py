@@ -61,10 +61,6 @@ class Study:
   #: values of columns to which the table is restricted; the CSV file has all
   shown: Mapping[str, tuple[str, ...]] = _field(default_factory=dict)
 
-  def find_margin(self, dataset: str) -> float:
-    """Returns the margin for a data set."""
-    return 1.0 if dataset == 'digits' else self.margin
-
   def find_sweeps(self, dataset: str) -> tuple[Sweep, ...]:
     """Returns the sweeps for a data set, by its name or that of its file.
 
@@ -158,30 +154,23 @@ STUDIES['parity'] = Study(
 )
 
 
-def _convolve(layers, num_seeds, num_steps, **base):
-  """Sweeps T for networks of the same layers."""
-  base |= {'layers': layers, 'batch_size': 128, 'diagnostics': False}
-  return Sweep({'num_steps': num_steps, **_BIPOLAR}, num_seeds, base)
-
-
-def _convolve_both(num_epochs, rate, residual_rate):
-  """Sweeps a small network, and one with a residual connection.
+def _convolve(num_epochs, rate, residual_rate):
+  """Sweeps T of a small network, and of one with a residual connection.
 
   Learning rates were chosen for the ANN on held-out samples.
   """
-  small = {'learning_rate': rate, 'dropout': 0.1, 'num_epochs': num_epochs}
-  deep = {'learning_rate': residual_rate, 'num_epochs': num_epochs}
-  return (
-    _convolve(SMALL_CONV, 10, (4, 8, 16), **small),
-    _convolve(RESIDUAL_CONV, 5, (4, 8, 16), **deep),
-  )
+  grid = {'num_steps': (4, 8, 16), **_BIPOLAR}
+  both = {'num_epochs': num_epochs, 'batch_size': 128, 'diagnostics': False}
+  small = {'layers': SMALL_CONV, 'learning_rate': rate, 'dropout': 0.1}
+  deep = {'layers': RESIDUAL_CONV, 'learning_rate': residual_rate}
+  return Sweep(grid, 10, small | both), Sweep(grid, 5, deep | both)
 
 
 STUDIES['convolution'] = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
   sweeps={
-    'mnist': _convolve_both(6, 1.0, 0.5),
-    'fashion_mnist': _convolve_both(10, 0.5, 0.3),
+    'mnist': _convolve(6, 1.0, 0.5),
+    'fashion_mnist': _convolve(10, 0.5, 0.3),
   },
   columns=('layers', 'neuron', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
@@ -203,7 +192,7 @@ def _deepen(depths, *num_steps, **grid):
     Sweep(
       {'num_steps': num_steps, **grid},
       5,
-      {'layer_sizes': (784, *(_WIDTHS[depth],) * depth, 10)}
+      {'layers': f'{_WIDTHS[depth]},' * depth + '10'}
       | {'learning_rate': _RATES[depth]},
     )
     for depth in depths
@@ -224,7 +213,7 @@ STUDIES['depth'] = Study(
     ),
   },
   base={'diagnostics': False},
-  columns=('layers', 'layer_sizes', 'neuron', 'num_steps', 'learning_rate'),
+  columns=('layers', 'neuron', 'num_steps', 'learning_rate'),
   margin=0.5,
 )
 
@@ -268,8 +257,7 @@ def _clip(dataset):
 
 DENSE = '256,10'
 LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
-_ADAM_COLUMNS = 'optimizer', 'ceiling', 'learning_rate', 'dropout'
-_ADAM_COLUMNS += ('weight_decay',)
+_ADAM_COLUMNS = 'optimizer ceiling learning_rate dropout weight_decay'.split()
 STUDIES['relu'] = Study(
   question=(
     'Do spikes match a conventional ANN, of rectified linear units that learn '
@@ -318,25 +306,21 @@ STUDIES['cifar10'] = Study(
 )
 
 
-_EXACT = (), ('inputs',), ('forward',), ('backward',)
+_EXACT = (), ('inputs',), ('forward',), ('backward',), ('winners',)
 
 
 def _attribute(num_steps, base):
   """Sweeps what is exact instead of spikes, one signal at a time."""
   grid = {'num_steps': (num_steps,), **_BIPOLAR}
   return (
-    Sweep(grid | {'rates': _EXACT}, 5, base),
-    Sweep(grid | {'winner': ('exact',)}, 5, base),
+    Sweep(grid | {'exact': _EXACT}, 5, base),
     Sweep(grid | {'sampler': ('sobol',)}, 5, base),
   )
 
 
-def _exchange(**grid):
-  """Sweeps what is exact instead of spikes of stochastic neurons."""
-  return Sweep({'num_steps': (16,), **grid}, 5, _OF_BERNOULLI)
-
-
 _PASSES = 'forward', 'backward', 'update'
+_OF_PASSES = (), *((name,) for name in (*_PASSES, 'winners')), _PASSES
+_T64 = {'num_steps': (64,)}
 STUDIES['attribution'] = Study(
   question=(
     'Which use of spikes costs accuracy, and can a race of spikes replace the '
@@ -344,11 +328,8 @@ STUDIES['attribution'] = Study(
   ),
   sweeps={
     'digits': (
-      Sweep(
-        {'num_steps': (64,), 'winner': ('softmax', 'exact', 'race')},
-        10,
-        _OF_BERNOULLI,
-      ),
+      Sweep({**_T64, 'winner': ('softmax', 'race')}, 10, _OF_BERNOULLI),
+      Sweep({**_T64, 'exact': (('winners',),)}, 10, _OF_BERNOULLI),
     ),
     'fashion_mnist': (
       *_attribute(4, _TUNED['fashion_mnist']),
@@ -357,13 +338,12 @@ STUDIES['attribution'] = Study(
         {'layers': SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
         | {'batch_size': 128, 'dropout': 0.1},
       ),
-      _exchange(rates=((), *((name,) for name in _PASSES), _PASSES)),
-      _exchange(winner=('exact',)),
+      Sweep({'num_steps': (16,), 'exact': _OF_PASSES}, 5, _OF_BERNOULLI),
     ),
   },
   base={'diagnostics': False},
   columns=(
-    *('layers', 'neuron', 'sampler', 'rates', 'winner', 'num_steps'),
+    *('layers', 'neuron', 'sampler', 'exact', 'winner', 'num_steps'),
     *('num_epochs', 'dropout', 'weight_decay'),
   ),
   metrics=('test_accuracy', 'test_accuracy_rate'),
@@ -409,11 +389,11 @@ STUDIES['online'] = Study(
 # Hardware.
 
 
-def _shrink(base, num_seeds, sizes, weight_bits, fraction_bits, *num_steps):
+def _shrink(base, num_seeds, layers, weight_bits, fraction_bits, *num_steps):
   """Sweeps T of a chip and of its ANN, which learn sample by sample."""
   grid = {
     'method': ('bp', 'chip'),
-    'layer_sizes': (sizes,),
+    'layers': (layers,),
     'weight_bits': (weight_bits,),
     'fraction_bits': (fraction_bits,),
     'num_steps': num_steps or (4, 8, 16),
@@ -429,19 +409,19 @@ STUDIES['chip'] = Study(
   ),
   sweeps={
     'digits': (
-      _shrink(*_DIGITS, (64, 16, 10), 10, (10, 8), 8),
-      _shrink(*_DIGITS, (64, 64, 10), 8, (8, 7)),
-      _shrink(*_DIGITS, (64, 64, 10), 10, (10, 9)),
-      _shrink(*_DIGITS, (64, 64, 10), 12, (12, 11)),
+      _shrink(*_DIGITS, '16,10', 10, (10, 8), 8),
+      _shrink(*_DIGITS, '64,10', 8, (8, 7)),
+      _shrink(*_DIGITS, '64,10', 10, (10, 9)),
+      _shrink(*_DIGITS, '64,10', 12, (12, 11)),
     ),
     'fashion_mnist': (
-      _shrink(*_FASHION, (784, 256, 10), 12, (14, 11)),
-      _shrink(*_FASHION, (784, 256, 10), 10, (12, 9)),
-      _shrink(*_FASHION, (784, 256, 10), 8, (10, 7)),
-      _shrink(*_FASHION, (784, 64, 10), 12, (14, 11), 8),
+      _shrink(*_FASHION, '256,10', 12, (14, 11)),
+      _shrink(*_FASHION, '256,10', 10, (12, 9)),
+      _shrink(*_FASHION, '256,10', 8, (10, 7)),
+      _shrink(*_FASHION, '64,10', 12, (14, 11), 8),
     ),
   },
-  columns=('layer_sizes', 'weight_bits', 'num_steps', 'fraction_bits'),
+  columns=('layers', 'weight_bits', 'num_steps', 'fraction_bits'),
   across='metric',
   metrics=(
     *('test_accuracy', 'luts', 'block_rams', 'multipliers', 'max_mhz'),
@@ -518,14 +498,14 @@ STUDIES['benchmark'] = Study(
   metrics=('ratio_to_bp',),
   shown={
     'name': ('learn', 'epoch'),
-    'layers': ('784-256-10',),
+    'layers': (DENSE,),
     'device': ('ideal', ''),  # or none
   },
 )
 
 
 _UPDATE = 'python -m experiments.measurements.fidelity --dataset=fashion_mnist'
-_DEEP = '784-128-128-128-128-10'
+_DEEP = '128,128,128,128,10'
 STUDIES['fidelity'] = Study(
   question=(
     "How far is the update of one batch from BP's gradient, and how does it "
@@ -534,20 +514,20 @@ STUDIES['fidelity'] = Study(
   commands=(
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
     'num_steps=4,8,16,32,64,128,256,512,1024;'
-    "layer_sizes=784-256-10,784-256-256-10'",
+    "layers=256-10,256-256-10'",
     f"{_UPDATE} --grid='digits=1,2,3;num_winners=16,64,1024;"
-    f"num_steps=1,2,4,8,16,64,256;layer_sizes=784-256-10,{_DEEP}'",
+    f"num_steps=1,2,4,8,16,64,256;layers=256-10,128-128-128-128-10'",
     f'{_UPDATE} {_CONV_LAYERS} --train_steps=2000 '
     "--grid='digits=1,2,3;num_steps=4,8,16,64,256'",
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"
-    f"num_steps=16,64;layer_sizes=784-128-128-10,{_DEEP}'",
+    f"num_steps=16,64;layers=128-128-10,128-128-128-128-10'",
   ),
   columns=(
     *('layers', 'neuron', 'digits', 'num_winners', 'sampler', 'num_steps'),
   ),
   metrics=('update_error',),
   shown={
-    'layers': ('784-256-10', _DEEP, SMALL_CONV),
+    'layers': (DENSE, _DEEP, SMALL_CONV),
     'num_winners': ('', '64'),
   },
 )
@@ -555,6 +535,9 @@ STUDIES['fidelity'] = Study(
 
 _SETTLE = 'python -m experiments.measurements.settling'
 _FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
+_OF_UNITS = ' '.join(
+  f"--grid='method=ssnn;num_steps={n};input_steps={n}'" for n in (4, 8, 16, 64)
+)
 STUDIES['settling'] = Study(
   question=(
     'What does a sample cost in additions and ticks, until the answer, and '
@@ -562,14 +545,11 @@ STUDIES['settling'] = Study(
   ),
   commands=(
     f"{_FASHION_5} --grid='num_steps=4,8,16,64,256'",
-    *(
-      f'{_FASHION_5} --num_steps={n} --input_steps={n} --wires=unit'
-      for n in (4, 8, 16, 64)
-    ),
+    f'{_FASHION_5} --wires=unit {_OF_UNITS}',
     f"{_FASHION_5} --neuron=stochastic --grid='method=ssnn;num_steps=8,16,64'",
     f"{_FASHION_5} {_CONV_LAYERS} --grid='num_steps=16' --wires=';unit'",
     f'{_SETTLE} --dataset=n_mnist --num_steps=64',
-    f'{_FASHION_5} --num_steps=16 --layer_sizes=784,159,159,159,159,10 '
+    f'{_FASHION_5} --num_steps=16 --layers=159,159,159,159,10 '
     '--learning_rate=0.2 --weight_bits=16 --by_layer '
     "--wires=';unit;error_start=0;error_start=8;cap=4;delay=3;delay=7'",
   ),
@@ -596,7 +576,7 @@ STUDIES['faults'] = Study(
     f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_batches=4 '
     "--grid='num_steps=8,16'",
     f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
-    '--layer_sizes=64,64,10 --num_batches=11 --learn',
+    '--layers=64,10 --num_batches=11 --learn',
   ),
   columns=('neuron', 'num_steps', 'fault'),
   across='metric',

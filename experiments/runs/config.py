@@ -29,7 +29,6 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
-from ssnn_jax.config import WINNERS as _W
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
@@ -54,7 +53,7 @@ _CHIP = {'weight_bits', 'fraction_bits'}
 GRADED = {'digits', 'input_steps', 'num_winners'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'rates'}
+_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'exact'}
 
 
 class Method(NamedTuple):
@@ -162,8 +161,8 @@ def named(flag: str = '') -> Iterator[None]:
   try:
     yield
   except ssnn_jax.UserError as error:
-    is_named = str(error).startswith('--')
-    prefix = f'--{flag}: ' if flag else '--' * (not is_named)
+    is_flag = str(error).split(maxsplit=1)[0].partition('=')[0] in FLAGS
+    prefix = f'--{flag}: ' if flag else '--' * is_flag
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
 
 
@@ -178,18 +177,18 @@ def _flag(default, text, choices=(), heading='', **metadata):
 
 
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
-# '64,10'; in names and grids dashes separate.
-LISTS = {'layer_sizes': int, 'rates': str, 'fraction_bits': int}
+# '10,8'; in names and grids dashes separate.
+LISTS = {'exact': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
 
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
-  """Configuration of a run; each field has a flag, which describes it.
+  """Configuration of a run; flags, and --grid, set and describe its fields.
 
   The defaults are those of `digits`, tuned for the ANN on a validation split;
   `default` has those of other data sets, which flags leave out. Lists may also
-  be texts, as '64,10'.
+  be texts, as '10,8'.
 
   Raises:
     UserError: if a field is out of range, or would have no effect.
@@ -204,10 +203,12 @@ class ExperimentConfig:
   method: str = _flag(
     'ssnn', '; '.join(method.help for method in METHODS.values()), [*METHODS]
   )
-  layer_sizes: tuple[int, ...] | None = _flag(
+  layers: str | None = _flag(
     None,
-    f'neurons of each layer, as 784,256,10; default: inputs, {NUM_HIDDEN}, '
-    'classes',
+    f'layers above the inputs, as 256,10 or conv16k5s2,conv32k5s2,10: '
+    'neurons, or convolutions of 16 and 32 features, kernel 5, stride 2 (p1: '
+    'padding of 1); r at the end of a layer: a residual connection; default: '
+    f'{NUM_HIDDEN}, and the classes',
   )
   num_steps: int = _flag(
     64,
@@ -223,42 +224,14 @@ class ExperimentConfig:
     'Sobol thresholds (of stochastic neurons), or of independent ones',
     ['regular', 'sobol', 'bernoulli'],
   )
-  layers: str | None = _flag(
-    None,
-    'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
-    'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of '
-    '1), and 10 neurons; r at the end of a layer: a residual connection',
-    heading='Network:',
-  )
-  input_gain: float | None = _flag(
-    None,
-    f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
-  )
-  dropout: float = _flag(0.0, 'probability that a hidden neuron is silent')
-  input_steps: int | None = _flag(
-    None,
-    'steps of the rates of images, for bipolar neurons; default: 32, or '
-    '--num_steps if that is more',
-    heading='Spikes:',
-  )
-  num_winners: int = _flag(
-    ssnn_jax.spiking.NUM_WINNERS,
-    'winners of a sample in the output layer, of bipolar neurons; of '
-    'stochastic ones one in each tick',
-  )
-  digits: int = _flag(
-    2, 'leading binary digits of an error that bipolar neurons send'
+  dropout: float = _flag(
+    0.0, 'probability that a hidden neuron is silent', heading='Network:'
   )
   ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
-  winner: str = _flag(
-    'softmax',
-    'winner of a tick: of the softmax, a race, or exact',
-    (*_W, 'exact'),
-  )
-  rates: tuple[str, ...] = _flag(
+  exact: tuple[str, ...] = _flag(
     (),
-    'exact values instead of spikes in some of inputs,forward,backward of '
-    'bipolar neurons, or forward,backward,update of stochastic ones',
+    'exact values instead of spikes in some of inputs,forward,backward,winners '
+    'of bipolar neurons, or forward,backward,update,winners of stochastic ones',
   )
   weight_bits: int | None = _flag(
     None,
@@ -301,9 +274,6 @@ class ExperimentConfig:
   optimizer: str = _flag(
     'sgd', 'optimizer of weights that are floats', ['sgd', 'adam']
   )
-  schedule: str = _flag(
-    'linear', 'learning rate over time, to 0', ['linear', 'cosine', 'constant']
-  )
   augment: bool = _flag(
     False,
     'shift training images by up to an eighth of their size, and mirror half '
@@ -336,12 +306,21 @@ class ExperimentConfig:
     'also measure rates of spikes and errors after each epoch, and errors of '
     'the update at the end; most studies do',
   )
+  # Without a flag, set by --grid; docs/experiments.md describes them.
+  digits: int = _flag(2, '')
+  input_steps: int | None = _flag(None, '')
+  num_winners: int = _flag(ssnn_jax.spiking.NUM_WINNERS, '')
+  winner: str = _flag('softmax', '', ['softmax', 'race'])
+  input_gain: float | None = _flag(None, '')
+  schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
 
   @named()
   def __post_init__(self):
     for name, kind in LISTS.items():
       values = _read_list(name, kind, getattr(self, name))
       object.__setattr__(self, name, values)
+    if self.layers:
+      object.__setattr__(self, 'layers', self.layers.replace(' ', ''))
     check = functools.partial(checks.check_field, self)
     for name, field in FIELDS.items():
       if 'low' in field.metadata:
@@ -353,8 +332,6 @@ class ExperimentConfig:
         check(name, is_valid, f'a number {least}, finite in 32 bits')
     is_fraction = checks.is_finite(self.hold_out) and 0 <= self.hold_out < 1
     check('hold_out', is_fraction, 'a fraction below 1, as 0.2')
-    expected = 'none, as --layer_sizes describes the layers'
-    check('layers', None in (self.layers, self.layer_sizes), expected)
     is_file = device_config.is_device_path(self.device)
     expected = f'one of {", ".join(DEVICES)}, or the path of a .json file'
     check('device', is_file or self.device in DEVICES, expected)
@@ -375,8 +352,8 @@ class ExperimentConfig:
       check('optimizer', self.optimizer == 'sgd', expected)
     if self.method == CHIP:
       check('weight_decay', not self.weight_decay, '0, as of the chip')
-      expected = 'none, as the chip has dense layers, of --layer_sizes'
-      check('layers', self.layers is None, expected)
+      is_dense = _DENSE.fullmatch(self.layers or '10')
+      check('layers', is_dense, 'dense layers, as 64,10, as of the chip')
       check(
         'neuron', self.neuron == NEURONS[0], f'{NEURONS[0]}, as of the chip'
       )
@@ -415,35 +392,34 @@ class Options:
     'settings trained at a time, each in a process with its own GPU, or share '
     'of the cores; 1 is this process, on all devices',
   )
-  seeds_at_once: int | None = _flag(
-    None, 'seeds of a setting in one task; default: all'
+  gpus_per_task: float = _flag(
+    0.0, 'GPUs of a setting on Ray, beside $PJRT_NPROC CPU cores, or 1'
   )
-  num_devices: int | None = _flag(
-    None, 'devices that share each batch; default: all'
-  )
-  cpus_per_task: int = _flag(1, 'CPU cores of a setting on Ray')
-  gpus_per_task: float = _flag(0.0, 'GPUs of a setting on Ray')
-  checkpoint_every: float = _flag(
-    30.0,
-    'least seconds between checkpoints; each evaluation also writes one',
-    heading='Records:',
-  )
-  print_every: float = _flag(0.0, '')  # least seconds between lines of progress
+  # Without a flag: least seconds between checkpoints, and lines of progress.
+  checkpoint_every: float = _flag(30.0, '')
+  print_every: float = _flag(0.0, '')
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
+OPTIONS = {field.name: field for field in dataclasses.fields(Options)}
 FLAGS = {
-  field.name: field
-  for kind in (ExperimentConfig, Options)
-  for field in dataclasses.fields(kind)
+  name: field
+  for name, field in (FIELDS | OPTIONS).items()
   if field.metadata['help']
 }
 HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
-_DEFINE = {
-  bool: flags.DEFINE_boolean,
-  **dict.fromkeys((int, int | None), flags.DEFINE_integer),
-  **dict.fromkeys((float, float | None), flags.DEFINE_float),
+_PARSERS = {
+  bool: flags.BooleanParser(),
+  **dict.fromkeys((int, int | None), flags.IntegerParser()),
+  **dict.fromkeys((float, float | None), flags.FloatParser()),
 }
+
+
+def parser(field: dataclasses.Field) -> flags.ArgumentParser:
+  """Returns the parser of the flag of a field, and of its values in grids."""
+  choices = field.metadata['choices']
+  text = flags.EnumParser(choices) if choices else flags.ArgumentParser()
+  return _PARSERS.get(field.type, text)
 
 
 def define_flags(
@@ -459,23 +435,51 @@ def define_flags(
     text, choices = field.metadata['help'], field.metadata['choices']
     if choices:
       flags.DEFINE_enum(name, default, choices, text)
-    elif field.type in _DEFINE:
-      _DEFINE[field.type](name, default, text)
+    elif field.type is bool:
+      flags.DEFINE_boolean(name, default, text)
     else:
       default = None if default is None else _write(default)
-      flags.DEFINE_string(name, default, text)
+      flags.DEFINE(parser(field), name, default, text)
+
+
+def define_sweep_flags() -> None:
+  """Defines the flags of settings that vary: --grid and --num_seeds."""
+  others = ', '.join(name for name in FIELDS if name not in FLAGS)
+  flags.DEFINE_multi_string(
+    'grid',
+    None,
+    "fields and their values, as 'num_steps=16,64;layers=32-10,64-10', also "
+    f'of fields without a flag, {others}; the ANN is also trained '
+    'unless it lists methods',
+  )
+  flags.DEFINE_integer(
+    'num_seeds',
+    None,
+    'seeds of each setting, counted from --seed; default: 1, the number of the '
+    'study, or 5 for --grid',
+    lower_bound=1,
+  )
+
+
+def given_fields() -> dict[str, Any]:
+  """Returns the fields of a configuration whose flags are given."""
+  return {
+    name: absolute(name, flags.FLAGS[name].value)
+    for name in FIELDS
+    if name in FLAGS and flags.FLAGS[name].present
+  }
 
 
 def _read_list(name, kind, value):
   """Reads a list that may be text; one number stands for itself."""
   if value is None:
-    return () if kind is str else None
+    return ()
   if isinstance(value, str):
     value = [part.strip() for part in value.split(',')] if value else []
   parts = value if isinstance(value, list | tuple) else [value]
   try:
     values = tuple(kind(str(part)) for part in parts)
-    is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
+    is_list = len(values) > 1 or name == 'exact'
     return values if is_list else values[0]
   except (ValueError, IndexError):
     what = 'whole numbers' if kind is int else 'numbers'
@@ -556,6 +560,7 @@ def split_name(config: ExperimentConfig) -> str:
 
 # Layers, devices and networks.
 
+_DENSE = re.compile(r'[\d,]+')  # layers alone
 _SIZE = r'(\d+(?:x\d+)?)'
 _CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?(r?)')
 
@@ -569,7 +574,7 @@ def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
   width are joined by `x`, as in `conv8k5x3`. An `r` at the end is a residual
   connection, as in `64,64,64r,10`.
   """
-  return tuple(_parse_layer(part.strip()) for part in text.split(','))
+  return tuple(map(_parse_layer, text.split(',')))
 
 
 def _parse_layer(text):
@@ -615,7 +620,7 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'ceiling', 'sampler', 'dropout'}
+  same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
   same |= {'read_noise', *GRADED}
   values = {name: getattr(config, name) for name in same}
   weight_bits = config.weight_bits
@@ -631,13 +636,12 @@ def network_config(
   checks.check_field(
     config, 'augment', is_image or not config.augment, expected
   )
+  neuron = 'stochastic' if is_drawn else config.neuron
   network = ssnn_jax.NetworkConfig(
     **_layers(config, dataset),
-    neuron='stochastic' if is_drawn else config.neuron,
+    neuron=neuron,
     input_gain=input_gain,
     weight_bits=weight_bits,
-    exact=config.rates + ('winners',) * (config.winner == 'exact'),
-    winner='race' if config.winner == 'race' else 'softmax',
     **values,
   )
   if config.method == CHIP:  # refuses what the chip has not
@@ -648,24 +652,26 @@ def network_config(
 def _layers(config, dataset):
   """Returns the fields of a network that describe its layers."""
   classes = dataset.num_classes
-  if config.layers is None:
-    sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
-    if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
-      raise ssnn_jax.UserError(
-        f'--layer_sizes={_write(sizes)} does not fit {dataset.name}; it must '
-        f'start with {dataset.num_inputs} inputs and end with {classes} '
-        'classes.'
-      )
-    return {'layer_sizes': sizes}
+  text = config.layers or f'{NUM_HIDDEN},{classes}'
   with named('layers'):
-    first, *others = parse_layers(config.layers)
+    first, *others = parse_layers(text)
     if dataset.is_recorded and isinstance(first, ssnn_jax.layers.Conv):
       first = dataclasses.replace(first, channel_axis=0)
     layers, input_shape = (first, *others), tuple(dataset.input_shape)
     *_, last = ssnn_jax.layers.connect(layers, input_shape)
   if math.prod(last.output_shape) != classes:
     raise ssnn_jax.UserError(
-      f'--layers={config.layers} does not fit {dataset.name}; it must end with '
+      f'--layers={text} does not fit {dataset.name}; it must end with '
       f'{classes} classes.'
     )
+  if _DENSE.fullmatch(text):
+    sizes = [layer.units for layer in layers]
+    return {'layer_sizes': (dataset.num_inputs, *sizes)}
   return {'layers': layers, 'input_shape': input_shape}
+
+
+def layers_text(
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+) -> str:
+  """Returns the text of the layers of a run, also without --layers."""
+  return config.layers or ','.join(map(str, network.layer_sizes[1:]))

@@ -4,15 +4,17 @@ import re
 
 from absl.testing import absltest
 
-from experiments import results
+from experiments.studies import comparisons
+from experiments.studies import frames
+from experiments.studies import studies
 
-README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
+README = re.sub(r'\s+', ' ', frames.path(frames.README, 'md').read_text())
 
 
 class ReadmeTest(absltest.TestCase):
   def test_costs(self):
-    rows = results.read_csv('benchmark').query(
-      'method == "ssnn" and layers == "784-256-10" and sampler == "regular"'
+    rows = frames.read_csv('benchmark').query(
+      'method == "ssnn" and layers == "256,10" and sampler == "regular"'
     )
     rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
     self.assertIn(
@@ -22,9 +24,9 @@ class ReadmeTest(absltest.TestCase):
       'the ANN',
       README,
     )
-    rows = results.read_csv('settling').query(
-      'layers == "784-256-10" and tick == "" and wires == "" and '
-      'neuron != "stochastic"'
+    rows = frames.read_csv('settling').query(
+      'layers == "256,10" and tick == "" and wires == "" and '
+      'neuron != "stochastic" and dataset == "fashion_mnist"'
     )
     rows = rows.set_index('num_steps')
     events = ['forward_events', 'error_events', 'coincidences']
@@ -42,9 +44,11 @@ class ReadmeTest(absltest.TestCase):
     self.assertIn('are silent after seven', README)
 
   def test_chip(self):
-    study, runs = results.studies.load('chip'), results.read_csv('chip')
-    cells = 'layer_sizes == "784-256-10" and weight_bits == "12"'
-    rows = results.compare(runs, study).query(f'{cells} and num_steps == "8"')
+    study, runs = studies.load('chip'), frames.read_csv('chip')
+    cells = 'layers == "256,10" and weight_bits == "12"'
+    rows = comparisons.compare(runs, study).query(
+      f'{cells} and num_steps == "8"'
+    )
     rows = rows.set_index('metric')
     difference = rows.loc['test_accuracy']
     self.assertIn(

@@ -7,22 +7,24 @@ from unittest import mock
 from absl.testing import parameterized
 import pandas as pd
 
-from experiments import config as config_lib
-from experiments import results
-from experiments import studies
-from experiments import train
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
+from experiments.studies import frames
+from experiments.studies import studies
+from experiments.studies import tables
 import ssnn_jax
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import call_run
 from tests.testing.experiments import small_digits
 
 # A run that is soon compiled.
-BASE = {'layer_sizes': (64, 10), 'num_epochs': 1, 'diagnostics': False}
+BASE = {'layers': '10', 'num_epochs': 1, 'diagnostics': False}
 SWEEP = studies.Sweep({'method': ('bp',), 'learning_rate': (0.5, 1.0)}, 3)
 SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,)}
-COLUMNS = 'layer_sizes', 'learning_rate'
+COLUMNS = 'layers', 'learning_rate'
 STUDY = studies.Study(sweeps=SWEEPS, base=BASE, columns=COLUMNS)
-ROW = {'dataset': 'digits', 'method': 'bp', 'layer_sizes': '64-10', 'seed': 0}
+ROW = {'dataset': 'digits', 'method': 'bp', 'layers': '10', 'seed': 0}
 ROW |= {'learning_rate': '0.5'}
 ROW |= {'test_accuracy': 0.9, 'num_eval_samples': 40, 'train_seconds': 1.0}
 ROW |= {'seeds_at_once': 2, 'params_sha256': '01234567', 'data_sha256': '0'}
@@ -33,13 +35,13 @@ class RepeatTest(FolderTestCase):
     super().setUp()
     known = {'tiny': STUDY, 'measured': studies.Study()}
     self.enterContext(mock.patch.object(studies, 'STUDIES', known))
-    self.enterContext(mock.patch.object(results, 'FOLDER', self.folder))
-    results.path('measured').write_text('dataset,method\ndigits,ssnn\n')
+    self.enterContext(mock.patch.object(frames, 'FOLDER', self.folder))
+    frames.path('measured').write_text('dataset,method\ndigits,ssnn\n')
 
   def repeat(self, rows, *arguments):
     """Repeats runs of CSV files with rows; returns the lines of the output."""
-    text = results.to_csv(pd.DataFrame(rows), STUDY)
-    results.path('tiny').write_text(text)
+    text = frames.to_csv(pd.DataFrame(rows), STUDY)
+    frames.path('tiny').write_text(text)
     words = '--study=all', '--quick=1', f'--data_dir={self.folder}'
     return call_run(*words, *arguments).splitlines()
 
@@ -52,12 +54,12 @@ class RepeatTest(FolderTestCase):
     )
     with mock.patch.object(train, 'load', of_digits):
       with contextlib.redirect_stdout(None):
-        train.train(train.Task(config, 1, self.folder / 'run'), data)
-      (run,) = results.read(self.folder / 'run').to_dict('records')
+        train.train(records.Task(config, 1, self.folder / 'run'), data)
+      (run,) = frames.read(self.folder / 'run').to_dict('records')
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
-      found = self.repeat(rows, '--learning_rate=0.5', '--layer_sizes=64,10')
-    settings = 'method=bp, layer_sizes=64-10, learning_rate=0.5'
+      found = self.repeat(rows, '--learning_rate=0.5', '--layers=10')
+    settings = 'method=bp, layers=10, learning_rate=0.5'
     self.assertIn(f'tiny, digits, {settings}, seed=2', found)
     *_, heading, _, line = found
     self.assertStartsWith(heading, '| result ')
@@ -91,11 +93,9 @@ class RepeatTest(FolderTestCase):
     refused = contextlib.nullcontext()
     if result in ('outside', 'other samples'):
       refused = self.assertRaisesRegex(SystemExit, 'error: not all numbers')
-    printed = mock.patch.object(
-      results, 'write_table', wraps=results.write_table
-    )
+    printed = mock.patch.object(tables, 'write_table', wraps=tables.write_table)
     trained = mock.patch.object(train, 'train')
-    read = mock.patch.object(results, 'read', lambda _: pd.DataFrame([new]))
+    read = mock.patch.object(frames, 'read', lambda _: pd.DataFrame([new]))
     with trained, read, printed as table, refused:
       self.repeat(rows)
     ((lines,), _) = table.call_args

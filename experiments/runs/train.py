@@ -1,32 +1,22 @@
-"""Trains and records one task: a setting with a range of seeds.
-
-The folder of a task holds `config.json`, its configuration and number of seeds;
-`checkpoints/`; and `metrics.jsonl`, flat JSON objects, one a line: the epochs
-of each seed (`"event": "epoch"`) up to the last checkpoint and, once the task
-is finished, the result of each seed (`"event": "final"`). A quantity of each
-layer has the number of the layer, from 0, at the end of its name.
-"""
+"""Training of one task: a setting with a range of seeds."""
 
 import dataclasses
 import functools
-import json
 import pathlib
 import platform
 import time
-from typing import Any
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import config as config_lib
-from experiments import folders
-from experiments.config import ExperimentConfig
-from experiments.config import Options
-from experiments.config import named
-from experiments.measurements import update_error
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs.config import ExperimentConfig
+from experiments.runs.config import Options
+from experiments.runs.config import named
+from experiments.runs.records import Task
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
@@ -39,28 +29,8 @@ from ssnn_jax.runs import networks
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
-CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
-READOUTS = {  # by the fields of their accuracies
-  'test_accuracy': 'the readout of the network',
-  'test_accuracy_winner': 'spike-count readout',
-  'test_accuracy_potential': 'final potential',
-  'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
-}
 # Samples of the batch of diagnostics, and trains of a sample in its errors.
 _PROBE_SIZE, _PROBE_DRAWS = 128, 8
-
-
-class Task(NamedTuple):
-  """A setting with a range of seeds, which are trained together."""
-
-  config: ExperimentConfig  # with the first seed
-  num_seeds: int
-  folder: pathlib.Path  # of its record
-
-  @property
-  def seeds(self) -> range:
-    """Its seeds."""
-    return range(self.config.seed, self.config.seed + self.num_seeds)
 
 
 # Data.
@@ -222,7 +192,7 @@ def _make_measure(name, network, mesh):
   def measure(state, params, split):
     key = jax.random.fold_in(state.key, training.Stream.PROBE)
     return {
-      error: update_error.measure(
+      error: update_error(
         config_lib.METHODS[name].make(chosen, state.key),
         ssnn_jax.ann(exact),
         params,
@@ -236,6 +206,41 @@ def _make_measure(name, network, mesh):
   return loop.over_seeds(measure, (0, 0, None), mesh=mesh)
 
 
+def update_error(
+  network: ssnn_jax.Network,
+  reference: ssnn_jax.Network,
+  params: ssnn_jax.Params,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array,
+  num_draws: int,
+) -> jax.Array:
+  """Computes the relative error of a network's update of the weights.
+
+  It is sqrt(mean_draws norm(update - gradient)^2) / norm(gradient) over all
+  weights, for independent draws of the spikes of a batch; consumes the key. The
+  gradient is that of the reference, without randomness.
+  """
+
+  def estimate(network, key):  # the gradient, without biases
+    gradient, _ = jax.grad(network.loss, has_aux=True)(
+      params, key, inputs, labels
+    )
+    return [layer.weights for layer in gradient]
+
+  def squared_norm(layers):
+    return sum(jnp.sum(layer**2) for layer in layers)
+
+  gradient = estimate(reference, key)
+
+  def squared_distance(draw):
+    update = estimate(network, jax.random.fold_in(key, draw))
+    return squared_norm(jax.tree.map(jnp.subtract, update, gradient))
+
+  distances = jax.lax.map(squared_distance, jnp.arange(num_draws))
+  return jnp.sqrt(jnp.mean(distances) / squared_norm(gradient))
+
+
 def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
   """Makes the learning-rate schedule of a run, relative to the initial rate."""
   total = max(1, config.num_epochs * (num_samples // config.batch_size))
@@ -244,78 +249,6 @@ def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
     'cosine': optax.cosine_decay_schedule(1.0, total),
     'constant': optax.constant_schedule(1.0),
   }[config.schedule]
-
-
-# Folders.
-
-
-def read_task(folder: pathlib.Path) -> Task:
-  """Reads the configuration of the folder of a task."""
-  try:
-    recorded = json.loads((folder / CONFIG).read_text())
-    num_seeds = recorded.pop('num_seeds')
-    config = ExperimentConfig(**recorded)
-  except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
-    raise ssnn_jax.UserError(
-      f'{folder} holds no run that can be continued ({reason}); repeat '
-      'the command of a sweep, or give the folder of a run, or a new folder, '
-      'and --init_from=FOLDER to start from a saved network.'
-    ) from None
-  return Task(config, num_seeds, folder)
-
-
-def read_lines(folder: pathlib.Path, event: str | None = None) -> list[dict]:
-  """Reads the lines of a task, or of one event; none before a checkpoint."""
-  path = folder / METRICS
-  text = path.read_text() if path.exists() else ''
-  try:
-    lines = map(json.loads, text.splitlines())
-    return [line for line in lines if event in (None, line['event'])]
-  except (ValueError, TypeError, LookupError) as error:
-    raise ssnn_jax.UserError(
-      f'{path} is damaged ({error}); remove the folder of the run, and repeat '
-      'the command.'
-    ) from None
-
-
-def is_finished(task: Task) -> bool:
-  """Returns whether a task is finished, according to its folder.
-
-  Refuses a folder of a run with another configuration, or of other files.
-  """
-  if not folders.is_nonempty(task.folder):
-    return False
-  _refuse_other(task, _to_json(read_task(task.folder)), 'another run')
-  lines = read_lines(task.folder)
-  if all(line['event'] != 'final' for line in lines):
-    return False
-  # The file of the configuration may have been edited.
-  epochs = [line['epoch'] for line in lines if line['event'] == 'epoch']
-  last = max(epochs, default=task.config.num_epochs)
-  _refuse_other(task, _to_json(task) | {'num_epochs': last}, 'another run')
-  return True
-
-
-def _to_json(task):
-  return config_lib.to_json(task.config) | {'num_seeds': task.num_seeds}
-
-
-def _refuse_other(task, found, what):
-  """Raises a user error if a configuration is not that of a task."""
-  found = config_lib.DEFAULTS | found
-  differences = [
-    f'{name} is {found[name]}, not {value}'
-    for name, value in _to_json(task).items()
-    if found[name] != value
-  ]
-  if differences:
-    remedy = 'use the recorded values, or another folder'
-    if found['num_epochs'] != task.config.num_epochs:
-      remedy += f' with --init_from={task.folder}, which trains longer'
-    raise ssnn_jax.UserError(
-      f'{task.folder} holds {what} ({"; ".join(differences)}); {remedy}.'
-    )
 
 
 def read_initial(
@@ -334,7 +267,7 @@ def read_initial(
   folder = pathlib.Path(task.config.init_from)
   with named('init_from'):
     epochs = checkpoints.last_epoch(folder)
-    has_seeds = epochs is not None and read_task(folder).num_seeds > 1
+    has_seeds = epochs is not None and records.read_task(folder).num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
     loaded = [ssnn_jax.load(folder, seed=seed) for seed in seeds]
     config, params = loaded[0].config, [own.params for own in loaded]
@@ -342,7 +275,7 @@ def read_initial(
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
-        'layers by --layer_sizes or --layers, and its --dataset.'
+        '--layers and its --dataset.'
       )
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
@@ -350,34 +283,17 @@ def read_initial(
   return jax.tree.map(stack, *params), epochs or 0
 
 
-def describe(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
-) -> dict[str, Any]:
-  """Returns the fields of a setting in the last line of a run.
-
-  Some have values that the configuration leaves to the network.
-  """
-  return {
-    'method': config.method,
-    'dataset': config.dataset,
-    'num_steps': config.num_steps,
-    'neuron': network.neuron,
-    'sampler': network.input_sampler,
-    'layer_sizes': network.layer_sizes,
-  }
-
-
 # Training.
 
 
 def run_task(task: Task, options: Options, workdir: pathlib.Path) -> None:
   """Trains a task of a sweep, on any node of a cluster."""
-  if not (workdir / SWEEP).exists():
+  if not (workdir / records.SWEEP).exists():
     raise ssnn_jax.UserError(
       f'node {platform.node()} cannot access {workdir}; choose a --workdir on '
       'a file system that all nodes share.'
     )
-  if not is_finished(task):
+  if not records.is_finished(task):
     data = load(task.config, options.data_dir, options.download)
     train(task, data, options)
 
@@ -399,24 +315,17 @@ def train(
   network = config_lib.network_config(config, dataset)
   is_chip = config.method == config_lib.CHIP  # its samples follow one another
   devices = jax.devices()[: 1 if is_chip else None]
-  wanted = options.num_devices or len(devices)
-  if not 1 <= wanted <= len(devices):
-    raise ssnn_jax.UserError(
-      f'--num_devices={wanted} is out of range; choose a number from 1 to '
-      f'{len(devices)}, the number of devices that can share a batch.'
-    )
-  with named('num_devices'):
-    mesh = loop.make_mesh(config.batch_size, devices[:wanted])
+  with named():
+    mesh = loop.make_mesh(config.batch_size, devices)
   splits = dataset.train, eval_split(dataset)
   size = len(dataset.train.labels)
   programs = make_programs(_shared(config), network, mesh, size)
   like = _blank_state(task, programs, dataset.train)
   initial = read_initial(task, network)
-  with folders.exclusive_lock(task.folder):
-    if is_finished(task):
+  with records.exclusive_lock(task.folder):
+    if records.is_finished(task):
       return
-    text = json.dumps(_to_json(task), indent=2) + '\n'
-    files.write_atomically(task.folder / CONFIG, text)
+    records.write_config(task)
     with checkpoints.open_in(task.folder) as manager:
       state, run = _start(task, programs, manager, like, mesh, splits, initial)
       make = config_lib.METHODS[config.method].make
@@ -427,12 +336,12 @@ def train(
         task, programs, manager, state, run, splits, options
       )
       results = _measure(task, network, mesh, programs, state, accuracy, splits)
-    shared = describe(config, network) | {
+    shared = records.describe(config, network) | {
       'num_train_samples': size,
       'num_eval_samples': len(eval_split(dataset).labels),
       'train_seconds': run['train_seconds'],
       'seeds_at_once': task.num_seeds,
-      'peak_mib': folders.peak_mib(),
+      'peak_mib': records.peak_mib(),
       **run['environment'],
       'num_devices': mesh.size,
     }
@@ -440,7 +349,7 @@ def train(
       {'event': 'final', 'seed': seed, **shared, **numbers}
       for seed, numbers in zip(task.seeds, results)
     ]
-    _write(task, run['lines'] + lines)
+    records.write_lines(task, run['lines'] + lines)
 
 
 def _train_epochs(task, programs, manager, state, run, splits, options):
@@ -474,7 +383,7 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
       values['test_accuracy'] = accuracy.default
     if programs.observe:
       values |= programs.observe(state, splits[0])._asdict()
-    rows = _rows(values, task.num_seeds)
+    rows = records.to_rows(values, task.num_seeds)
     run['lines'] += [
       {'event': 'epoch', 'seed': seed, 'epoch': total - before, **row}
       for seed, row in zip(task.seeds, rows)
@@ -490,9 +399,9 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
       continue
     evaluated = accuracy and float(np.mean(np.asarray(accuracy.default)))
     copied = jax.device_get(_unwrap_keys(state))
-    _check_folder(task)
+    records.check_folder(task)
     checkpoints.save(manager, copied, task.seeds, run, evaluated)
-    _write(task, run['lines'])
+    records.write_lines(task, run['lines'])
     saved = time.monotonic()
   if accuracy is None:  # the task was resumed after its last epoch
     accuracy = programs.evaluate(state, splits[1])
@@ -525,18 +434,18 @@ def _start(task, programs, manager, like, mesh, splits, initial):
   digest = files.sha256(splits)
   found = checkpoints.restore(manager, like)
   if found is None:
-    environment = folders.environment()
+    environment = records.environment()
     environment = environment.pop('versions') | environment
     environment |= {'data_sha256': digest, 'epochs_before': initial[1]}
     run = {
-      'config': _to_json(task),
+      'config': records.to_json(task),
       'environment': environment | {'restored_epochs': []},
       'train_seconds': 0.0,
       'lines': [],
     }
     return programs.start(*_start_args(task, initial)), run
   restored, run = found
-  _refuse_other(task, run['config'], 'a checkpoint of another run')
+  records.refuse_other(task, run['config'], 'a checkpoint of another run')
   if run['environment']['data_sha256'] != digest:
     raise ssnn_jax.UserError(
       f'--dataset={task.config.dataset} holds other samples than those on '
@@ -557,14 +466,14 @@ def _measure(task, network, mesh, programs, state, accuracy, splits):
   if config.diagnostics and config_lib.METHODS[config.method].has_pulses:
     # At weights that do not depend on T: of the ANN after one epoch.
     changes = {'method': config_lib.ANN, 'device': config_lib.IDEAL}
-    changes |= {'device_params': '', 'rates': (), 'diagnostics': False}
+    changes |= {'device_params': '', 'exact': (), 'diagnostics': False}
     of_ann = dataclasses.replace(_shared(config), **changes)
     ann = make_programs(of_ann, network, mesh, len(train_set[1]))
     start = ann.start(*_start_args(task, (None, 0)))
     trained, *_ = ann.train_epoch(start, train_set)
     measure = _make_measure(config.method, network, mesh)
     values |= measure(state, trained.params, train_set)
-  rows = _rows(values, task.num_seeds)
+  rows = records.to_rows(values, task.num_seeds)
   params = jax.device_get(state.params)
   for index, row in enumerate(rows):
     mine = jax.tree.map(lambda leaf: leaf[index], params)  # noqa: B023
@@ -582,40 +491,3 @@ def _describe_epoch(config, rows):
   if 'test_accuracy' in rows[0]:
     text += f', {config_lib.split_name(config)} accuracy {test_accuracy:.2%}'
   return text
-
-
-def _rows(values: dict[str, Any], num_seeds: int) -> list[dict[str, Any]]:
-  """Turns values, arrays `[S]` or tuples of them, into flat rows of numbers."""
-  flat = {}
-  for name, value in zip(values, jax.device_get(list(values.values()))):
-    if isinstance(value, tuple):
-      flat |= {f'{name}_{layer}': own for layer, own in enumerate(value)}
-    elif value is not None:
-      flat[name] = value
-  return [
-    {name: _to_number(array[index]) for name, array in flat.items()}
-    for index in range(num_seeds)
-  ]
-
-
-def _to_number(value):
-  """Converts a scalar of NumPy; a float has the digits of its type."""
-  if isinstance(value, np.floating):
-    # JSON has no NaN or infinity.
-    return float(str(value)) if np.isfinite(value) else None
-  return value.item()
-
-
-def _check_folder(task):
-  """Refuses to go on where orbax would make a folder again, without its run."""
-  if not (task.folder / CONFIG).exists():
-    raise ssnn_jax.UserError(
-      f'{task.folder} was removed or renamed during the run; repeat the '
-      'command.'
-    )
-
-
-def _write(task, lines):
-  _check_folder(task)
-  text = ''.join(f'{json.dumps(line)}\n' for line in lines)
-  files.write_atomically(task.folder / METRICS, text)

@@ -15,8 +15,8 @@ from unittest import mock
 from absl.testing import absltest
 import jax
 
-from experiments import launch
-from experiments.config import Options
+from experiments.runs import launch
+from experiments.runs.config import Options
 import ssnn_jax
 
 # Only who has the token may run code; Ray reads this when it is imported.

@@ -1,0 +1,1 @@
+"""Runs: their configurations, records, training, sweeps and launchers."""

@@ -1,0 +1,1 @@
+"""Studies: questions and sweeps, comparisons, pages, and repetition."""

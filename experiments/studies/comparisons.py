@@ -1,0 +1,123 @@
+"""Comparisons of settings with the baseline of a study, seed by seed."""
+
+import math
+
+import pandas as pd
+
+from experiments.studies import frames
+from experiments.studies import studies
+import ssnn_jax
+from ssnn_jax.datasets import catalog
+from ssnn_jax.training import statistics
+
+_ACCURACY = 'test_accuracy'
+
+
+def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
+  """Compares settings with the baseline of a study, seed by seed.
+
+  Returns:
+    A row for each setting that the study shows, except the baseline, and each
+    metric: `value`, an accuracy minus the baseline in percentage points or the
+    mean of another metric; `half_width` of its 95 % interval; `seeds`, their
+    number; `baseline`, the accuracy of the baseline in percent; `margin`;
+    `text` and `verdict`. Parameters of devices are those that differ.
+
+  Raises:
+    UserError: if paired runs were trained on other samples, or runs of one
+      setting differ in a field that is no column of the study.
+  """
+  fields = [name for name in frames.setting_fields(study) if name in runs]
+  frames.refuse_hidden(runs, fields)
+  paired = [name for name in fields if name not in study.baseline]
+  settings, baselines, rows = [], [], []
+  for cells, group in runs.groupby(fields, sort=False):
+    setting = dict(zip(fields, cells))
+    is_baseline = all(
+      value in (None, setting.get(name))
+      for name, value in study.baseline.items()
+    )
+    (baselines if is_baseline else settings).append((setting, group))
+  for setting, group in settings:
+    shown = [setting.get(x) in y for x, y in study.shown.items()]
+    if setting.get(study.across) == '' or not all(shown):
+      continue
+    bases = (
+      base
+      for cells, base in baselines
+      if all(cells[name] in ('', setting[name]) for name in paired)
+    )
+    base, is_small = next(bases, None), setting['dataset'] == 'digits'
+    margin = 1.0 if is_small else study.margin
+    for metric in study.metrics:
+      # Most winners are the answer of stochastic neurons.
+      is_same = setting.get('neuron') == 'stochastic'
+      is_same &= metric == f'{_ACCURACY}_winner'
+      if metric in group and group[metric].count() and not is_same:
+        made = _compare(group, base, metric, margin)
+        rows.append(setting | {'metric': metric} | made)
+  compared = pd.DataFrame(rows)
+  if 'device_params' in compared:
+    params = [text.split(',') for text in compared['device_params']]
+    varied = [set(row) for row in params if row != ['']]
+    shared = set.intersection(*varied) if varied else set()
+    short = [','.join(x for x in row if x not in shared) for row in params]
+    compared = compared.assign(device_params=short)
+  return compared
+
+
+def _compare(group, base, metric, margin):
+  """Returns the numbers of a setting: a difference, or without base a mean."""
+  is_accuracy, pairs = metric.startswith(_ACCURACY), group.head(0)
+  accuracy, verdict = math.nan, ''
+  if is_accuracy and base is not None:
+    if metric not in base or not base[metric].count():  # ANNs have one readout
+      base = base.assign(**{metric: base[_ACCURACY]})
+    pairs = group.merge(base, on='seed', suffixes=('', '_base'))
+    _refuse_other_data(pairs)
+  if pairs.empty:
+    mean = (100 if is_accuracy else 1) * group[metric].mean()
+    number = group[metric].count()
+    difference = statistics.Difference(mean, math.nan, math.nan, number)
+    text = f'{mean:.3g}' if abs(mean) < 1000 else f'{mean:.0f}'
+    text = f'{mean:.2f} %' if is_accuracy else text
+  else:
+    of_base, size = pairs[f'{metric}_base'], pairs['num_eval_samples'].iloc[0]
+    folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
+    overlap = 1 / (int(folds) - 1) if folds else 0.0
+    difference = statistics.paired_difference(
+      pairs[metric], of_base, int(size), overlap=overlap
+    )
+    accuracy, text = 100 * of_base.mean(), str(difference)
+    verdict = statistics.verdict(difference, margin)
+    classes = base['layers'].iloc[0].split(',')[-1] if 'layers' in base else ''
+    # Of balanced classes.
+    chance = 1 / int(classes) if classes.isdecimal() else 0
+    if statistics.is_at_chance(of_base.mean(), chance):
+      verdict = 'at chance'
+  return {
+    'value': difference.mean,
+    'half_width': difference.half_width,
+    'seeds': difference.num_seeds,
+    'baseline': accuracy,
+    'margin': margin,
+    'text': text,
+    'verdict': verdict,
+  }
+
+
+def _refuse_other_data(pairs):
+  """Raises a user error if both runs of a pair have data, but not the same.
+
+  The one ANN of recordings that is compared with all T has the data of one.
+  """
+  for pair in pairs.to_dict('records'):
+    digests = {pair.get(f'data_sha256{of}') for of in ('', '_base')}
+    has_own_t = pair.get('num_steps') != pair.get('num_steps_base')
+    is_binned = has_own_t and catalog.is_recorded(pair['dataset'])
+    if len(digests - {'', None}) > 1 and not is_binned:
+      raise ssnn_jax.UserError(
+        f'the runs of seed {pair["seed"]} were trained on other samples of '
+        f'{pair["dataset"]} than their baseline (data_sha256 is '
+        f'{" and ".join(sorted(digests))}); train them again on the same data.'
+      )

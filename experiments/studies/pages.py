@@ -1,0 +1,138 @@
+"""Pages of studies: a table and a figure, from the CSV file alone."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+import pandas as pd
+
+from experiments.runs import records
+from experiments.studies import comparisons
+from experiments.studies import figures
+from experiments.studies import frames
+from experiments.studies import studies
+from experiments.studies import tables
+import ssnn_jax
+from ssnn_jax.runs import files
+
+_README_SETS = 'mnist', 'fashion_mnist', 'emnist47', 'n_mnist', 'cifar10'
+# Rows of the table of the README: network, study, and its neuron and layers.
+README_ROWS = (
+  ('one hidden layer', 'parity', 'bipolar', None),
+  ('one hidden layer', 'events', 'bipolar', None),
+  ('four hidden layers', 'depth', 'bipolar', '159,159,159,159,10'),
+  ('16 layers, residual', 'depth', 'bipolar', studies.RESIDUAL),
+  ('small convolution', 'convolution', 'bipolar', studies.SMALL_CONV),
+  ('one hidden layer, against ReLU', 'relu', 'bipolar', studies.DENSE),
+  ('large convolution, against ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
+  ('three convolutions', 'cifar10', 'bipolar', None),
+  ('one hidden layer', 'parity', 'stochastic', None),
+  ('one hidden layer', 'events', 'stochastic', None),
+)
+_README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
+MARKS = '<!-- table -->', '<!-- end -->'
+
+
+def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
+  """Returns a study, or that of the README, and its comparisons."""
+  if name != frames.README:
+    study = studies.load(name)
+    return study, comparisons.compare(frames.read_csv(name), study)
+  parts = []
+  for network, of_study, neuron, layers in README_ROWS:
+    shown = {'dataset': _README_SETS, 'neuron': (neuron,)}
+    shown |= {'layers': (layers,)} if layers else {}
+    study = dataclasses.replace(
+      studies.load(of_study), metrics=('test_accuracy',), shown=shown
+    )
+    part = comparisons.compare(frames.read_csv(of_study), study)
+    if len(part):  # not of unit spikes
+      parts.append(part.assign(network=network))
+  return _README_STUDY, pd.concat(parts)
+
+
+def page_table(name: str) -> str:
+  """Makes the table of a page from the CSV file of the study.
+
+  Spaces within a number do not break, as columns of a page are narrow.
+  """
+  study, compared = compare_page(name)
+  made = tables.table(compared, study)
+  return re.sub(' ([±=]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', made)
+
+
+def write_page(name: str) -> None:
+  """Generates the table and the figure of a study, or that of the README."""
+  made, page = page_table(name), frames.path(name, 'md')
+  begin, end = MARKS
+  text = page.read_text() if page.exists() else ''
+  above, _, rest = text.partition(begin)
+  _, has_marks, below = rest.partition(end)
+  if not has_marks:
+    raise ssnn_jax.UserError(
+      f'{page} lacks the marks {begin} and {end}; write them where its table '
+      'belongs.'
+    )
+  files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
+  if name != frames.README:
+    study, compared = compare_page(name)
+    if 'tick' in study.columns:
+      fig = figures.draw_costs(frames.read_csv(name))
+    else:
+      fig = figures.draw(compared, study)
+    fig.savefig(frames.path(name, 'png'), dpi=120)
+
+
+def export(name: str, workdir: pathlib.Path) -> None:
+  """Exports runs to the CSV file of a study.
+
+  Those of the folder of a sweep replace those of its data sets, and those of
+  the file of a measurement those of the same settings.
+  """
+  study, runs = studies.load(name), frames.read(workdir)
+  if frames.path(name).exists():
+    known = frames.read_csv(name)
+    names = ['dataset']  # a sweep has all settings, a file those of a command
+    if workdir.is_file():
+      names = frames.setting_fields(study)
+
+    def key(frame):  # a run has a seed
+      has_seed = frame.reindex(columns=['seed'])['seed'].notna()
+      cells = frame.reindex(columns=names, fill_value='')
+      return pd.MultiIndex.from_frame(cells.assign(has_seed=has_seed))
+
+    is_new = key(known).isin(key(runs))
+    runs = pd.concat([known[~is_new], runs], ignore_index=True)
+  files.write_atomically(frames.path(name), frames.to_csv(runs, study))
+
+
+def show(workdir: pathlib.Path) -> None:
+  """Prints the table of a sweep, and writes results.csv and results.png.
+
+  The sweep of a study has its table; of a grid, all varied fields are named.
+  """
+  runs, file = frames.read(workdir), workdir / records.SWEEP
+  name = json.loads(file.read_text()).get('study') if file.exists() else None
+  study = studies.load(name) if name else studies.Study()
+  varied = tuple(frames.differing(runs, frames.setting_fields(study)))
+  study = dataclasses.replace(study, columns=study.columns + varied)
+  if not name and 'num_steps' not in varied:
+    study = dataclasses.replace(study, across='metric')
+  files.write_atomically(workdir / 'results.csv', frames.to_csv(runs, study))
+  compared = comparisons.compare(frames.sort(runs, study), study)
+  written = f'runs: {workdir / "results.csv"}'
+  if len(compared):
+    print(tables.table(compared, study))
+    figures.draw(compared, study).savefig(workdir / 'results.png', dpi=120)
+    written += f', figure: {workdir / "results.png"}'
+  print(written)
+
+
+def train_time(name: str) -> str:
+  """Describes how long the runs of a study were trained, if it is recorded."""
+  seconds = 0
+  if name != frames.README:
+    seconds = frames.run_seconds(frames.read_csv(name)).sum()
+  hours, minutes = divmod(round(seconds / 60), 60)
+  return f': runs trained for {hours} h {minutes} min' if seconds else ''

@@ -1,0 +1,169 @@
+"""Tables of comparisons, in Markdown, and the words of their cells."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from experiments.studies import frames
+from experiments.studies import studies
+
+# Values, and names in values, in words.
+WORDS = frames.METRICS | {
+  'mnist': 'MNIST',
+  'fashion_mnist': 'Fashion-MNIST',
+  'emnist47': 'EMNIST-47, own split',
+  'n_mnist': 'N-MNIST',
+  'cifar10': 'CIFAR-10',
+  'random': 'random images',
+  'ssnn': 'spikes',
+  'bp': 'clipped ANN',
+  'rpu': 'RPU',
+  'bp_stdp': 'BP-STDP',
+  studies.UNIT_SPIKES: 'unit spikes, version 0.5',
+  studies.RESIDUAL: '16×128,10 residual',
+  studies.SMALL_CONV: 'small convolution',
+  studies.RESIDUAL_CONV: 'residual convolution',
+  studies.LARGE_CONV: 'large convolution',
+  'regular': 'regular trains',
+  'sobol': 'Sobol trains',
+  'bernoulli': 'Bernoulli trains',
+  'no exact': 'all spikes',
+  'unit': 'unit spikes',
+  'gokmen_vlasov': 'Gokmen and Vlasov',
+  'reram': 'ReRAM',
+  'ecram': 'ECRAM',
+  'ecram_mo': 'metal-oxide ECRAM',
+  'dw_min': 'step',
+  'dw_min_dtod': 'device-to-device variation',
+  'dw_min_std': 'cycle-to-cycle variation',
+  'up_down': 'asymmetry',
+  'up_down_dtod': 'device-to-device asymmetry',
+  'corrupt_devices_prob': 'stuck devices',
+  'delay': 'delays up to',
+  'loss': 'lost spikes',
+  'stuck': 'stuck synapses',
+}
+_HEADINGS = frames.METRICS | {
+  'num_steps': 'N, T',
+  'metric': 'measure',
+  'dataset': 'data set',
+  'median_ms': 'time, ms',
+  'peak_mib': 'memory, MiB',
+}
+
+
+def table(compared: pd.DataFrame, study: studies.Study) -> str:
+  """Writes comparisons as a Markdown table, below a line that describes it.
+
+  A row has the settings that differ in the field of the columns only.
+  """
+  names = ['dataset', *distinguishing(compared, study), 'metric']
+  names = [x for x in names if x != study.across and compared[x].nunique() > 1]
+  columns = list(compared[study.across].unique())
+  if is_number(columns[0]):
+    columns.sort(key=frames.order)
+  rows = []
+  for cells, group in compared.groupby(names or 'method', sort=False):
+    row = {heading(x): word(x, cell) for x, cell in zip(names, cells)}
+    accuracies = [f'{x:.1f}' for x in group['baseline'].dropna()]
+    if study.across != 'dataset':
+      row[f'{baseline_name(study)}, %'] = _range(accuracies)
+    for value in columns:
+      texts = group[group[study.across] == value]['text']
+      row[describe(study.across, value)] = ' / '.join(texts)
+    is_error = group['metric'].iloc[0].endswith('_error')
+    row['power of T'] = ''
+    if is_error and study.across == 'num_steps' and len(group) > 2:
+      logs = (np.log(group[x].astype(float)) for x in (study.across, 'value'))
+      row['power of T'] = f'{np.polyfit(*logs, 1)[0]:.2f}'  # a slope
+    row['verdict'] = _join_verdicts(group, study)
+    seeds = group.dropna(subset='baseline') if accuracies else group
+    if accuracies or group['seeds'].max() > 1:  # not measured once
+      row['seeds'] = _range(seeds['seeds'].astype(str))
+    rows.append(row)
+  written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
+  caption, name = '', frames.METRICS[study.metrics[0]]
+  if compared['baseline'].notna().any():
+    margins = {f'{margin:g}' for margin in compared['margin']}
+    caption = (
+      f'Accuracies minus {baseline_name(study)} in points, and 95 % intervals '
+      f'over seeds; the margin is {" or ".join(sorted(margins))}:\n\n'
+    )
+  elif study.across != 'metric':  # whose columns are named
+    caption = f'{name[0].upper()}{name[1:]}:\n\n'
+  return caption + write_table(written)
+
+
+def write_table(written: pd.DataFrame) -> str:
+  """Writes a frame in Markdown, aligned so that it is legible as text."""
+  lines = [list(written), *map(list, written.to_numpy())]
+  widths = [max(3, *map(len, column)) for column in zip(*lines)]
+  lines.insert(1, ['-' * width for width in widths])
+  return '\n'.join(
+    f'| {" | ".join(map(str.ljust, line, widths))} |' for line in lines
+  )
+
+
+def distinguishing(compared: pd.DataFrame, study: studies.Study) -> list[str]:
+  """Lists the fields that distinguish rows which are equal in those before."""
+  names, count = [], 0
+  for name in frames.setting_fields(study):
+    if name in compared and (name == 'dataset' or name != study.across):
+      number = len(compared[[*names, name]].drop_duplicates())
+      if number > count:
+        names, count = [*names, name], number
+  return names[1:]
+
+
+def _range(texts):
+  """Writes the first and the last of sorted texts."""
+  ordered = sorted(texts, key=frames.order)
+  return ' to '.join(dict.fromkeys(ordered[:1] + ordered[-1:]))
+
+
+def baseline_name(study: studies.Study) -> str:
+  """Returns the name of the baseline of a study."""
+  return 'ANN' if study.baseline == studies.ANN else 'baseline'
+
+
+def heading(name: str) -> str:
+  """Returns the heading of a field."""
+  return _HEADINGS.get(name, name.replace('_', ' '))
+
+
+def word(name: str, value: str) -> str:
+  """Returns the word of the value of a field."""
+  value = WORDS.get(value or f'no {name}', value)
+  if name == 'layers':  # hidden layers of one size are counted
+    count = lambda found: f'{1 + found[2].count(",")}×{found[1]}'
+    value = re.sub(r'\b(\d+)((?:,\1)+)(?=,)', count, value)
+  return value if '=' in value else value.replace('_', ' ')
+
+
+def is_number(value: str) -> bool:
+  """Returns whether a value begins as a number, which needs its field."""
+  return value[:1].isdecimal()
+
+
+def describe(name: str, value: str) -> str:
+  """Returns the word of a value, or a number and its field, as 'N, T = 8'."""
+  if not is_number(value):
+    return word(name, f'exact {value}' if name == 'exact' and value else value)
+  return f'{heading(name)} {"= " * (name == "num_steps")}{value}'
+
+
+def _join_verdicts(group, study):
+  """Joins the verdicts of a row, such as 'within 1 point: T = 16, 64'."""
+  group = group[group['verdict'] != '']
+  if study.across == 'metric':  # the verdict is on the first of them
+    group = group[group['metric'] == study.metrics[0]]
+  places = dict(list(group.groupby('verdict', sort=False)[study.across]))
+  if len(places) < 2:
+    return ''.join(places)
+  texts = []
+  for verdict in sorted(places, key=lambda x: 'wni'.index(x[0])):
+    values = sorted(places[verdict], key=frames.order)
+    listed = ', '.join(word(study.across, value) for value in values)
+    texts.append(f'{verdict}: {describe(study.across, listed)}')
+  return '; '.join(texts)
