@@ -35,6 +35,7 @@ import tqdm
 from experiments import command
 from experiments.measurements import lines
 from experiments.runs import config as config_lib
+from experiments.runs import models
 from experiments.runs import train
 from experiments.studies import tables
 import ssnn_jax
@@ -90,7 +91,10 @@ def _compile(name, config, num_seeds):
     read = inference.potential if is_potential else inference.winner_counts
     # A negligible dependency, so that the compiler removes no step.
     trace = 1e-30 * jnp.sum(read.astype(jnp.float32))
-    return *params[:-1], params[-1]._replace(biases=params[-1].biases + trace)
+    *others, last = jax.tree.leaves(params)
+    return jax.tree.unflatten(
+      jax.tree.structure(params), [*others, last + trace]
+    )
 
   def run_steps(state, number, images, labels):
     network = make_network(state.key)
@@ -184,7 +188,8 @@ def _measure():
   for name in FLAGS.names:
     for config in lines.list_settings():
       if name == 'learn' or config.device == config_lib.IDEAL:
-        key = name, config.layers, config.batch_size
+        own = config.layers, config.model, config.model_args
+        key = name, *own, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
     if configs[0].method != config_lib.ANN:
@@ -224,4 +229,4 @@ if __name__ == '__main__':
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
   flags.DEFINE_boolean('json', False, 'print JSON lines instead of a table.')
-  command.launch(main)
+  command.launch(main, define_flags=models.define_flags)

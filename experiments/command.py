@@ -30,14 +30,22 @@ def line(module: str) -> str:
 
 
 def launch(
-  main: Callable[[], None], headings: dict[str, str] | None = None
+  main: Callable[[], None],
+  headings: dict[str, str] | None = None,
+  define_flags: Callable[[list[str]], None] | None = None,
 ) -> None:
   """Parses flags and runs `main`; errors of users and files are one sentence.
 
-  Headings of --help are named by the flags that follow them.
+  Headings of --help are named by the flags that follow them; `define_flags`
+  defines flags that depend on the words of the command.
   """
 
   def parse(argv):
+    if define_flags is not None:
+      try:
+        define_flags(argv)
+      except ssnn_jax.UserError as error:
+        sys.exit(f'error: {error}')
     if {'--help', '-help', '--helpshort', '-h', '-?'} & {*argv[1:]}:
       _print_help(headings or {})
       sys.exit()

@@ -130,16 +130,18 @@ def read_trained(
   workdir: pathlib.Path, seed: int | None, data_dir: str | None = None
 ) -> Trained:
   """Reads the network of a run, or of `ssnn_jax.save`; None: the first seed."""
-  network_config, params, _ = ssnn_jax.load(workdir, seed=seed)
   make, dataset, split = config_lib.METHODS['ssnn'].make, None, ''
+  model, number = None, seed or 0
   if (workdir / records.CONFIG).exists():
     config = records.read_task(workdir).config
     make = config_lib.METHODS[config.method].make
-    seed = config.seed if seed is None else seed
+    number = config.seed if seed is None else seed
     dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
-  key = jax.random.key(seed or 0)
-  network = make(network_config, key)
+    model = config_lib.own_model(config)
+  config, params, _ = ssnn_jax.load(workdir, model, seed=seed)
+  key = jax.random.key(number)
+  network = make(config, key)
   key = jax.random.fold_in(key, training.Stream.OBSERVE)
   return Trained(network, params, key, dataset, split)
 
@@ -189,12 +191,13 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   aspect, with borders in the color of its own, and is named in a line of print.
   """
   dataset, config = trained.dataset, trained.network.config
+  num_inputs = math.prod(config.input_shape or config.layer_sizes[:1])
   shape = dataset.input_shape if dataset else config.input_shape
   if shape is None:  # of dense layers
-    shape = (math.isqrt(config.layer_sizes[0]),) * 2
+    shape = (math.isqrt(num_inputs),) * 2
   height, width, depth = (*shape, 1, 1)[:3]
   is_image = dataset is None or not dataset.is_recorded
-  is_image &= math.prod(shape) == config.layer_sizes[0]
+  is_image &= math.prod(shape) == num_inputs
   if not is_image or 1 in (height, width) or depth not in images.MODES:
     raise ssnn_jax.UserError(
       f'--image={path}: the inputs of the network are no image; give --sample.'

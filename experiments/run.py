@@ -23,6 +23,7 @@ import numpy as np
 
 from experiments import command
 from experiments.runs import config as config_lib
+from experiments.runs import models
 from experiments.runs import records
 from experiments.runs import sweeps
 from experiments.runs import train
@@ -162,7 +163,8 @@ def _describe(task):
 
 def _explain(task, dataset):
   """Explains a run at chance, by its first seed; '' of any other."""
-  config, params, _ = ssnn_jax.load(task.folder)
+  model = config_lib.own_model(task.config)
+  config, params, _ = ssnn_jax.load(task.folder, model)
   lines = records.read_lines(task.folder, 'epoch')
   own = [line for line in lines if line['seed'] == task.config.seed]
   accuracy = own[-1]['train_accuracy']
@@ -202,4 +204,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  command.launch(main, config_lib.HEADINGS | {'resume': 'Records:'})
+  headings = config_lib.HEADINGS | {'resume': 'Records:'}
+  command.launch(main, headings, models.define_flags)

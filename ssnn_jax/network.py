@@ -27,6 +27,7 @@ from ssnn_jax import stochastic
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.model import Model
+from ssnn_jax.model import Neuron
 
 _EXAMPLE = 'a Model, as of model.from_linen, or a NetworkConfig'
 
@@ -325,6 +326,16 @@ _average_gradient.defvjp(
   lambda axis_name, params: (params, None),
   lambda axis_name, _, gradient: (jax.lax.pmean(gradient, axis_name),),
 )
+
+
+def without_dropout(model: Model | NetworkConfig) -> Model | NetworkConfig:
+  """Returns a network that drops no neuron, in training neither."""
+  if not isinstance(model, Model):
+    return dataclasses.replace(model, dropout=0.0)
+  apply = lambda params, rates, neuron: model.apply(
+    params, rates, Neuron(neuron.respond)
+  )
+  return dataclasses.replace(model, apply=apply)
 
 
 class Settled(NamedTuple):

@@ -45,7 +45,7 @@ def describe(
     'num_winners': network.num_winners,
   }
   unused = {x for x in line if not config_lib.concerns(config.method, x)}
-  if network.neuron == 'stochastic':
+  if line['neuron'] == 'stochastic':
     unused |= config_lib.GRADED
   return line | dict.fromkeys(unused)
 

@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 from absl import flags
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.baselines import bp_stdp
 from experiments.baselines import integrate_and_fire
 from experiments.baselines import rpu
 from experiments.baselines import surrogate_gradient
+from experiments.runs import models
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
@@ -98,7 +100,9 @@ METHODS = {
     _without_key(ssnn_jax.ann),
     lambda config, key: ssnn_jax.observe.make_observe(
       # Expected spikes at its exact rates.
-      dataclasses.replace(config, exact=SIGNALS[config.neuron])
+      dataclasses.replace(
+        config, exact=SIGNALS[getattr(config, 'neuron', 'bipolar')]
+      )
     ),
     set(),
   ),
@@ -176,6 +180,8 @@ def _flag(default, text, choices=(), heading='', **metadata):
   return dataclasses.field(default=default, metadata=metadata)
 
 
+_OF_CONFIG = {'layers', 'neuron', 'dropout', 'weight_bits', 'device'}
+_OF_CONFIG |= {'read_noise', 'winner', 'input_gain'}
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
 # '10,8'; in names and grids dashes separate.
 LISTS = {'exact': str, 'fraction_bits': int}
@@ -210,6 +216,11 @@ class ExperimentConfig:
     'padding of 1); r at the end of a layer: a residual connection; default: '
     f'{NUM_HIDDEN}, and the classes',
   )
+  model: str | None = _flag(
+    None,
+    'model of your own instead of --layers, as path/to/own.py:make, a function '
+    'that returns an ssnn_jax.Model; its arguments are flags',
+  )
   num_steps: int = _flag(
     64,
     'steps of the rates of bipolar neurons (N); of stochastic ones, and of '
@@ -227,7 +238,9 @@ class ExperimentConfig:
   dropout: float = _flag(
     0.0, 'probability that a hidden neuron is silent', heading='Network:'
   )
-  ceiling: float = _flag(1.0, 'largest rate of bipolar neurons')
+  ceiling: float | None = _flag(
+    None, 'largest rate of bipolar neurons; default: 1, or that of --model'
+  )
   exact: tuple[str, ...] = _flag(
     (),
     'exact values instead of spikes in some of inputs,forward,backward,winners '
@@ -310,6 +323,9 @@ class ExperimentConfig:
   digits: int = _flag(2, '')
   input_steps: int | None = _flag(None, '')
   num_winners: int = _flag(ssnn_jax.spiking.NUM_WINNERS, '')
+  # Of --model: its arguments, and the digest of its file.
+  model_args: str = _flag('', '')
+  model_sha256: str = _flag('', '')
   winner: str = _flag('softmax', '', ['softmax', 'race'])
   input_gain: float | None = _flag(None, '')
   schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
@@ -342,7 +358,7 @@ class ExperimentConfig:
       check('device_params', not self.device_params, expected)
     else:
       device(self)
-      has_pulses = METHODS[self.method].has_pulses and self.ceiling <= 1
+      has_pulses = METHODS[self.method].has_pulses and (self.ceiling or 1) <= 1
       expected = 'ideal, or a --method with pulses and a --ceiling up to 1'
       check('device', has_pulses, expected)
       expected = '0, as devices move by pulses alone'
@@ -358,6 +374,15 @@ class ExperimentConfig:
         'neuron', self.neuron == NEURONS[0], f'{NEURONS[0]}, as of the chip'
       )
 
+    if self.model:
+      for name, expected in _OF_CROSSBARS.items():
+        if getattr(self, name) != expected:
+          check(name, False, f'{expected}, as --model describes the network')
+      is_known = self.method in ('ssnn', ANN, 'relu')
+      check('method', is_known, f'ssnn, {ANN} or relu, of a --model')
+      if not self.model_sha256:
+        object.__setattr__(self, 'model_sha256', models.digest(self.model))
+
   def _read_device(self):
     """Adds the values of the file of a device, unless the record has them."""
     with named('device_params'):
@@ -367,6 +392,14 @@ class ExperimentConfig:
         values = vars(device_config.read_device(self.device)) | params
       text = ','.join(f'{name}={float(x)}' for name, x in values.items())
       object.__setattr__(self, 'device_params', text)
+
+
+# Fields that a model of one's own does not have, with their defaults.
+_OF_CROSSBARS = {
+  field.name: field.default
+  for field in dataclasses.fields(ExperimentConfig)
+  if field.name in _OF_CONFIG
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -444,7 +477,9 @@ def define_flags(
 
 def define_sweep_flags() -> None:
   """Defines the flags of settings that vary: --grid and --num_seeds."""
-  others = ', '.join(name for name in FIELDS if name not in FLAGS)
+  others = ', '.join(
+    name for name in FIELDS if name not in FLAGS and 'model' not in name
+  )
   flags.DEFINE_multi_string(
     'grid',
     None,
@@ -463,11 +498,17 @@ def define_sweep_flags() -> None:
 
 def given_fields() -> dict[str, Any]:
   """Returns the fields of a configuration whose flags are given."""
-  return {
+  given = {
     name: absolute(name, flags.FLAGS[name].value)
     for name in FIELDS
     if name in FLAGS and flags.FLAGS[name].present
   }
+  own = {
+    name: flags.FLAGS[name].value
+    for name in models.own_flags()
+    if flags.FLAGS[name].present
+  }
+  return given | ({'model_args': models.write(own)} if own else {})
 
 
 def _read_list(name, kind, value):
@@ -535,7 +576,7 @@ DEFAULTS = to_json(ExperimentConfig())
 
 def _is_path(name, value):
   is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
-  return is_file or (name == 'init_from' and value is not None)
+  return is_file or (name in ('init_from', 'model') and value is not None)
 
 
 def absolute(name: str, value: Any) -> Any:
@@ -612,8 +653,10 @@ def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
 @named()
 def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
-) -> ssnn_jax.NetworkConfig:
-  """Makes the network configuration of a run for a data set."""
+) -> ssnn_jax.NetworkConfig | ssnn_jax.Model:
+  """Makes the network configuration of a run for a data set, or its model."""
+  if config.model:
+    return _make_model(config, dataset)
   has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
   # Of methods with trains of their own.
   is_drawn = concerns(config.method, 'sampler') and not has_neurons
@@ -623,6 +666,7 @@ def network_config(
   same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
   same |= {'read_noise', *GRADED}
   values = {name: getattr(config, name) for name in same}
+  values['ceiling'] = 1.0 if config.ceiling is None else config.ceiling
   weight_bits = config.weight_bits
   if config.method == CHIP:
     weight_bits = 12 if weight_bits is None else weight_bits
@@ -649,6 +693,36 @@ def network_config(
   return network
 
 
+def own_model(config: ExperimentConfig) -> ssnn_jax.Model | None:
+  """Makes the model of --model, with the spikes of a run; None without it."""
+  if not config.model:
+    return None
+  made = models.make(config.model, config.model_sha256, config.model_args)
+  # Other choices are those of the model, unless they are given.
+  values = {
+    name: getattr(config, name)
+    for name in ('ceiling', 'sampler', 'exact', *GRADED)
+    if getattr(config, name) != FIELDS[name].default
+  }
+  return dataclasses.replace(made, num_steps=config.num_steps, **values)
+
+
+def _make_model(config, dataset):
+  """Makes the model of a run, and refuses one that does not fit the data."""
+  model = own_model(config)
+  inputs = jnp.zeros((1, dataset.num_inputs))
+  params = jax.eval_shape(model.init, jax.random.key(0))
+  with checks.explain(f'--model={config.model}', 'see --dataset', 'is not fit'):
+    run = lambda params: model.respond(params, inputs, model.fire)
+    shape = jax.eval_shape(run, params).shape
+  if shape != (1, dataset.num_classes):
+    raise ssnn_jax.UserError(
+      f'--model={config.model} has logits of shape {shape}; {dataset.name} '
+      f'needs {(1, dataset.num_classes)}.'
+    )
+  return model
+
+
 def _layers(config, dataset):
   """Returns the fields of a network that describe its layers."""
   classes = dataset.num_classes
@@ -671,7 +745,9 @@ def _layers(config, dataset):
 
 
 def layers_text(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
-) -> str:
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig | ssnn_jax.Model
+) -> str | None:
   """Returns the text of the layers of a run, also without --layers."""
+  if config.model:
+    return None
   return config.layers or ','.join(map(str, network.layer_sizes[1:]))

@@ -124,7 +124,8 @@ def refuse_other(task: Task, found: dict[str, Any], what: str) -> None:
 
 
 def describe(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+  config: ExperimentConfig,
+  network: ssnn_jax.NetworkConfig | ssnn_jax.Model,
 ) -> dict[str, Any]:
   """Returns the fields of a setting in the last line of a run.
 
@@ -134,8 +135,8 @@ def describe(
     'method': config.method,
     'dataset': config.dataset,
     'num_steps': config.num_steps,
-    'neuron': network.neuron,
-    'sampler': network.input_sampler,
+    'neuron': getattr(network, 'neuron', 'bipolar'),
+    'sampler': getattr(network, 'input_sampler', config.sampler),
     'layers': config_lib.layers_text(config, network),
   }
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.runs import config as config_lib
 from experiments.runs import launch
+from experiments.runs import models
 from experiments.runs import records
 from experiments.runs import train
 from experiments.runs.config import ANN
@@ -36,7 +37,7 @@ def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
       raise ssnn_jax.UserError(f'--grid: {name} is repeated; leave one out.')
     if name == 'seed':
       raise ssnn_jax.UserError('--grid: seed is set by --seed and --num_seeds.')
-    if name not in config_lib.FIELDS:
+    if name not in config_lib.FIELDS and name not in models.own_flags():
       close = difflib.get_close_matches(name, config_lib.FIELDS, 1)
       remedy = f'did you mean {close[0]}?' if close else 'see --help.'
       raise ssnn_jax.UserError(f"--grid: '{name}' is no field; {remedy}")
@@ -53,7 +54,9 @@ def _parse_value(name, text):
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
   try:
-    return config_lib.parser(config_lib.FIELDS[name]).parse(text)
+    own = models.own_flags().get(name)
+    parser = own or config_lib.parser(config_lib.FIELDS[name])
+    return parser.parse(text)
   except ValueError as error:
     raise ssnn_jax.UserError(
       f"--grid: {name} is '{text}' ({error}); see --help."
@@ -160,11 +163,15 @@ def _make_setting(base, values, is_named, kept):
   ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
   if config_lib.METHODS[method].has_pulses:
     ideal = {}
+  own = {k: v for k, v in values.items() if k in models.own_flags()}
+  fields = {k: v for k, v in values.items() if k not in own}
+  fields['model_args'] = models.write(own, base.model_args)
   with config_lib.named('grid'):
-    config = dataclasses.replace(base, method=method, **values | ideal)
+    config = dataclasses.replace(base, method=method, **fields | ideal)
   parts = [ANN] if method == ANN else [f'method={method}'] * is_named
   for name in values:
-    parts.append(f'{name}={config_lib.slug(name, getattr(config, name))}')
+    value = own[name] if name in own else getattr(config, name)
+    parts.append(f'{name}={config_lib.slug(name, value)}')
   return ','.join(parts) or method, config
 
 

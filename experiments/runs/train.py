@@ -18,8 +18,10 @@ from experiments.runs.config import Options
 from experiments.runs.config import named
 from experiments.runs.records import Task
 import ssnn_jax
+from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
+from ssnn_jax import samples
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import devices as devices_lib
@@ -175,7 +177,9 @@ def probed_networks(
 ) -> dict[str, ssnn_jax.NetworkConfig]:
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
-  if network.neuron == 'stochastic':  # counts have no update of their own
+  if (
+    getattr(network, 'neuron', '') == 'stochastic'
+  ):  # counts have no update of their own
     exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
     probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
   return probed
@@ -187,7 +191,7 @@ def _make_measure(name, network, mesh):
 
   They are measured by every device, on all samples.
   """
-  exact = dataclasses.replace(network, dropout=0.0)
+  exact = ssnn_jax.network.without_dropout(network)
 
   def measure(state, params, split):
     key = jax.random.fold_in(state.key, training.Stream.PROBE)
@@ -226,7 +230,7 @@ def update_error(
     gradient, _ = jax.grad(network.loss, has_aux=True)(
       params, key, inputs, labels
     )
-    return [layer.weights for layer in gradient]
+    return [leaf for leaf in jax.tree.leaves(gradient) if jnp.ndim(leaf) > 1]
 
   def squared_norm(layers):
     return sum(jnp.sum(layer**2) for layer in layers)
@@ -269,14 +273,11 @@ def read_initial(
     epochs = checkpoints.last_epoch(folder)
     has_seeds = epochs is not None and records.read_task(folder).num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
-    loaded = [ssnn_jax.load(folder, seed=seed) for seed in seeds]
-    config, params = loaded[0].config, [own.params for own in loaded]
-    shapes = [[x.weights_shape for x in y.wirings] for y in (config, network)]
-    if shapes[0] != shapes[1]:
-      raise ssnn_jax.UserError(
-        f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
-        '--layers and its --dataset.'
-      )
+    model = network if task.config.model else None
+    params = [ssnn_jax.load(folder, model, seed=x).params for x in seeds]
+    remedy = 'give its --layers or --model, and its --dataset'
+    with checks.explain(folder, remedy, 'is of another network'):
+      samples.check_params(network, params[0])
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
   )

@@ -1,6 +1,8 @@
 """Models of several libraries, small, with weights on a grid."""
 
 from collections.abc import Callable
+import dataclasses
+import functools
 
 import equinox as eqx
 from flax import nnx
@@ -22,7 +24,7 @@ class Residual(nn.Module):
   @nn.compact
   def __call__(self, x):
     x = self.neuron(nn.Conv(4, (3, 3))(x[..., None]))
-    x = x + self.neuron(nn.Conv(4, (3, 3))(x), dropout=0.25)
+    x = x + self.neuron(nn.Conv(4, (3, 3))(x), dropout=0.5)
     x = x.reshape(-1, 3, 2, 3, 2, 4).mean(axis=(2, 4))  # pooling
     return nn.Dense(NUM_CLASSES)(x.reshape(len(x), -1))
 
@@ -40,7 +42,7 @@ class Mixer(nnx.Module):
   def __call__(self, x):
     y = self.neuron(self.rows(x.swapaxes(1, 2)))
     x = self.neuron(x + self.back(y).swapaxes(1, 2))
-    x = self.neuron(self.columns(x), dropout=0.25)
+    x = self.neuron(self.columns(x), dropout=0.5)
     return self.out(x.sum(axis=1) / 4)
 
 
@@ -59,7 +61,7 @@ class Single(eqx.Module):
 
   def __call__(self, x):
     rows = jax.vmap(self.hidden)(x)
-    sent = self.neuron(rows, floor=-1.0, dropout=0.25)
+    sent = self.neuron(rows, floor=-1.0, dropout=0.5)
     return self.out(sent.ravel())
 
 
@@ -83,7 +85,7 @@ class Shared(nn.Module):
     x = self.neuron(nn.Dense(8)(x.reshape(len(x), -1)))
     again = nn.Dense(8)
     for _ in range(2):
-      x = self.neuron(again(x), dropout=0.25)
+      x = self.neuron(again(x), dropout=0.5)
     blocks = nn.scan(
       nn.remat(Block),
       variable_axes={'params': 0},
@@ -104,15 +106,15 @@ def init_pair(key):
 def apply_pair(params, rates, neuron):
   """Returns the logits of a gated layer."""
   rates = rates.reshape(len(rates), -1)
-  gates = neuron(rates @ params[1], dropout=0.25)
+  gates = neuron(rates @ params[1], dropout=0.5)
   return (neuron(rates @ params[0]) * gates) @ params[2]
 
 
-def to_grid(params):
-  """Rounds parameters to multiples of 1 / 16, with a derivative of 1."""
+def to_grid(params, steps=16):
+  """Rounds parameters to multiples of 1 / steps, with a derivative of 1."""
   fixed = jax.lax.stop_gradient
   return jax.tree.map(
-    lambda own: own + fixed(jnp.round(16 * own) / 16 - own), params
+    lambda own: own + fixed(jnp.round(steps * own) / steps - own), params
   )
 
 
@@ -124,6 +126,13 @@ MODELS = {
   'shared': ssnn_jax.from_linen(Shared, SHAPE, **_FIELDS),
   'pair': ssnn_jax.Model(init_pair, apply_pair, SHAPE, **_FIELDS),
 }
+
+
+def make(name='pair', bits=4):
+  """Makes a model for commands: the function of `--model`."""
+  model = MODELS[name]
+  grid = functools.partial(to_grid, steps=2**bits)
+  return dataclasses.replace(model, grid=grid)
 
 
 def batch(size=8, seed=0):

@@ -19,6 +19,7 @@ from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
+from tests.testing import models
 from tests.testing import networks
 from tests.testing import statistics
 
@@ -48,6 +49,7 @@ class FourDevicesTest(parameterized.TestCase):
       training.make_optimizer(0.5),
     ),
     (BIPOLAR, training.make_optimizer(0.5)),
+    (models.MODELS['equinox'], training.make_optimizer(0.5)),
   )
   def test_learned_weights_do_not_depend_on_number_of_devices(
     self, config, optimizer
@@ -70,7 +72,9 @@ class FourDevicesTest(parameterized.TestCase):
         network, optimizer, BATCH_SIZE, mesh=make_mesh(number)
       )
       sizes.clear()
-      state, *_ = programs.train_epoch(programs.start(SEEDS), DIGITS)
+      is_own = isinstance(config, ssnn_jax.Model)
+      data = models.batch(128) if is_own else DIGITS
+      state, *_ = programs.train_epoch(programs.start(SEEDS), data)
       # Each device processes only its own shard.
       self.assertEqual({*sizes}, {BATCH_SIZE // number})
       learned.append(statistics.flat(state.params))

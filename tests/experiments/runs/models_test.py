@@ -1,0 +1,130 @@
+"""Tests of commands with models of users."""
+
+import dataclasses
+import pathlib
+import shutil
+from unittest import mock
+
+from absl.testing import parameterized
+import numpy as np
+
+from experiments.runs import config as config_lib
+from experiments.runs import models as models_lib
+from experiments.runs import records
+from experiments.runs import train
+import ssnn_jax
+from ssnn_jax.runs import checkpoints
+from tests.testing import commands
+from tests.testing import models
+from tests.testing.experiments import FolderTestCase
+from tests.testing.experiments import lines
+
+MODEL = f'{pathlib.Path(models.__file__).absolute()}:make'
+
+
+class Stopped(BaseException):
+  """Stops a run; no code of the library catches or raises it."""
+
+
+class ModelTest(FolderTestCase):
+  def setUp(self):
+    super().setUp()
+    # An image and its label, of classes that can be learned.
+    inputs, labels = models.batch(60)
+    tests, answers = models.batch(30, seed=1)
+    self.data = str(self.folder / 'own.npz')
+    np.savez(
+      self.data, x_train=inputs, y_train=labels, x_test=tests, y_test=answers
+    )
+
+  def make_task(self, folder, name='pair', **changes):
+    config = config_lib.default(
+      self.data,
+      model=MODEL,
+      model_args=models_lib.write({'name': name}),
+      num_steps=4,
+      num_epochs=3,
+      eval_every=1,
+      batch_size=12,
+      **changes,
+    )
+    return records.Task(config, 2, self.folder / folder)
+
+  @parameterized.parameters(*models.MODELS)
+  def test_stopped_runs_of_seeds_end_like_whole_ones(self, name):
+    whole, stopped = (self.make_task(x, name) for x in ('whole', 'stopped'))
+    data = train.load(whole.config)
+    train.train(whole, data)
+    save = mock.Mock(
+      wraps=checkpoints.save, side_effect=[mock.DEFAULT, Stopped]
+    )
+    with mock.patch.object(checkpoints, 'save', save):
+      with self.assertRaises(Stopped):
+        train.train(stopped, data)
+    train.train(stopped, data)
+    for event in ('epoch', 'final'):
+      found, expected = (lines(x.folder, event) for x in (stopped, whole))
+      self.assertEqual(found, expected)
+    model = config_lib.own_model(whole.config)
+    loaded = ssnn_jax.load(whole.folder, model, seed=1)
+    self.assertEqual((loaded.config, loaded.kind), (model, 'ssnn'))
+    found = ssnn_jax.training.predict(
+      ssnn_jax.ssnn(model), loaded.params, data.test.inputs
+    )
+    accuracy = np.mean(found.classes == data.test.labels)
+    *_, line = lines(whole.folder)
+    self.assertAlmostEqual(line['test_accuracy'], accuracy, places=5)
+
+  def test_another_file_is_refused(self):
+    path = self.folder / 'own.py'
+    shutil.copy(models.__file__, path)
+    task = self.make_task('run')
+    config = dataclasses.replace(
+      task.config, model=f'{path}:make', model_sha256=''
+    )
+    self.assertEqual(config.model_sha256, models_lib.digest(f'{path}:make'))
+    config_lib.own_model(config)
+    path.write_text(path.read_text() + '\n')
+    models_lib.make.cache_clear()
+    models_lib._load.cache_clear()
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'has changed: its SHA-256'):
+      config_lib.own_model(config)
+
+  def test_command_sweeps_fields_and_arguments_and_goes_on(self):
+    folder = self.folder / 'sweep'
+    flags = (
+      f'--model={MODEL}',
+      '--name=pair',
+      f'--dataset={self.data}',
+      '--grid=num_steps=2,4;bits=3,4',
+      '--num_epochs=1',
+      '--num_seeds=2',
+      f'--workdir={folder}',
+    )
+    done = commands.run('run', *flags)
+    self.assertEqual((done.stderr, done.returncode), ('', 0))
+    self.assertRegex(done.stdout, r'model args .* N, T = 2 .* N, T = 4')
+    self.assertRegex(done.stdout, r'bits=3,name=pair .*inconclusive')
+    one = folder / 'num_steps=4,bits=3' / 'seed=0-1'
+    before = records.read_lines(one, 'final')
+    (one / records.METRICS).unlink()
+    done = commands.run('run', *flags)
+    self.assertIn('settings to train: 1', done.stdout)
+    after = records.read_lines(one, 'final')
+    same = [own['params_sha256'] for own in after]
+    self.assertEqual(same, [own['params_sha256'] for own in before])
+
+  @parameterized.parameters(
+    ({'layers': '8,3'}, 'layers is 8,3; expected None, as --model describes'),
+    ({'method': 'bp_stdp'}, 'method is bp_stdp; expected ssnn, bp or relu'),
+    ({'model': 'missing.py:make'}, '--model=.* cannot be read'),
+  )
+  def test_refuses_what_would_have_no_effect(self, changes, words):
+    config = self.make_task('run').config
+    with self.assertRaisesRegex(ssnn_jax.UserError, words):
+      dataclasses.replace(config, **{'model_sha256': ''} | changes)
+
+  def test_refuses_a_model_of_other_data(self):
+    config = dataclasses.replace(self.make_task('run').config, dataset='digits')
+    with self.assertRaisesRegex(ssnn_jax.UserError, '--model=.* is not fit'):
+      config_lib.network_config(config, train.load(config))
