@@ -58,9 +58,9 @@ from ssnn_jax import trains as trains
 from ssnn_jax.config import NetworkConfig as NetworkConfig
 from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
 from ssnn_jax.model import Model as Model
-from ssnn_jax.model import from_equinox as from_equinox
-from ssnn_jax.model import from_linen as from_linen
-from ssnn_jax.model import from_nnx as from_nnx
+from ssnn_jax.modules import from_equinox as from_equinox
+from ssnn_jax.modules import from_linen as from_linen
+from ssnn_jax.modules import from_nnx as from_nnx
 from ssnn_jax.network import ann as ann
 from ssnn_jax.network import ssnn as ssnn
 from ssnn_jax.observe import Activity as Activity

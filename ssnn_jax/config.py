@@ -1,6 +1,7 @@
 """Configuration of a network, spiking or not."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -182,7 +183,7 @@ class NetworkConfig:
       expected = f'fewer bits, so that initial weights up to {largest:.2g} fit'
       yield 'fraction_bits', is_valid, f'{expected} in weight_bits={bits}'
 
-  @property
+  @functools.cached_property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:
     """Wiring of each layer of weights."""
     layers = self.layers or tuple(map(layers_lib.Dense, self.layer_sizes[1:]))

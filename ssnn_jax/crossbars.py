@@ -1,15 +1,15 @@
 """Configurations as models: crossbars between layers of neurons."""
 
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import layers
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.model import Model
 from ssnn_jax.model import Neuron
+from ssnn_jax.model import draw_masks
 
 
 def make_model(
@@ -59,8 +59,10 @@ def read_layers(
   """
   gain, below = config.input_gain, None
   for layer, wiring in enumerate(config.wirings):
-    fixed = feedback and layer and feedback[layer]
-    potential = _read(wiring, params[layer], gain, rates, fixed)
+    read = wiring.read
+    if feedback and layer:
+      read = functools.partial(_read_with, feedback[layer], wiring)
+    potential = read(params[layer], gain, rates)
     if wiring.is_residual:
       potential = potential + below
     if layer < len(params) - 1:
@@ -69,16 +71,21 @@ def read_layers(
   return potential
 
 
-def _read(
-  wiring: layers.Wiring,
-  params: types.LayerParams,
-  gain: float,
-  rates: jax.Array,
-  feedback: Any,
-) -> jax.Array:
-  """Reads a crossbar; errors pass the feedback, unless it is None or 0."""
-  if not feedback:
-    return wiring.read(params, gain, rates)
+def draw_dropout(
+  config: NetworkConfig, key: jax.Array, positions: jax.Array
+) -> list[jax.Array]:
+  """Draws `model.draw_masks` of all hidden layers, `[B, J]`."""
+  shapes = [(len(positions), size) for size in config.layer_sizes[1:-1]]
+  if not config.dropout:
+    return list(map(jnp.ones, shapes))
+  return [
+    draw_masks(key, positions, number, shape, config.dropout)
+    for number, shape in enumerate(shapes)
+  ]
+
+
+def _read_with(feedback, wiring, params, gain, rates):
+  """Reads a crossbar whose errors pass other weights."""
   fixed = jax.lax.stop_gradient
   back = types.LayerParams(
     fixed(feedback.weights), jnp.zeros_like(feedback.biases)

@@ -10,7 +10,6 @@ given, while potentials are noted (`realtime`).
 
 from collections.abc import Callable
 import contextlib
-import contextvars
 from typing import Any
 from typing import NamedTuple
 
@@ -19,11 +18,13 @@ from jax.extend import core
 from jax.interpreters import batching
 import jax.numpy as jnp
 
+from ssnn_jax import spiking
+
 
 class Call(NamedTuple):
   """A call of `fire` while a function runs."""
 
-  neurons: Any  #: arguments, `spiking.Neurons`
+  neurons: spiking.Neurons  #: arguments
   shape: tuple[int, ...]  #: of the potentials, axes of `jax.vmap` first
 
 
@@ -43,7 +44,6 @@ class Traced(NamedTuple):
 
 _call = core.Primitive('neurons')
 _call.def_abstract_eval(lambda potential, neurons: potential)
-_is_tracing = contextvars.ContextVar('is_tracing', default=False)
 
 
 def _batch(potentials, axes, *, neurons):
@@ -55,22 +55,16 @@ def _batch(potentials, axes, *, neurons):
 batching.primitive_batchers[_call] = _batch
 
 
-def respond(function: Callable, potential: jax.Array, neurons: Any) -> Any:
-  """Returns `function(potential, neurons)`; a call, while `trace` traces."""
-  if _is_tracing.get():
-    return _call.bind(potential, neurons=neurons)
-  return function(potential, neurons)
-
-
 @contextlib.contextmanager
 def _tracing():
-  token = _is_tracing.set(True)
+  bind = lambda potential, neurons: _call.bind(potential, neurons=neurons)
+  token = spiking.responding.set(bind)
   try:
     # Scans are steps, and compiled functions are traced again.
     with jax.disable_jit():
       yield
   finally:
-    _is_tracing.reset(token)
+    spiking.responding.reset(token)
 
 
 def trace(function: Callable[..., Any], *args: Any) -> Traced:

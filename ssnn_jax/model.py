@@ -9,15 +9,17 @@ spikes are played tick by tick (`realtime`).
 from collections.abc import Callable
 import dataclasses
 import itertools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax import types
+from ssnn_jax.trains import thresholds
+from ssnn_jax.trains.thresholds import Role
 
 
 class Neuron:
@@ -138,6 +140,21 @@ class Model:
     """Steps of the rates of images."""
     return self.input_steps or max(self.num_steps, spiking.INPUT_STEPS)
 
+  def encode(
+    self, key: jax.Array, inputs: types.Inputs, positions: jax.Array
+  ) -> jax.Array:
+    """Returns the `[B, I]` rates of inputs, of images multiples of 1 / N."""
+    if 'inputs' in self.exact or inputs.train is not None:
+      return inputs.rates
+    steps = self.steps_of_inputs
+    return spiking.encode_rates(
+      key, inputs.rates, steps, self.sampler, positions=positions
+    )
+
+  def to_grid(self, params: Any) -> Any:
+    """Rounds parameters to the grid."""
+    return params if self.grid is None else self.grid(params)
+
   def fire(
     self, potential: jax.Array, ceiling: float | None, floor: float
   ) -> jax.Array:
@@ -166,11 +183,11 @@ class Model:
     """
 
     def run(position, rates):
-      def draw_mask(number, shape, dropout):
-        draw = samples.draw_mask if self.is_single else samples.draw_masks
+      def draw(number, shape, dropout):
+        draw = draw_mask if self.is_single else draw_masks
         return draw(dropout_key, position, number, shape, dropout)
 
-      mask = None if dropout_key is None else draw_mask
+      mask = None if dropout_key is None else draw
       return self.apply(params, rates, Neuron(respond, mask))
 
     rates = rates.reshape(len(rates), *self.input_shape)
@@ -179,116 +196,45 @@ class Model:
     return (jax.vmap(run) if self.is_single else run)(positions, rates)
 
 
-def from_linen(
-  make: Callable[[Neuron], Any], input_shape: tuple[int, ...], **fields: Any
-) -> Model:
-  """Makes a model of a module of flax.linen.
+def draw_mask(
+  key: jax.Array,
+  position: jax.Array,
+  number: int,
+  shape: tuple[int, ...],
+  dropout: float,
+) -> jax.Array:
+  """Draws the dropout of a layer of neurons, of one sample.
 
   Args:
-    make: `(neuron) -> module`, which calls `neuron` as its activation function.
-    input_shape: shape of the inputs of a sample.
-    **fields: other fields of the `Model`.
+    key: PRNG key of the presentation.
+    position: position of the sample in the global batch.
+    number: number of the layer, from 0, among those with dropout.
+    shape: shape of the neurons.
+    dropout: probability that a neuron is silent.
 
-  Raises:
-    UserError: when it is initialized, if it has variables other than 'params'.
+  Returns:
+    float32 of the shape, 0 where a neuron is silent, otherwise 1.
   """
-
-  def init(key):
-    rates = jnp.zeros((1, *input_shape))
-    variables = make(_at_rest()).init(key, rates)
-    _check_variables({*variables} - {'params'})
-    return variables
-
-  def apply(params, rates, neuron):
-    return make(neuron).apply(params, rates)
-
-  return Model(init, apply, input_shape, **fields)
+  own = thresholds.make_keys(key, number + 1)[number, Role.DROPOUT]
+  size = math.prod(shape)
+  source = thresholds.Source(own, position, Role.DROPOUT, number, size)
+  bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
+  kept = thresholds.round_rates(jnp.float32(1.0 - dropout))
+  return (bits < kept).astype(jnp.float32).reshape(shape)
 
 
-def from_nnx(
-  make: Callable[[Neuron, Any], Any],
-  input_shape: tuple[int, ...],
-  **fields: Any,
-) -> Model:
-  """Makes a model of a module of flax.nnx; parameters are a pure dictionary.
-
-  Args:
-    make: `(neuron, rngs) -> module`, which calls `neuron` as its activation
-      function; `rngs` is an `nnx.Rngs`.
-    input_shape: shape of the inputs of a sample.
-    **fields: other fields of the `Model`.
-
-  Raises:
-    UserError: when it is initialized, if it has variables other than `Param`.
-  """
-  from flax import nnx
-
-  def split(neuron, key):
-    module = make(neuron, nnx.Rngs(key))
-    graph, params, rest = nnx.split(module, nnx.Param, ...)
-    others = nnx.to_flat_state(rest)
-    _check_variables({type(leaf).__name__ for _, leaf in others})
-    return graph, params
-
-  def init(key):
-    return nnx.to_pure_dict(split(_at_rest(), key)[1])
-
-  def apply(params, rates, neuron):
-    graph, state = split(neuron, jax.random.key(0))
-    nnx.replace_by_pure_dict(state, params)
-    return nnx.merge(graph, state)(rates)
-
-  return Model(init, apply, input_shape, **fields)
-
-
-def from_equinox(
-  make: Callable[[Neuron, jax.Array], Any],
-  input_shape: tuple[int, ...],
-  **fields: Any,
-) -> Model:
-  """Makes a model of a module of equinox, of one sample.
-
-  Parameters are a dictionary, by the names of the arrays of floats.
-
-  Args:
-    make: `(neuron, key) -> module`, which calls `neuron` as its activation
-      function.
-    input_shape: shape of the inputs of a sample, which the module takes.
-    **fields: other fields of the `Model`.
-  """
-
-  def flatten(neuron, key):
-    """Returns the leaves of a module by their names, and its structure."""
-    leaves, structure = jax.tree.flatten_with_path(make(neuron, key))
-    named = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-    return named, structure
-
-  def is_param(leaf):
-    is_array = isinstance(leaf, jax.Array)
-    return is_array and jnp.issubdtype(leaf.dtype, jnp.floating)
-
-  def init(key):
-    named, _ = flatten(_at_rest(), key)
-    return {name: leaf for name, leaf in named.items() if is_param(leaf)}
-
-  def apply(params, rates, neuron):
-    named, structure = flatten(neuron, jax.random.key(0))
-    leaves = [params.get(name, leaf) for name, leaf in named.items()]
-    return jax.tree.unflatten(structure, leaves)(rates)
-
-  return Model(init, apply, input_shape, is_single=True, **fields)
-
-
-def _at_rest():
-  """Returns neurons that only have a shape, for initialization."""
-  return Neuron(lambda potential, ceiling, floor: potential)
-
-
-def _check_variables(others):
-  """Refuses what would be trained, or never change, in silence."""
-  if others:
+def draw_masks(
+  key: jax.Array,
+  positions: jax.Array,
+  number: int,
+  shape: tuple[int, ...],
+  dropout: float,
+) -> jax.Array:
+  """Draws `draw_mask` of a batch, of a shape with its B samples first."""
+  if shape[0] != len(positions):
     raise types.UserError(
-      f'the module has variables other than parameters ({sorted(others)}), as '
-      'of normalization by batches or dropout; use neuron(v, dropout=...), and '
-      'weights that are standardized.'
+      f'neurons with dropout have shape {shape}; expected samples first, '
+      f'{len(positions)}.'
     )
+  draw = lambda own: draw_mask(key, own, number, shape[1:], dropout)
+  return jax.vmap(draw)(positions)

@@ -28,6 +28,7 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.model import Model
 from ssnn_jax.model import Neuron
+from ssnn_jax.model import draw_masks
 
 _EXAMPLE = 'a Model, as of model.from_linen, or a NetworkConfig'
 
@@ -93,34 +94,39 @@ def _bipolar(config, axis_name, feedback=None):
   """Builds a network of bipolar neurons, settled."""
   model = as_model(config, feedback)
 
-  def respond(key, batch, potential):
-    phases = spiking.draw_phases(key, batch.position)
-    winners = spiking.count_winners(phases, potential, model.num_winners)
-    return types.Inference(winners, potential)
-
   def forward(params, key, batch):
-    rates = encode(model, key, batch)
+    rates = model.encode(key, batch.inputs, batch.position)
     dropout_key = None if batch.label is None else key
+    params = model.to_grid(params)
     potential = model.respond(
-      to_grid(model, params), rates, model.fire, dropout_key, batch.position
+      params, rates, model.fire, dropout_key, batch.position
     )
-    loss = None
-    if batch.label is not None:
-      loss = _cross_entropy(model, key, potential, batch)
-    return loss, respond(key, batch, potential)
+    winners = spiking.find_winners(
+      key, potential, model.num_winners, batch.position
+    )
+    inference = types.Inference(winners, potential)
+    if batch.label is None:
+      return None, inference
+    loss = spiking.cross_entropy(
+      key,
+      potential,
+      batch.label,
+      model.num_winners,
+      winners=winners,
+      exact={'winners'} & {*model.exact},
+    )
+    return loss, inference
 
   def draw(params, key, batch):
     settled = settle(model, params, key, batch, dropout_key=key)
     inputs, *rates = settled.rates
     for number, own in enumerate(rates if config.dropout else ()):
-      mask = samples.draw_masks(
-        key, batch.position, number, own.shape, config.dropout
-      )
-      rates[number] = mask * own
+      args = key, batch.position, number, own.shape, config.dropout
+      rates[number] = draw_masks(*args) * own
     drawn = stochastic.draw_settled(
       config, key, batch.position, (inputs, *rates), settled.errors
     )
-    return *drawn, respond(key, batch, settled.potential)
+    return *drawn, types.Inference(settled.winners, settled.potential)
 
   network = from_forward(
     config,
@@ -135,33 +141,6 @@ def _bipolar(config, axis_name, feedback=None):
   return _with_pulses(network, draw, axis_name) if has_trains else network
 
 
-def encode(model: Model, key: jax.Array, batch: samples.Batch) -> jax.Array:
-  """Returns the `[B, I]` rates of inputs, of images multiples of 1 / N."""
-  rates = batch.inputs.rates
-  if 'inputs' in model.exact or batch.inputs.train is not None:
-    return rates
-  steps = model.steps_of_inputs
-  return spiking.encode_rates(
-    key, rates, steps, model.sampler, positions=batch.position
-  )
-
-
-def to_grid(model: Model, params: Any) -> Any:
-  """Rounds parameters to the grid of a model."""
-  return params if model.grid is None else model.grid(params)
-
-
-def _cross_entropy(model, key, potential, batch):
-  return spiking.cross_entropy(
-    key,
-    potential,
-    batch.label,
-    model.num_winners,
-    positions=batch.position,
-    exact={'winners'} & {*model.exact},
-  )
-
-
 def _stochastic(config, axis_name, feedback=None):
   """Builds a network of stochastic neurons."""
   loss_of_batch = stochastic.make_loss(config, feedback, axis_name)
@@ -171,6 +150,8 @@ def _stochastic(config, axis_name, feedback=None):
       without_dropout = dataclasses.replace(config, dropout=0.0)
       signals = stochastic.present(without_dropout, params, key, batch)
       return None, signals.inference
+    num_classes = config.layer_sizes[-1]
+    checks.check_labels(batch.label, batch.position.shape, num_classes)
     return loss_of_batch(params, key, batch)
 
   def draw(params, key, batch):
@@ -345,6 +326,7 @@ class Settled(NamedTuple):
   rates: tuple[jax.Array, ...]  #: [B, ...] X of the inputs and of each call
   errors: tuple[jax.Array, ...]  #: [B, ...] E of each call and of the output
   potential: jax.Array  #: [B, C] v of the output layer
+  winners: jax.Array  #: [B, C] how often each class has won
 
 
 def settle(
@@ -366,17 +348,23 @@ def settle(
   Returns:
     Rates, before any are dropped, and errors of each sample.
   """
-  inputs, params = encode(model, key, batch), to_grid(model, params)
+  inputs = model.encode(key, batch.inputs, batch.position)
+  params, n = model.to_grid(params), model.num_winners
 
   def run(params, rates):
     return model.respond(params, rates, model.fire, dropout_key, batch.position)
 
   def loss(probe, params, rates):
     potential = run(params, rates) + probe
-    return _cross_entropy(model, key, potential, batch), potential
+    winners = spiking.find_winners(key, potential, n, batch.position)
+    exact = {'winners'} & {*model.exact}
+    loss = spiking.cross_entropy(
+      key, potential, batch.label, n, winners=winners, exact=exact
+    )
+    return loss, (potential, winners)
 
   probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
   seen = intercept.observe(loss, spiking.respond, probe, params, inputs)
   num_samples = len(batch.position)  # of a mean loss
-  errors = [num_samples * error for error in (*seen.errors, seen.gradient)]
-  return Settled(seen.calls, (inputs, *seen.rates), tuple(errors), seen.others)
+  errors = tuple(num_samples * own for own in (*seen.errors, seen.gradient))
+  return Settled(seen.calls, (inputs, *seen.rates), errors, *seen.others)

@@ -185,7 +185,7 @@ def _prepare(model, params, key, batch):
   if words is None:
     counts = jnp.round(steps * spiking.encode_rates(key, rates, steps))
   phases = spiking.draw_phases(key, batch.position)
-  return network.to_grid(model, params), (counts, words), phases
+  return model.to_grid(params), (counts, words), phases
 
 
 def make_train(

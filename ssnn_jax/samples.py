@@ -1,21 +1,17 @@
-"""Batches of samples: checked and encoded; and their dropout."""
+"""Batches of samples, checked and encoded."""
 
-from collections.abc import Callable
 import functools
 from typing import Any
 from typing import NamedTuple
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.model import Model
 from ssnn_jax.trains import encoding
-from ssnn_jax.trains import thresholds
-from ssnn_jax.trains.thresholds import Role
 
 
 class Batch(NamedTuple):
@@ -24,14 +20,6 @@ class Batch(NamedTuple):
   position: jax.Array  #: [B] int32 position in the global batch
   inputs: types.Inputs  #: [B, ...] encoded inputs
   label: jax.Array | None  #: [B] integer class; None in inference
-
-
-class Model(Protocol):
-  """What is known of a model here."""
-
-  init: Callable[[jax.Array], Any]
-  input_shape: tuple[int, ...]
-  num_steps: int
 
 
 def prepare(
@@ -59,8 +47,7 @@ def prepare(
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
   check_params(network, params)
-  checks.check_type('key', key, jax.Array | np.ndarray, 'jax.random.key(0)')
-  checks.check_array('images', inputs)
+  encoded = encoding.encode(inputs, network.num_steps)
   is_config = isinstance(network, NetworkConfig)
   expected = network.input_shape
   if expected is None:
@@ -74,7 +61,6 @@ def prepare(
         f'images have shape {shape}, but input_shape is {expected}; make the '
         'two agree, with the same order of axes.'
       )
-  encoded = encoding.encode(inputs, network.num_steps)
   batch_size, num_inputs = encoded.rates.shape
   size = int(np.prod(expected))
   if num_inputs != size:
@@ -88,10 +74,6 @@ def prepare(
     raise types.UserError(
       f'inputs have {num_inputs} {kind}, but {field} {size} inputs; {remedy}.'
     )
-  if labels is not None:
-    checks.check_array('labels', labels)
-    if is_config:  # of a model, where its logits are known
-      checks.check_labels(labels, (batch_size,), network.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   return Batch(first + jnp.arange(batch_size), encoded, labels)
 
@@ -124,60 +106,3 @@ def find_shapes(network: Model | NetworkConfig) -> Any:
       types.LayerParams(shape(*own), shape(own[1])) for own in shapes
     )
   return jax.eval_shape(network.init, jax.random.key(0))
-
-
-def draw_mask(
-  key: jax.Array,
-  position: jax.Array,
-  number: int,
-  shape: tuple[int, ...],
-  dropout: float,
-) -> jax.Array:
-  """Draws the dropout of a layer of neurons, of one sample.
-
-  Args:
-    key: PRNG key of the presentation.
-    position: position of the sample in the global batch.
-    number: number of the layer, from 0, among those with dropout.
-    shape: shape of the neurons.
-    dropout: probability that a neuron is silent.
-
-  Returns:
-    float32 of the shape, 0 where a neuron is silent, otherwise 1.
-  """
-  own = thresholds.make_keys(key, number + 1)[number, Role.DROPOUT]
-  size = int(np.prod(shape))
-  source = thresholds.Source(own, position, Role.DROPOUT, number, size)
-  bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
-  kept = thresholds.round_rates(jnp.float32(1.0 - dropout))
-  return (bits < kept).astype(jnp.float32).reshape(shape)
-
-
-def draw_masks(
-  key: jax.Array,
-  positions: jax.Array,
-  number: int,
-  shape: tuple[int, ...],
-  dropout: float,
-) -> jax.Array:
-  """Draws `draw_mask` of a batch, of a shape with its B samples first."""
-  if shape[0] != len(positions):
-    raise types.UserError(
-      f'neurons with dropout have shape {shape}; expected samples first, '
-      f'{len(positions)}.'
-    )
-  draw = lambda own: draw_mask(key, own, number, shape[1:], dropout)
-  return jax.vmap(draw)(positions)
-
-
-def draw_dropout(
-  config: NetworkConfig, key: jax.Array, positions: jax.Array
-) -> list[jax.Array]:
-  """Draws `draw_masks` of all hidden layers of a configuration, `[B, J]`."""
-  shapes = [(len(positions), size) for size in config.layer_sizes[1:-1]]
-  if not config.dropout:
-    return list(map(jnp.ones, shapes))
-  return [
-    draw_masks(key, positions, number, shape, config.dropout)
-    for number, shape in enumerate(shapes)
-  ]

@@ -41,6 +41,7 @@ potential is halfway between two counts.
 """
 
 from collections.abc import Sequence
+import contextvars
 import functools
 from typing import NamedTuple
 
@@ -50,7 +51,6 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import intercept
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.trains import thresholds
@@ -91,6 +91,7 @@ def encode(
     >>> spiking.encode(jax.random.key(0), images, num_steps=4)
     Array([[0.  , 0.25, 0.5 , 1.  ]], dtype=float32)
   """
+  _check_steps(num_steps)
   rates = trains.rate_encode(images)
   rates = encode_rates(key, rates, num_steps, sampler, positions=positions)
   return rates.reshape(images.shape)
@@ -105,7 +106,6 @@ def encode_rates(
   positions: jax.Array | None = None,
 ) -> jax.Array:
   """Encodes `[B, I]` float32 rates as multiples of 1 / N, as `encode`."""
-  _check_steps(num_steps)
   if sampler == 'regular':
     return jnp.floor(num_steps * rates + 0.5) / num_steps
   words = draw_trains(key, rates, num_steps, sampler, positions=positions)
@@ -197,8 +197,12 @@ def fire(
   fixed = Neurons(num_steps, ceiling, floor, digits, tuple(exact))
   # bfloat16 has 8 bits, and would round counts.
   exact_potential = potential.astype(_at_least_float32(potential))
-  rates = intercept.respond(respond, exact_potential, fixed)
-  return rates.astype(potential.dtype)
+  answer = responding.get() or respond
+  return answer(exact_potential, fixed).astype(potential.dtype)
+
+
+#: What responds for neurons while a function is traced by `intercept`
+responding = contextvars.ContextVar('responding', default=None)
 
 
 class Neurons(NamedTuple):
@@ -217,6 +221,8 @@ def check_neurons(
   """Refuses neurons of which no count would be right; raises `UserError`."""
   _check_steps(num_steps)
   is_range = checks.is_positive(ceiling) and checks.is_finite(floor)
+  if not checks.is_count(digits) or digits > 24:  # those of float32
+    raise types.UserError(f'digits is {digits!r}; expected 1 to 24.')
   if is_range:
     counts = [int(num_steps) * float(own) for own in (ceiling, -floor)]
     is_range = all(0.5 <= own <= 2**24 for own in counts if own)
@@ -225,8 +231,6 @@ def check_neurons(
       f'ceiling is {ceiling!r} and floor {floor!r}; expected numbers of Python '
       f'above and below 0, a count of 1 to 2^24 in {num_steps} steps.'
     )
-  if not checks.is_count(digits) or digits > 24:  # those of float32
-    raise types.UserError(f'digits is {digits!r}; expected 1 to 24.')
 
 
 def settle_counts(
@@ -343,6 +347,28 @@ def count_winners(
   return jnp.diff(reached, prepend=0.0 * ends, append=ends)
 
 
+def find_winners(
+  key: jax.Array,
+  potential: jax.Array,
+  num_winners: int = NUM_WINNERS,
+  positions: jax.Array | None = None,
+) -> jax.Array:
+  """Counts the winners of samples, as `count_winners` at drawn phases.
+
+  The positions `[...]` of the samples in the global batch are those of
+  `cross_entropy`; None is 0, 1 and so on.
+  """
+  shape = potential.shape[:-1]
+  if positions is None:
+    positions = jnp.arange(np.prod(shape, dtype=int)).reshape(shape)
+  if jnp.shape(positions) != shape:
+    raise types.UserError(
+      f'positions have shape {jnp.shape(positions)}; expected one for each '
+      f'sample, {shape}, as all of a position have the same winners.'
+    )
+  return count_winners(draw_phases(key, positions), potential, num_winners)
+
+
 def draw_phases(key: jax.Array, positions: jax.Array) -> jax.Array:
   """Draws the phases of the winners of samples, uniform in [0, 1).
 
@@ -366,6 +392,7 @@ def cross_entropy(
   *,
   weights: jax.Array | None = None,
   positions: jax.Array | None = None,
+  winners: jax.Array | None = None,
   exact: Sequence[str] = (),
 ) -> jax.Array:
   """Computes the softmax cross-entropy, whose derivative are the winners.
@@ -386,6 +413,8 @@ def cross_entropy(
       a mean with these weights, and has no derivative by them. None is 1.
     positions: `[...]` positions of the samples in the global batch, of a shard;
       None is 0, 1 and so on.
+    winners: `[..., C]` how often each class has won; None draws them by
+      `find_winners`.
     exact: with 'winners' the derivative is softmax - target, without spikes.
 
   Returns:
@@ -401,13 +430,6 @@ def cross_entropy(
   checks.check_labels(labels, shape, num_classes, is_masked=weights is not None)
   labels = jnp.asarray(labels)
   logits = logits.astype(_at_least_float32(logits))
-  if positions is None:
-    positions = jnp.arange(labels.size).reshape(shape)
-  if jnp.shape(positions) != shape:
-    raise types.UserError(
-      f'positions have shape {jnp.shape(positions)}; expected one for each '
-      f'sample, {shape}, as all of a position have the same winners.'
-    )
   weights = jnp.float32(1.0) if weights is None else jnp.asarray(weights)
   weights = jnp.broadcast_to(weights.astype(jnp.float32), shape)
   total = jnp.sum(weights)
@@ -418,7 +440,8 @@ def cross_entropy(
   if 'winners' in exact:
     errors = jax.nn.softmax(logits) - target
   else:
-    winners = count_winners(draw_phases(key, positions), logits, num_winners)
+    if winners is None:
+      winners = find_winners(key, logits, num_winners, positions)
     errors = (winners - num_winners * target) / num_winners
   errors = jax.lax.stop_gradient(shares[..., None] * errors)
   labels = jnp.clip(labels, 0, num_classes - 1)

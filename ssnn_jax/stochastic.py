@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import optax
 
 from ssnn_jax import checks
+from ssnn_jax import crossbars
 from ssnn_jax import layers
 from ssnn_jax import samples
 from ssnn_jax import spiking
@@ -87,7 +88,7 @@ def present(
   """
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   draws = _Draws(config, keys, batch.position)
-  masks = samples.draw_dropout(config, key, batch.position)
+  masks = crossbars.draw_dropout(config, key, batch.position)
   forward, potentials = _run_forward(draws, params, batch.inputs, masks)
   winners, errors = draws.compete(potentials[-1]), []
   if batch.label is not None:

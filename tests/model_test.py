@@ -37,7 +37,7 @@ def make_params(name):
 def learn(model, params, key, images, labels):
   """Returns the gradient without dropout, the potential, and all neurons."""
   batch = samples.prepare(model, params, key, images, labels)
-  rates = network_lib.encode(model, key, batch)
+  rates = model.encode(key, batch.inputs, batch.position)
 
   def loss(params):
     potential = model.respond(model.grid(params), rates, model.fire)
@@ -131,7 +131,7 @@ class DropoutTest(parameterized.TestCase):
   def test_calls_have_masks_of_their_own_and_keep_the_mean(self):
     neuron = lambda: ssnn_jax.model.Neuron(
       lambda v, *_: v,
-      lambda number, shape, dropout: samples.draw_masks(
+      lambda number, shape, dropout: ssnn_jax.model.draw_masks(
         KEY, jnp.arange(shape[0]), number, shape, dropout
       ),
     )

@@ -12,7 +12,6 @@ from scipy.special import softmax
 
 import ssnn_jax
 from ssnn_jax import crossbars
-from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
 from tests.testing import networks
@@ -127,7 +126,7 @@ class LearningTest(parameterized.TestCase):
     config = make_config(neuron, dropout=0.3)
     params, key, (images, labels) = make_params(config), KEY, batch(1)
     gradient, _ = learner(ssnn_jax.ssnn(config))(params, key, images, labels)
-    (masks,) = samples.draw_dropout(config, key, jnp.arange(2000))
+    (masks,) = crossbars.draw_dropout(config, key, jnp.arange(2000))
     statistics.assert_mean_within(np.ravel(masks), 0.7)
     dropped, (below, above) = np.asarray(masks[0]) == 0, gradient
     self.assertBetween(dropped.sum(), 1, dropped.size - 1)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import reference
 from ssnn_jax import samples
 from ssnn_jax import trains
@@ -67,7 +68,7 @@ def by_reference(config, reference=reference):
   def learn(params, key, inputs, labels):
     batch = prepare(config, params, key, inputs, labels)
 
-    dropout = samples.draw_dropout(config, key, batch.position)
+    dropout = crossbars.draw_dropout(config, key, batch.position)
 
     def present(own, masks):
       draw = reference.make_sample(config, key, own.position, own.inputs.rates)

@@ -342,10 +342,6 @@ CALLS = [  # function of a folder, words
     (_CONFIG, _LOST.params, _INPUTS, 'network is of type NetworkConfig'),
     (_NETWORK, _LOST, _INPUTS, 'the shapes TrainState.*state.params'),
   ]),
-  (
-    lambda _: ssnn_jax.ssnn(CONFIG).infer(GOOD_PARAMS, 0, GOOD),
-    r'key is of type int; expected jax.random.key\(0\)',
-  ),
   (lambda _: layers.Conv(2, 3, channel_axis=1), 'channel_axis is 1; expected'),
   (lambda _: layers.Wiring((4,), (4, 1)), 'inputs is None; .*4 positions'),
   *_rows(lambda own: layers.Wiring((4,), (2, 1), own), [
@@ -532,7 +528,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--dataset=minst', 'did you mean mnist. Choose one of'),
   ('--resume --workdir=new', 'new holds no run to resume; give'),
   # Files that are no runs, or would be lost.
-  ('--init_from=finished', r'--init_from: .*\(64, 4\).*, not .\(64, 256\)'),
+  ('--init_from=finished', r'--init_from: .*\(64, 4\).*has .*\(64, 256\)'),
   ('--init_from=others', '--init_from: .*others holds no network'),
   ('--resume --workdir=finished --num_epochs=2', '1, not 2.; .* longer'),
   ('--workdir=finished', 'finished holds another run .*method is bp, not'),

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
@@ -60,7 +61,7 @@ def present(
   sent, last = [train.astype(jnp.float32)], len(params) - 1
   if batch.label is None:
     config = dataclasses.replace(config, dropout=0.0)
-  masks = samples.draw_dropout(config, key, batch.position)
+  masks = crossbars.draw_dropout(config, key, batch.position)
   for layer, (wiring, gain) in enumerate(
     zip(config.wirings, config.read_gains)
   ):

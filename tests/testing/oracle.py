@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import crossbars
 from ssnn_jax import reference
 from ssnn_jax import samples
 from ssnn_jax.trains import Role
@@ -22,7 +23,7 @@ def bp_gradient(config, params, key, images, labels):
     return jnp.where(v > 0.0, below, 0.0)
 
   def loss(params):
-    masks = samples.draw_dropout(config, key, batch.position)
+    masks = crossbars.draw_dropout(config, key, batch.position)
     hidden, masks = batch.inputs.rates, (*masks, 1.0)
     for gain, mask, (weights, biases) in zip(config.read_gains, masks, params):
       product = jnp.matmul(hidden, weights, precision='highest')

@@ -18,6 +18,7 @@ from experiments.baselines import integrate_and_fire
 from experiments.baselines import surrogate_gradient
 from experiments.baselines.integrate_and_fire import Neuron
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import trains
 from tests.testing import networks
@@ -60,7 +61,7 @@ RESET = [
 def draw_masks():
   """Returns the dropout masks `[B, J]` of each hidden layer."""
   positions = jnp.arange(len(WORDS))
-  return jax.device_get(samples.draw_dropout(CONFIG, KEY, positions))
+  return jax.device_get(crossbars.draw_dropout(CONFIG, KEY, positions))
 
 
 def present(masks, neurons, gains=CONFIG.read_gains):
