@@ -71,10 +71,11 @@ def load(
   """
   if arrays.is_npz_path(name):
     return arrays.load_npz(name)
-  data_dir, binning = find_data_dir(data_dir), binning or events.Binning()
+  data_dir = find_data_dir(data_dir)
   class_names, full_size = _SETS.get(name, (None, None))
   if is_recorded(name):
     folder = 'NMNIST' if name == _N_MNIST else name.removeprefix(_TONIC)
+    binning = binning or events.Binning()
     dataset = events.load_tonic(name, data_dir / folder, download, binning)
   elif name == 'digits':
     dataset = images.load_digits(class_names)
