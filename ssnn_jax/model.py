@@ -67,6 +67,10 @@ class Neuron:
 
   def drop(self, rates: jax.Array, dropout: float) -> tuple[jax.Array, float]:
     """Returns the rates of which some are silent, and the scale of all."""
+    if not 0 <= dropout < 1:
+      raise types.UserError(
+        f'dropout is {dropout}; expected 0 or more and below 1.'
+      )
     if not dropout or self.draw_mask is None:
       return rates, 1.0
     mask = self.draw_mask(next(self._numbers), rates.shape, dropout)
@@ -188,7 +192,9 @@ class Model:
         return draw(dropout_key, position, number, shape, dropout)
 
       mask = None if dropout_key is None else draw
-      return self.apply(params, rates, Neuron(respond, mask))
+      # Accelerators would round potentials by default.
+      with jax.default_matmul_precision('highest'):
+        return self.apply(params, rates, Neuron(respond, mask))
 
     rates = rates.reshape(len(rates), *self.input_shape)
     if positions is None:

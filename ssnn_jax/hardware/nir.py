@@ -36,6 +36,7 @@ import h5py
 import nir
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import types
@@ -59,6 +60,8 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
     UserError: if NIR cannot represent the network, or the parameters are those
       of another network.
   """
+  expected = 'a NetworkConfig, as a Model has no layers that NIR represents'
+  checks.check_type('config', config, NetworkConfig, expected)
   if config.ceiling != 1:
     raise types.UserError(
       f'ceiling is {config.ceiling}, which integrate-and-fire neurons of NIR '
