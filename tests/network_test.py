@@ -90,6 +90,8 @@ class LearningTest(parameterized.TestCase):
     networks.assert_same(inference, learned)
     num_winners = inference.winner_counts.sum(axis=-1)
     np.testing.assert_array_equal(num_winners, config.winners_of_sample)
+    if neuron == 'bipolar':  # whose gradients `spiking_test` scales
+      return
     # A scaled loss has a scaled gradient.
     loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
     twice = learner(network._replace(loss=loss))

@@ -41,10 +41,9 @@ SETTINGS = (
   {'layer_sizes': (12, 9, 4), 'num_steps': 256, 'num_winners': 4096},
   {'layer_sizes': (12, 9, 8, 4), 'num_steps': 1, 'sampler': 'bernoulli'}
   | {'input_gain': 2.0, 'input_steps': 4},
-  {'layer_sizes': (12, *(6,) * 4, 4), 'num_steps': 32, 'input_steps': 256},
-  {'layer_sizes': (12, *(6,) * 5, 4), 'num_steps': 64, 'digits': 3},
-  CONV | {'num_steps': 4, 'ceiling': 4.0},
-  CONV | {'num_steps': 16, 'sampler': 'sobol', 'digits': 1},
+  {'layer_sizes': (12, *(6,) * 5, 4), 'num_steps': 64, 'digits': 3}
+  | {'input_steps': 256},
+  CONV | {'num_steps': 16, 'ceiling': 4.0, 'sampler': 'sobol', 'digits': 1},
 )
 # Cap of a spike and of an error spike, longest delay, and whether inputs are
 # permuted in time. The delay of each neuron is drawn.
