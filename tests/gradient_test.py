@@ -95,19 +95,6 @@ def make_params(config, contrast=0.3):
   return tuple(params)
 
 
-def enumerate_gradient(config, params):
-  """Returns the exact mean of the update as leaves of a gradient."""
-  dense = dataclasses.replace(config, layers=None, input_shape=None)
-  expanded = convolutions.expand(config, params)
-  image = IMAGE[: config.layer_sizes[0]]
-  counts = oracle.expected_counts(dense, expanded, image, LABEL)
-  return [
-    count / config.num_steps
-    for layer in convolutions.fold(config, counts)
-    for count in layer
-  ]
-
-
 class UnbiasedTest(parameterized.TestCase):
   """The mean of drawn updates is the exact one."""
 
@@ -148,7 +135,12 @@ class UnbiasedTest(parameterized.TestCase):
     # Of an output error of 1.
     largest = np.abs(np.diff(params[-1].weights)).max()
     self.assertEqual(largest > 1.0, contrast > 1.0)
-    exact = enumerate_gradient(config, params)
+    dense = dataclasses.replace(config, layers=None, input_shape=None)
+    expanded = convolutions.expand(config, params)
+    image = IMAGE[: config.layer_sizes[0]]
+    counts = oracle.expected_counts(dense, expanded, image, LABEL)
+    exact = jax.tree.leaves(convolutions.fold(config, counts))
+    exact = [count / config.num_steps for count in exact]
     self.assert_unbiased(
       ssnn_jax.ssnn(config), params, exact, size, visible_bias
     )

@@ -78,18 +78,17 @@ class FitTest(parameterized.TestCase):
     result = fit((binary, labels[:, None]))
     assert_same(result.history.loss, expected.history.loss)
 
-  def test_evaluates_on_validation_split(self):
+  def test_evaluates_on_a_split_if_there_is_one(self):
     held_out = datasets.Split(INPUTS[32:], np.zeros(8, int))
-    expected = fit(evaluate=held_out).history.eval_accuracy
-    self.assertFalse(np.array_equal(expected, fit().history.eval_accuracy))
-    result = fit(DATASET._replace(validation=held_out))
-    assert_same(result.history.eval_accuracy, expected)
-
-  @parameterized.parameters((DATASET, False), (tuple(TRAIN), True))
-  def test_does_not_evaluate_without_split(self, dataset, evaluate):
-    history = fit(dataset, evaluate=evaluate).history
-    self.assertIsNone(history.eval_accuracy)
-    assert_same(history.loss, fit().history.loss)
+    expected, on_test = fit(evaluate=held_out).history, fit().history
+    self.assertFalse(
+      np.array_equal(expected.eval_accuracy, on_test.eval_accuracy)
+    )
+    assert_same(fit(DATASET._replace(validation=held_out)).history, expected)
+    for dataset, evaluate in ((DATASET, False), (tuple(TRAIN), True)):
+      history = fit(dataset, evaluate=evaluate).history
+      self.assertIsNone(history.eval_accuracy)
+      assert_same(history.loss, on_test.loss)
 
   def test_calls_compile_once(self):
     num_traces = 0
