@@ -35,7 +35,7 @@ lint: venv
 	@$(RUN) -m ruff format --check .
 
 test: lint
-	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=worksteal
+	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=loadfile
 
 docs: venv
 	@rm -rf docs/api  # pages of modules that went

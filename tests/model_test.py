@@ -83,18 +83,16 @@ class FourThingsTest(parameterized.TestCase):
     )
     networks.assert_close(found[0], expected[0])
     networks.assert_close(found[1].potential, expected[1].potential)
-    other = networks.learner(ssnn_jax.ann(fine))(
-      params, jax.random.key(6), *batch
-    )
-    self.assertFalse(np.allclose(other[1].potential, expected[1].potential))
+    key, learn = jax.random.key(6), networks.learner(ssnn_jax.ann(fine))
+    other = learn(params, key, *batch)[1].potential
+    self.assertFalse(np.allclose(other, expected[1].potential))
     infer = jax.jit(ssnn_jax.ann(fine).infer)
-    self.assertFalse(
-      np.allclose(infer(params, KEY, batch[0]).potential, other[1].potential)
-    )
+    inferred = infer(params, KEY, batch[0]).potential
+    self.assertFalse(np.allclose(inferred, other))
 
   def test_neurons_are_observed(self):
-    name = 'shared'
-    model, params, batch = MODELS[name], make_params(name), models.batch()
+    model, params = MODELS['shared'], make_params('shared')
+    batch = models.batch()
     settled = learn(model, params, KEY, *batch)[2]
     measure = jax.jit(observe.make_observe(model))
     activity = measure(params, KEY, *batch)
@@ -105,8 +103,7 @@ class FourThingsTest(parameterized.TestCase):
     self.assertGreater(found[0].levels, 2)
 
   def test_spikes_of_a_sample_are_recorded(self):
-    name = 'linen'
-    model, params, batch = MODELS[name], make_params(name), models.batch()
+    model, params, batch = MODELS['pair'], make_params('pair'), models.batch()
     rates = learn(model, params, KEY, *batch)[2].rates
     recorded = observe.record(model, params, KEY, batch[0][0], 0)
     for train, own in zip(recorded.spikes[1:], rates[1:], strict=True):
@@ -155,16 +152,28 @@ class FitTest(parameterized.TestCase):
     half = fit(num_epochs=2, evaluate=False)
     rest = fit(num_epochs=4, evaluate=False, state=half.state)
     networks.assert_same(rest.state.params, whole.state.params)
+
+  @parameterized.parameters('nnx', 'equinox')
+  def test_seeds_learn_side_by_side_what_one_learns_alone(self, name):
+    network, data = ssnn_jax.ssnn(MODELS[name]), models.batch(60)
+    alone = training.fit(
+      network,
+      MOMENTUM,
+      data,
+      num_epochs=1,
+      batch_size=12,
+      progress=False,
+      evaluate=False,
+    )
     programs = training.loop.make_programs(network, MOMENTUM, 12)
     state = programs.start(jnp.arange(2))
-    data = jax.device_put(data)
-    for epoch in training.loop.run(programs, state, data, None, 2):
-      state = epoch.state
-    first = jax.tree.map(lambda own: own[0], state.params)
-    networks.assert_same(first, half.state.params)
+    epochs = training.loop.run(programs, state, jax.device_put(data), None, 1)
+    together = [epoch.state for epoch in epochs][-1]
+    first = jax.tree.map(lambda own: own[0], together.params)
+    networks.assert_same(first, alone.state.params)
 
   def test_compares_numbers_of_steps_with_one_ann(self):
-    model, data = MODELS['linen'], models.batch(60)
+    model, data = MODELS['pair'], models.batch(60)
     found = training.compare(
       model,
       data,

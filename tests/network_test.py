@@ -89,6 +89,8 @@ class LearningTest(parameterized.TestCase):
     networks.assert_same(inference, learned)
     num_winners = inference.winner_counts.sum(axis=-1)
     np.testing.assert_array_equal(num_winners, config.winners_of_sample)
+    if neuron == 'bipolar':  # whose gradients `spiking_test` scales
+      return
     # A scaled loss has a scaled gradient.
     loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
     twice = learner(network._replace(loss=loss))
@@ -135,9 +137,7 @@ class LearningTest(parameterized.TestCase):
     np.testing.assert_array_equal(below.biases[dropped], 0)
     self.assertTrue(np.any(above.weights) and np.any(below.weights))
 
-  @parameterized.parameters(
-    ('stochastic', 'sobol'), ('stochastic', 'bernoulli'), ('bipolar', 'sobol')
-  )
+  @parameterized.parameters(('stochastic', 'bernoulli'), ('bipolar', 'sobol'))
   def test_given_trains_equal_the_same_drawn_trains(self, neuron, sampler):
     config = make_config(neuron, 70, sampler=sampler, input_gain=1.5)
     network, params = ssnn_jax.ssnn(config), make_params(config)

@@ -154,7 +154,7 @@ def diagnose(bias=0.0, wrap=lambda apply: apply):
   """Diagnoses a model; returns it, and the potentials of its first layer."""
   images, labels = networks.batch(20)
   model = Model(bias)
-  variables = model.init(jax.random.key(0), images)
+  variables = jax.jit(model.init)(jax.random.key(0), images)
 
   def loss(variables, images, labels):
     logits = wrap(model.apply)(variables, images)

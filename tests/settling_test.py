@@ -41,10 +41,9 @@ SETTINGS = (
   {'layer_sizes': (12, 9, 4), 'num_steps': 256, 'num_winners': 4096},
   {'layer_sizes': (12, 9, 8, 4), 'num_steps': 1, 'sampler': 'bernoulli'}
   | {'input_gain': 2.0, 'input_steps': 4},
-  {'layer_sizes': (12, *(6,) * 4, 4), 'num_steps': 32, 'input_steps': 256},
-  {'layer_sizes': (12, *(6,) * 5, 4), 'num_steps': 64, 'digits': 3},
-  CONV | {'num_steps': 4, 'ceiling': 4.0},
-  CONV | {'num_steps': 16, 'sampler': 'sobol', 'digits': 1},
+  {'layer_sizes': (12, *(6,) * 5, 4), 'num_steps': 64, 'digits': 3}
+  | {'input_steps': 256},
+  CONV | {'num_steps': 16, 'ceiling': 4.0, 'sampler': 'sobol', 'digits': 1},
 )
 # Cap of a spike and of an error spike, longest delay, and whether inputs are
 # permuted in time. The delay of each neuron is drawn.
@@ -218,7 +217,10 @@ class ReferenceTest(parameterized.TestCase):
     played = play_by_reference(config, params, labels, settled, wires, *wrong)
     return played, settled[:2]
 
-  @parameterized.parameters(*itertools.product(SETTINGS, WIRES))
+  @parameterized.parameters(
+    *itertools.product(SETTINGS[:1], WIRES),
+    *((own, WIRES[n % 6]) for n, own in enumerate(2 * SETTINGS[1:])),
+  )
   def test_settles(self, options, wires):
     played, settled = self.play(options, wires)
     assert_same(settled, played)
@@ -231,7 +233,7 @@ class ReferenceTest(parameterized.TestCase):
     is_right = is_equal(*self.play(MUTATED, (2, 1 / 16, 5, False), wrong))
     self.assertEqual(is_right, (old, new) == HARMLESS)
 
-  @parameterized.parameters(*itertools.product((-1.0, -0.25), WIRES))
+  @parameterized.parameters(*zip(3 * (-1.0, -0.25), WIRES))
   def test_signed_neurons_settle(self, floor, wires):
     config, params, (key, _, labels), shown = right(**DENSE)
     rates = np.float32(shown.sent[0][0]) / config.steps_of_inputs
@@ -320,7 +322,7 @@ class PlayTest(parameterized.TestCase):
 
   def test_precision_costs_bits_and_not_ticks(self):
     played = {}
-    for num_steps, cap in itertools.product((4, 256), (None, 1)):
+    for num_steps, cap in ((4, None), (256, None), (256, 1)):
       options = DENSE | {'num_steps': num_steps, 'input_steps': num_steps}
       config, params, batch, settled = right(**options)
       found = self.assert_settles(config, params, batch, settled, cap, None, 0)
@@ -343,7 +345,7 @@ class PlayTest(parameterized.TestCase):
     config = make_config((12, 9, 4), num_steps=64, input_gain=2.0)
     key, _, labels = make_batch(config)
     events = np.random.default_rng(3).integers(0, 2, (BATCH_SIZE, 64, 12))
-    batch = key, trains.pack(jnp.asarray(events)), labels
+    batch = key, jax.jit(trains.pack)(events), labels
     params = make_params(config)
     settled = settle(config, params, *batch)
     settled = settled._replace(
@@ -454,11 +456,13 @@ SHAPES = {
 
 
 class CircuitTest(parameterized.TestCase):
-  @parameterized.product(
-    model=(attend, gate, convolve), steps=((2, PLAYED[0]), (16, PLAYED[1]))
+  @parameterized.parameters(
+    (attend, 2, PLAYED[0]),
+    (attend, 16, PLAYED[1]),
+    (gate, 16, PLAYED[0]),
+    (convolve, 2, PLAYED[1]),
   )
-  def test_model_settles(self, model, steps):
-    num_steps, wires = steps
+  def test_model_settles(self, model, num_steps, wires):
     rng, key = np.random.default_rng(4), jax.random.key(0)
     params = {  # multiples of 1 / 8, as the sums of products have more bits
       name: np.float32(np.round(rng.normal(0, 10 / shape[0] ** 0.5, shape)) / 8)

@@ -210,16 +210,6 @@ def make_case(config):
   return params, *networks.batch(8, config.layer_sizes)
 
 
-def loss_of(model):
-  """Returns the loss of a model `(params, rates) -> potentials`."""
-
-  def loss(params, key, images, labels):
-    logits = model(params, spiking.encode(key, images))
-    return spiking.cross_entropy(key, logits, labels)
-
-  return loss
-
-
 DENSE = ssnn_jax.NetworkConfig(SIZES, num_steps=T)
 CONV = ssnn_jax.NetworkConfig(
   layers=(layers.Conv(4, (2, 3), stride=2), layers.Dense(3)),
@@ -255,9 +245,13 @@ class ModelTest(parameterized.TestCase):
   def test_gradient_of_a_convolution_of_flax(self):
     params, *batch = make_case(CONV)
     model, tree = make_linen(params)
+
+    def loss(tree, key, images, labels):
+      logits = jax.checkpoint(model)(tree, spiking.encode(key, images))
+      return spiking.cross_entropy(key, logits, labels)
+
     with jax.default_matmul_precision('highest'):
-      learn = jax.grad(loss_of(jax.checkpoint(model)))
-      found = jax.jit(learn)(tree, make_key(1), *batch)
+      found = jax.jit(jax.grad(loss))(tree, make_key(1), *batch)
     learn = networks.learner(ssnn_jax.ssnn(CONV))
     expected, _ = learn(params, make_key(1), *batch)
     leaves = jax.device_get(jax.tree.leaves(make_linen(expected)[1]))

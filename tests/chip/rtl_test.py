@@ -39,8 +39,7 @@ SATURATED = of_chip((131, 20, 16, 6), 8, 4, (4, 3, 3))
 CASES = {
   'one hidden layer': of_chip((20, 33, 5), 8, 8, (5, 6)),
   'three hidden layers': of_chip((30, 20, 17, 9, 6), 16, 9, (6, 5, 6, 7)),
-  'one hidden neuron': of_chip((16, 1, 4), 4, 6, (4, 3)),
-  'many classes': of_chip((12, 9, 140), 2, 8, (5, 5)),
+  'one hidden neuron, many classes': of_chip((16, 1, 140), 4, 6, (4, 3)),
 }
 # Expressions of each rule and of the schedule, by module, and wrong ones.
 MUTATIONS = {

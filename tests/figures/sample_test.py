@@ -10,10 +10,12 @@ from matplotlib import lines
 from matplotlib import patches
 import numpy as np
 from PIL import Image
+from scipy.special import softmax
 
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import figures
+from tests.testing import networks
 
 KEY, T = jax.random.key(3), 8
 CONFIG = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T)
@@ -28,13 +30,14 @@ DATASET = datasets.from_arrays(
 
 
 def present(network, label=2, dataset=DATASET):
-  params = network.init(jax.random.key(0))
+  params = networks.make_params(network.config)
   return figures.sample.present(network, params, KEY, IMAGES[0], label, dataset)
 
 
 def infer(network):
-  inference = network.infer(network.init(jax.random.key(0)), KEY, IMAGES)
-  return np.asarray(jax.nn.softmax(inference.potential[0]))
+  params = networks.make_params(network.config)
+  inference = jax.jit(network.infer)(params, KEY, IMAGES)
+  return softmax(np.asarray(inference.potential[0]))
 
 
 def widths(axes):

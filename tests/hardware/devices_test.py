@@ -71,7 +71,7 @@ def make_learn_often(config, num_keys=2000):
   """Makes `(learning_rate) -> (changes in steps, gradients)` of many keys."""
   device = devices.make_resistive(DeviceConfig(dw_min=STEP), 1.0)
   network = ssnn_jax.ssnn(config)
-  params, state = device.init(jax.random.key(0), PARAMS)
+  params, state = jax.jit(device.init)(jax.random.key(0), PARAMS)
 
   @jax.jit
   def learn_often(learning_rate):
@@ -119,14 +119,15 @@ class DeviceTest(parameterized.TestCase):
     schedule = optax.linear_schedule(1.0, 0.5, 1)
     device = devices.make_resistive(DeviceConfig(), 0.5, schedule)
     network = ssnn_jax.ssnn(CONFIG)
-    carry, params = device.init(jax.random.key(0), PARAMS), PARAMS
+    carry = jax.jit(device.init)(jax.random.key(0), PARAMS)
+    params, keys = PARAMS, (jax.random.key(1), jax.random.key(2))
     learn = jax.jit(lambda *x: device.learn(network, *x))
     grad = networks.learner(network)
     for rate in (0.5, 0.25):
-      keys = jax.random.key(1), jax.random.key(2)
       gradient, expected = grad(params, jax.random.clone(keys[0]), *BATCH)
       params = jax.tree.map(lambda w, g, r=rate: w - r * g, params, gradient)
-      carry, inference = learn(keys, carry, *BATCH)
+      own = jax.tree.map(jax.random.clone, keys)
+      carry, inference = learn(own, carry, *BATCH)
       assert_same((carry[0], inference), (params, expected))
 
   def test_rates_above_one_have_no_pulses(self):
@@ -263,6 +264,10 @@ def closed_form(config):
   return np.concatenate([rising, falling])
 
 
+sample_constants = jax.jit(devices.sample_constants, static_argnums=(1, 2))
+apply_pulses = jax.jit(devices.apply_pulses, static_argnums=(0, 6))
+
+
 def respond(config, num_devices=NUM_DEVICES):
   """Simulates single pulses from weight 0; returns `[pulses, devices]`."""
   weights, _ = pulse_curves.simulate_weights(
@@ -286,11 +291,11 @@ class ClosedFormTest(parameterized.TestCase):
     for device in respond(config, 2).T:
       np.testing.assert_allclose(device, expected, 0, ROUNDING)
     # Many pulses at once equal single pulses.
-    constants = devices.sample_constants(jax.random.key(0), config, ())
-    keys, weight = jnp.zeros(devices.NUM_KEYS, jnp.uint32), jnp.float32(0.0)
+    constants = sample_constants(jax.random.key(0), config, ())
+    keys, weight = np.zeros(devices.NUM_KEYS, np.uint32), np.float32(0.0)
     for up, down, total in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
-      pulses = jnp.int32(up), jnp.int32(down)
-      weight = devices.apply_pulses(config, keys, constants, weight, *pulses, 1)
+      pulses = np.int32(up), np.int32(down)
+      weight = apply_pulses(config, keys, constants, weight, *pulses, 1)
       self.assertAlmostEqual(float(weight), expected[total - 1], delta=1e-6)
 
   @parameterized.parameters(True, False)
@@ -336,7 +341,7 @@ class SpreadTest(parameterized.TestCase):
     fields = dict(w_max_dtod=0.2, gamma_up=1.0, gamma_down=1.0)
     config = change(mean_bound_reference=is_mean, **fields)
     key = jax.random.key(0)
-    constants = devices.sample_constants(key, config, (NUM_DEVICES,))
+    constants = sample_constants(key, config, (NUM_DEVICES,))
     self.assertGreater(np.std(constants.w_max), 0.1)
     limit = np.asarray(constants.up / constants.rate_up)  # without steps
     expected = 1.0 if is_mean else constants.w_max

@@ -49,16 +49,13 @@ class FitTest(absltest.TestCase):
 
   def test_device_without_noise_is_found_in_any_unit(self):
     unit = 1e-6
-    fit = fit_simulated(unit=unit)
+    fit = fit_simulated(unit=unit, every=3)  # pulses without readings count
     self.assert_parameters(fit.config, at(0.0, EXACT))
     self.assertAlmostEqual(fit.zero / unit, 5.0, places=4)
     self.assertAlmostEqual(fit.scale / unit, 2.0, places=4)
     self.assertEqual((fit.config.dw_min_dtod, fit.num_devices), (0.0, 1))
     self.assertLen(fit.notes, 2)  # on noise and on variability
     self.assertLess(fit.read_noise, 1e-3)
-
-  def test_pulses_without_readings_count(self):
-    self.assert_parameters(fit_simulated(every=3).config, at(0.0, EXACT))
 
   def test_steps_are_equal_at_the_symmetry_point(self):
     unit = 1e-6

@@ -1,5 +1,7 @@
 """Tests of the training loop: epochs, evaluations, and several seeds."""
 
+import functools
+
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -30,7 +32,8 @@ def start(seeds, learning_rates):
     optimizer = training.make_optimizer(learning_rate)
     return training.init_state(NETWORK, optimizer, seed)
 
-  return jax.vmap(start_one)(np.array(seeds), np.float32(learning_rates))
+  start_all = jax.jit(jax.vmap(start_one))
+  return start_all(np.array(seeds), np.float32(learning_rates))
 
 
 def run(state, num_epochs, eval_set=TEST, **options):
@@ -67,16 +70,15 @@ class LoopTest(parameterized.TestCase):
         for is_mirrored in (False, True):
           own = moved[:, ::-1] if is_mirrored else moved
           expected[own.tobytes()] = top, left, is_mirrored
-    batch = jnp.asarray(np.tile(image, (400, 1, 1, 1)))
-    augment = lambda own: np.asarray(
-      loop.augment(jax.random.key(0), own, batch[own])
-    )
-    changed = augment(jnp.arange(400))
+    batch = np.tile(image, (400, 1, 1, 1))
+    augment = jax.jit(functools.partial(loop.augment, jax.random.key(0)))
+    changed = np.asarray(augment(np.arange(400), batch))
     # All 30 are drawn, but for a chance of 30 (29 / 30)^400 = 4e-5.
     found = [expected[own.astype(image.dtype).tobytes()] for own in changed]
     self.assertLen(set(found), 30)
     # A shard of the batch is changed as in the whole.
-    np.testing.assert_array_equal(augment(jnp.arange(7, 9)), changed[7:9])
+    shard = augment(np.arange(7, 9), batch[7:9])
+    np.testing.assert_array_equal(shard, changed[7:9])
 
   @parameterized.parameters((0, [5]), (1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]))
   def test_evaluates_when_due_and_after_the_last_epoch(self, every, expected):
