@@ -224,7 +224,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  lines.define_flags()
+  lines.define_flags(without=())
   flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)

@@ -25,9 +25,9 @@ from experiments import command
 from experiments.runs import config as config_lib
 from experiments.runs import models
 from experiments.runs import records
-from experiments.runs import sweeps
 from experiments.runs import train
 from experiments.studies import studies
+from experiments.studies import sweeps
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog

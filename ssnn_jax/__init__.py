@@ -24,14 +24,18 @@ The examples of all other pages assume these four imports.
 
 The method, in reading order: `reference`, all of it in plain arrays, tick by
 tick; `spiking`, what a network settles to; `realtime`, how it gets there;
-`layers`, dense, convolutional or your own; `network`, also the ANN; `training`.
+`model`, a network as a function of its neurons; `network`, it as a spiking
+network and as its ANN; `intercept`, what responds for its neurons else;
+`layers`, dense, convolutional or your own, and `crossbars`, models of them;
+`training`.
 
-Other packages:
+Others:
 
 - `types`: containers and the axes that all docstrings name; `config`: all
   choices.
 - `stochastic`: stochastic neurons, which draw their spikes; `wta`: the winners
   of their output layer.
+- `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
 - `figures`: of rasters and of samples; needs matplotlib, imported by itself.

@@ -12,15 +12,23 @@ from ssnn_jax.model import Neuron
 from ssnn_jax.model import draw_masks
 
 
-def make_model(
-  config: NetworkConfig, feedback: types.Params | None = None
+def as_model(
+  config: Model | NetworkConfig, feedback: types.Params | None = None
 ) -> Model:
-  """Makes the model of a configuration, with bipolar neurons.
+  """Makes the model of a configuration, of bipolar neurons; or returns a model.
 
   Args:
     config: the network.
-    feedback: weights of the transposed reads; None uses the parameters.
+    feedback: of a configuration, weights of the transposed reads; None uses the
+      parameters.
   """
+  if isinstance(config, Model):
+    if feedback is not None:
+      raise types.UserError(
+        'feedback is given, but a Model sends errors by its own weights; leave '
+        'it out, or use a NetworkConfig.'
+      )
+    return config
   feedback = feedback and quantize(config, feedback)
 
   def apply(params, rates, neuron):

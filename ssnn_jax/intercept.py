@@ -101,14 +101,12 @@ class Observed(NamedTuple):
 
 def observe(
   loss: Callable[..., tuple[jax.Array, Any]],
-  respond: Callable[[jax.Array, Any], jax.Array],
   *args: Any,
 ) -> Observed:
   """Differentiates a loss, and notes what its neurons do.
 
   Args:
     loss: `(*args) -> (loss, others)`.
-    respond: `(potential, neurons) -> rates`.
     *args: arrays.
   """
   traced = trace(loss, *args)
@@ -119,7 +117,7 @@ def observe(
 
     def answer(number, potential):
       probed = potential + probes[number]
-      rates = respond(probed, traced.calls[number].neurons)
+      rates = spiking.respond(probed, traced.calls[number].neurons)
       noted.append((potential, rates))
       return rates
 

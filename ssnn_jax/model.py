@@ -11,10 +11,12 @@ import dataclasses
 import itertools
 import math
 from typing import Any
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax import types
@@ -132,12 +134,19 @@ class Model:
   exact: tuple[str, ...] = ()
   grid: Callable[[Any], Any] | None = None
   is_single: bool = False
+  neuron: ClassVar[str] = 'bipolar'
 
   def __post_init__(self):
     for name in ('input_shape', 'exact'):  # hashable, as programs are cached
       object.__setattr__(self, name, tuple(getattr(self, name)))
     spiking.check_exact(self.exact, 'inputs', 'forward', 'backward', 'winners')
     spiking.check_neurons(self.num_steps, self.ceiling, 0.0, self.digits)
+    is_valid = self.input_steps is None or checks.is_count(self.input_steps)
+    checks.check_field(self, 'input_steps', is_valid, '1 or more, or None')
+    is_valid = checks.is_count(self.num_winners)
+    is_valid = is_valid and self.num_winners <= spiking.MOST_WINNERS
+    expected = f'1 to {spiking.MOST_WINNERS}'
+    checks.check_field(self, 'num_winners', is_valid, expected)
 
   @property
   def steps_of_inputs(self) -> int:

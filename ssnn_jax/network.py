@@ -68,7 +68,7 @@ def ssnn(
     Array(64., dtype=float32)
   """
   checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
-  is_drawn = getattr(model, 'neuron', 'bipolar') == 'stochastic'
+  is_drawn = model.neuron == 'stochastic'
   build = _stochastic if is_drawn else _bipolar
   if feedback is None:
     return _build_once(build, model, axis_name)
@@ -81,18 +81,9 @@ def _build_once(build, model, *args):
   return build(model, *args)
 
 
-def as_model(
-  model: Model | NetworkConfig, feedback: types.Params | None = None
-) -> Model:
-  """Returns a model, or that of a configuration of bipolar neurons."""
-  if isinstance(model, Model):
-    return model
-  return crossbars.make_model(model, feedback)
-
-
 def _bipolar(config, axis_name, feedback=None):
   """Builds a network of bipolar neurons, settled."""
-  model = as_model(config, feedback)
+  model = crossbars.as_model(config, feedback)
 
   def forward(params, key, batch):
     rates = model.encode(key, batch.inputs, batch.position)
@@ -211,7 +202,7 @@ def ann(
 
 def _ann(config, axis_name, activation):
   """Builds the ANN."""
-  model = as_model(config)
+  model = crossbars.as_model(config)
   model = dataclasses.replace(model, exact=('forward', 'backward'))
 
   def respond(potential, ceiling, floor):
@@ -228,8 +219,9 @@ def _ann(config, axis_name, activation):
     inference = types.Inference(winner_counts, potential)
     return mean_loss(potential, batch), inference
 
+  kind = 'ann' if activation is None else f'ann of {activation.__name__}'
   return from_forward(
-    config, forward, axis_name, kind='ann', readout='potential'
+    config, forward, axis_name, kind=kind, readout='potential'
   )
 
 
@@ -272,9 +264,8 @@ def from_forward(
 
   for function in (infer, loss):  # errors of Python name it
     function.__qualname__ = f'Network.{function.__name__}'
-  init = functools.partial(crossbars.init, config)
   return types.Network(
-    init=jax.jit(config.init if isinstance(config, Model) else init),
+    init=jax.jit(crossbars.as_model(config).init),
     infer=infer,
     loss=loss,
     readout=readout,
@@ -364,7 +355,7 @@ def settle(
     return loss, (potential, winners)
 
   probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
-  seen = intercept.observe(loss, spiking.respond, probe, params, inputs)
+  seen = intercept.observe(loss, probe, params, inputs)
   num_samples = len(batch.position)  # of a mean loss
   errors = tuple(num_samples * own for own in (*seen.errors, seen.gradient))
   return Settled(seen.calls, (inputs, *seen.rates), errors, *seen.others)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import crossbars
 from ssnn_jax import intercept
 from ssnn_jax import network
 from ssnn_jax import realtime
@@ -37,7 +38,7 @@ class Activity(NamedTuple):
   of weights, first layer first, and `clipped_error_fractions` for each hidden
   layer.
 
-  Where rates replace spikes (`NetworkConfig.rates`), the expected spikes are
+  Where rates replace spikes (`NetworkConfig.exact`), the expected spikes are
   counted: rate times ticks. With 'forward' a silent neuron has rate 0, and a
   saturated neuron rate 1. With 'backward' errors are not limited to one spike
   per tick; `clipped_error_fractions` are those of the error streams that spikes
@@ -73,7 +74,7 @@ def make_observe(
     `(params, key, inputs, labels) -> Activity` of one seed, pure; the arguments
     are those of `Network.loss`.
   """
-  if getattr(model, 'neuron', 'bipolar') == 'bipolar':
+  if model.neuron == 'bipolar':
     return functools.partial(_observe_settled, model, feedback)
   model = dataclasses.replace(model, dropout=0.0)
   return functools.partial(_observe_drawn, model, feedback)
@@ -132,7 +133,7 @@ def _spikes_per_tick(words):
 def _observe_settled(config, feedback, params, key, inputs, labels):
   """Observes the rates and errors of a settled network of bipolar neurons."""
   batch = samples.prepare(config, params, key, inputs, labels)
-  model = network.as_model(config, feedback)
+  model = crossbars.as_model(config, feedback)
   settled = network.settle(model, params, key, batch)
   most = [1.0]  # of the inputs
   for num_steps, ceiling, *_ in (own.neurons for own in settled.calls):
@@ -187,7 +188,7 @@ def record(
     UserError: if the image, the label or the parameters do not fit the network.
   """
   sample = np.asarray(image)[None], np.asarray(label)[None]
-  if getattr(config, 'neuron', 'bipolar') == 'bipolar':
+  if config.neuron == 'bipolar':
     played = realtime.play(config, params, key, *sample)
     sent, errors = (
       [train[:, 0] for train in layers]
@@ -307,7 +308,7 @@ def diagnose(
   args = jax.tree.map(jnp.asarray, (params, *batch))
   traced = intercept.trace(loss, *args)
   of_loss = lambda *args: (loss(*args), ())
-  note = lambda *args: intercept.observe(of_loss, spiking.respond, *args)[1:4]
+  note = lambda *args: intercept.observe(of_loss, *args)[1:4]
   signals = jax.device_get(jax.jit(note)(*args))
   return Diagnosis(map(_summarize, traced.calls, *signals))
 

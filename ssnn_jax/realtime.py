@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
+from ssnn_jax import crossbars
 from ssnn_jax import intercept
-from ssnn_jax import network
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import trains
@@ -155,13 +155,13 @@ def play(
     >>> bool((later.counts[1] == played.counts[1]).all())
     True
   """
-  if getattr(model, 'neuron', 'bipolar') != 'bipolar' or model.exact:
+  if model.neuron != 'bipolar' or model.exact:
     raise types.UserError(
-      f'exact is {model.exact}; expected bipolar neurons, with spikes in all '
-      'signals.'
+      f'neuron is {model.neuron} and exact {model.exact}; expected bipolar '
+      'neurons, with spikes in all signals.'
     )
   batch = samples.prepare(model, params, key, inputs, labels)
-  circuit, own = make_circuit(model), network.as_model(model)
+  circuit, own = make_circuit(model), crossbars.as_model(model)
   *_, (num_classes,) = circuit.shapes
   checks.check_labels(np.asarray(labels), batch.position.shape, num_classes)
   _check_wires(circuit, wires)
@@ -220,7 +220,7 @@ def make_circuit(model: Model | NetworkConfig) -> Circuit:
 
   Each call of its neurons is a layer, and of a `jax.lax.scan` each step.
   """
-  model = network.as_model(model)
+  model = crossbars.as_model(model)
 
   def run(params, rates):  # of single samples, whatever the model does to B
     own = lambda rates: model.respond(params, rates[None], model.fire)[0]
@@ -541,50 +541,3 @@ def score(
   )
   is_silent = np.concatenate(silence) <= np.arange(1, num_ticks + 1)[:, None]
   return np.mean(answers == labels, axis=1), np.mean(is_silent, axis=1)
-
-
-class Events(NamedTuple):
-  """Events `[n]` of each tick, means over samples, of each layer."""
-
-  sent: tuple[np.ndarray, ...]  #: forward spikes of inputs and hidden layers
-  errors_sent: tuple[np.ndarray, ...]  #: error spikes of the layers above
-  #: additions: forward spikes that reach a synapse; biases are there before
-  reads: tuple[np.ndarray, ...]
-  #: error spikes that reach a synapse, for neurons below
-  transposed_reads: tuple[np.ndarray, ...]
-  #: changes of a weight, by a spike at either end
-  updates: tuple[np.ndarray, ...]
-
-
-def count_events(config: NetworkConfig, played: Played) -> Events:
-  """Counts the spikes and synaptic events of a presentation without delays."""
-  num_samples = played.potentials.shape[1]
-
-  def mean(own):
-    axes = tuple(range(1, own.ndim))
-    return np.sum(own, axis=axes, dtype=np.int64) / num_samples
-
-  layers = []
-  for layer, wiring in enumerate(config.wirings):
-    is_sent, is_error = played.spikes[layer] != 0, played.errors[layer] != 0
-    count, error = (
-      np.cumsum(own[layer], axis=0) for own in (played.spikes, played.errors)
-    )
-    before = np.concatenate([np.zeros_like(count[:1]), count[:-1]])
-    # At each position: rows that spike or have spiked, columns likewise.
-    rows, rows_before = (
-      np.sum(wiring.gather(np.int32(own)), axis=-1, dtype=np.int64)
-      for own in (is_sent, before != 0)
-    )
-    columns, columns_after = (
-      np.sum(wiring.split(own), axis=-1, dtype=np.int64)
-      for own in (is_error, error != 0)
-    )
-    layers.append((
-      mean(is_sent),
-      mean(is_error),
-      wiring.num_columns * mean(rows),
-      wiring.num_rows * mean(columns) * (layer > 0),
-      mean(rows * columns_after + rows_before * columns),
-    ))  # fmt: skip
-  return Events(*zip(*layers))

@@ -61,8 +61,7 @@ class Network(NamedTuple):
     loss: `(params, key, inputs, labels) -> (loss, Inference)`, the mean
       cross-entropy of a batch in nats, and the response of the output layer.
       `jax.grad(loss, has_aux=True)` is the update that the synapses learn in
-      one presentation; only parameters have a derivative. None for networks
-      that learn during the presentation only.
+      one presentation; only parameters have a derivative.
     count_pulses: of spiking networks with at most one spike in a tick, whose
       synapses may be resistive devices, `(params, key, inputs, labels,
       pulse_gradient) -> (Coincidences, Inference)`
@@ -79,7 +78,7 @@ class Network(NamedTuple):
   loss: Callable[..., tuple[jax.Array, Inference]] | None
   count_pulses: Callable[..., Any] | None = None
   readout: str = 'winner'
-  kind: str = 'network'
+  kind: str = ''
   config: Any = None
   has_spikes: bool = False
 

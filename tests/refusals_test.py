@@ -283,7 +283,7 @@ CALLS = [  # function of a folder, words
   ),
   *_rows(_play, [
     (STOCHASTIC, 'expected bipolar neurons'),
-    ({'exact': ('inputs',)}, r"exact is \('inputs',\); .*spikes in"),
+    ({'exact': ('inputs',)}, r"exact \('inputs',\); .*spikes in"),
   ]),
   (lambda _: _play({}, forward=(1.5, 0)), 'delays of whole ticks'),
   (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),

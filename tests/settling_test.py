@@ -104,7 +104,7 @@ def settle(config, params, key, *batch):
   loss = ssnn_jax.ssnn(config).loss
   gradient, inference = jax.grad(loss, has_aux=True)(params, key, *batch)
   prepared = samples.prepare(config, params, key, *batch)
-  model = network.as_model(config)
+  model = crossbars.as_model(config)
   settled = network.settle(model, params, key, prepared)
   errors = settled.errors
   steps = config.steps_of_inputs, *[config.num_steps] * len(errors)
@@ -385,30 +385,6 @@ class PlayTest(parameterized.TestCase):
     biases = np.broadcast_to(params[-1].biases, played.potentials[-1].shape)
     np.testing.assert_array_equal(played.potentials[-1], biases)
     self.assertFalse(any(map(np.any, jax.tree.leaves(played.update))))
-
-  def test_events_are_those_of_the_spikes(self):
-    config, params, batch, _ = right(**DENSE)
-    played = realtime.play(config, params, *batch)
-    events = realtime.count_events(config, played)
-    events = jax.tree.map(np.sum, events)
-    weights = [np.ones_like(layer.weights) for layer in params]
-    for layer, (sent, errors) in enumerate(zip(played.spikes, played.errors)):
-      sent, errors = np.sign(np.abs(sent)), np.sign(np.abs(errors))
-      self.assertEqual(events.sent[layer], sent.sum() / BATCH_SIZE)
-      self.assertEqual(events.errors_sent[layer], errors.sum() / BATCH_SIZE)
-      reads = np.sum(sent @ weights[layer]) / BATCH_SIZE
-      self.assertEqual(events.reads[layer], reads)
-      back = np.sum(errors @ weights[layer].T) / BATCH_SIZE
-      self.assertEqual(events.transposed_reads[layer], back * (layer > 0))
-      met = 0
-      x, e = (own[layer] for own in (played.spikes, played.errors))
-      for tick in range(len(x)):
-        for sample in range(BATCH_SIZE):
-          sums = x[:tick].sum(axis=0), e[: tick + 1].sum(axis=0)
-          before, after = (own[sample] != 0 for own in sums)
-          met += np.sum(x[tick, sample] != 0) * after.sum()
-          met += before.sum() * np.sum(e[tick, sample] != 0)
-      self.assertEqual(events.updates[layer], met / BATCH_SIZE)
 
 
 # Models of inputs `[B, 4, 4]`. All constants are powers of two.

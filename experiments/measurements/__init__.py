@@ -1,1 +1,1 @@
-"""Measurements that need no training of networks."""
+"""Measurements of networks that are trained for them."""

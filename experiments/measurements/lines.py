@@ -1,5 +1,6 @@
 """Settings of measurements, by the flags of a run, and their JSON lines."""
 
+from collections.abc import Container
 from collections.abc import Iterable
 import json
 import shlex
@@ -10,16 +11,17 @@ from absl import flags
 
 from experiments.runs import config as config_lib
 from experiments.runs import records
-from experiments.runs import sweeps
+from experiments.studies import sweeps
 import ssnn_jax
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # --help has those of a measurement alone
 
 
-def define_flags() -> None:
+def define_flags(without: Container[str] = ('model',)) -> None:
   """Defines the flags of `experiments.run` that describe settings."""
-  config_lib.define_flags()
+  names = [name for name in config_lib.FLAGS if name not in without]
+  config_lib.define_flags(names)
   config_lib.define_sweep_flags()
 
 

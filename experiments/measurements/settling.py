@@ -93,6 +93,55 @@ def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
   return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
 
 
+class Events(NamedTuple):
+  """Events `[n]` of each tick, means over samples, of each layer."""
+
+  sent: tuple[np.ndarray, ...]  #: forward spikes of inputs and hidden layers
+  errors_sent: tuple[np.ndarray, ...]  #: error spikes of the layers above
+  #: additions: forward spikes that reach a synapse; biases are there before
+  reads: tuple[np.ndarray, ...]
+  #: error spikes that reach a synapse, for neurons below
+  transposed_reads: tuple[np.ndarray, ...]
+  #: changes of a weight, by a spike at either end
+  updates: tuple[np.ndarray, ...]
+
+
+def count_events(
+  config: ssnn_jax.NetworkConfig, played: realtime.Played
+) -> Events:
+  """Counts the spikes and synaptic events of a presentation without delays."""
+  num_samples = played.potentials.shape[1]
+
+  def mean(own):
+    axes = tuple(range(1, own.ndim))
+    return np.sum(own, axis=axes, dtype=np.int64) / num_samples
+
+  layers = []
+  for layer, wiring in enumerate(config.wirings):
+    is_sent, is_error = played.spikes[layer] != 0, played.errors[layer] != 0
+    count, error = (
+      np.cumsum(own[layer], axis=0) for own in (played.spikes, played.errors)
+    )
+    before = np.concatenate([np.zeros_like(count[:1]), count[:-1]])
+    # At each position: rows that spike or have spiked, columns likewise.
+    rows, rows_before = (
+      np.sum(wiring.gather(np.int32(own)), axis=-1, dtype=np.int64)
+      for own in (is_sent, before != 0)
+    )
+    columns, columns_after = (
+      np.sum(wiring.split(own), axis=-1, dtype=np.int64)
+      for own in (is_error, error != 0)
+    )
+    layers.append((
+      mean(is_sent),
+      mean(is_error),
+      wiring.num_columns * mean(rows),
+      wiring.num_rows * mean(columns) * (layer > 0),
+      mean(rows * columns_after + rows_before * columns),
+    ))  # fmt: skip
+  return Events(*zip(*layers))
+
+
 def _count(plays, events, layers):
   """Counts what a sample takes in consecutive layers, from 0, the inputs.
 
@@ -171,7 +220,7 @@ def measure(
     plays = [
       realtime.play(network, params, _KEY, *batch, wires) for batch in batches
     ]
-    events = [realtime.count_events(network, played) for played in plays]
+    events = [count_events(network, played) for played in plays]
     line = described | {'wires': text}
     layers = range(len(network.layer_sizes))
     counted = _count(plays, events, layers)

@@ -100,9 +100,7 @@ METHODS = {
     _without_key(ssnn_jax.ann),
     lambda config, key: ssnn_jax.observe.make_observe(
       # Expected spikes at its exact rates.
-      dataclasses.replace(
-        config, exact=SIGNALS[getattr(config, 'neuron', 'bipolar')]
-      )
+      dataclasses.replace(config, exact=SIGNALS[config.neuron])
     ),
     set(),
   ),
@@ -180,8 +178,6 @@ def _flag(default, text, choices=(), heading='', **metadata):
   return dataclasses.field(default=default, metadata=metadata)
 
 
-_OF_CONFIG = {'layers', 'neuron', 'dropout', 'weight_bits', 'device'}
-_OF_CONFIG |= {'read_noise', 'winner', 'input_gain'}
 # Fields that may be lists, and what is in them. Flags of lists are texts, as
 # '10,8'; in names and grids dashes separate.
 LISTS = {'exact': str, 'fraction_bits': int}
@@ -320,15 +316,16 @@ class ExperimentConfig:
     'the update at the end; most studies do',
   )
   # Without a flag, set by --grid; docs/experiments.md describes them.
-  digits: int = _flag(2, '')
+  digits: int | None = _flag(None, '')
   input_steps: int | None = _flag(None, '')
-  num_winners: int = _flag(ssnn_jax.spiking.NUM_WINNERS, '')
-  # Of --model: its arguments, and the digest of its file.
-  model_args: str = _flag('', '')
-  model_sha256: str = _flag('', '')
+  num_winners: int | None = _flag(None, '')
   winner: str = _flag('softmax', '', ['softmax', 'race'])
   input_gain: float | None = _flag(None, '')
   schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
+
+  # Of --model: its arguments, and the digest of its file; neither is varied.
+  model_args: str = _flag('', '', of_model=True)
+  model_sha256: str = _flag('', '', of_model=True)
 
   @named()
   def __post_init__(self):
@@ -398,7 +395,11 @@ class ExperimentConfig:
 _OF_CROSSBARS = {
   field.name: field.default
   for field in dataclasses.fields(ExperimentConfig)
-  if field.name in _OF_CONFIG
+  if field.name
+  in {
+    *('layers', 'neuron', 'dropout', 'weight_bits', 'fraction_bits', 'device'),
+    *('read_noise', 'winner', 'input_gain'),
+  }
 }
 
 
@@ -478,7 +479,9 @@ def define_flags(
 def define_sweep_flags() -> None:
   """Defines the flags of settings that vary: --grid and --num_seeds."""
   others = ', '.join(
-    name for name in FIELDS if name not in FLAGS and 'model' not in name
+    name
+    for name, field in FIELDS.items()
+    if name not in FLAGS and 'of_model' not in field.metadata
   )
   flags.DEFINE_multi_string(
     'grid',
@@ -501,7 +504,7 @@ def given_fields() -> dict[str, Any]:
   given = {
     name: absolute(name, flags.FLAGS[name].value)
     for name in FIELDS
-    if name in FLAGS and flags.FLAGS[name].present
+    if name in FLAGS and name in flags.FLAGS and flags.FLAGS[name].present
   }
   own = {
     name: flags.FLAGS[name].value
@@ -655,6 +658,11 @@ def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
 ) -> ssnn_jax.NetworkConfig | ssnn_jax.Model:
   """Makes the network configuration of a run for a data set, or its model."""
+  is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
+  expected = f'false, as {dataset.name} has no images of height and width'
+  checks.check_field(
+    config, 'augment', is_image or not config.augment, expected
+  )
   if config.model:
     return _make_model(config, dataset)
   has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
@@ -666,20 +674,15 @@ def network_config(
   same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
   same |= {'read_noise', *GRADED}
   values = {name: getattr(config, name) for name in same}
-  values['ceiling'] = 1.0 if config.ceiling is None else config.ceiling
+  values = {name: x for name, x in values.items() if x is not None}
   weight_bits = config.weight_bits
   if config.method == CHIP:
     weight_bits = 12 if weight_bits is None else weight_bits
     values |= dict.fromkeys(('input_steps', 'num_winners'), config.num_steps)
-  if weight_bits is not None and concerns(config.method, 'weight_bits'):
+  if concerns(config.method, 'weight_bits'):
     values |= {'fraction_bits': config.fraction_bits}
   else:
     weight_bits = None
-  is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
-  expected = f'false, as {dataset.name} has no images of height and width'
-  checks.check_field(
-    config, 'augment', is_image or not config.augment, expected
-  )
   neuron = 'stochastic' if is_drawn else config.neuron
   network = ssnn_jax.NetworkConfig(
     **_layers(config, dataset),

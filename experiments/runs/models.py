@@ -73,10 +73,10 @@ def _read(text):
 
 def define_flags(argv: Sequence[str]) -> None:
   """Defines flags of the arguments of --model, if it is among the words."""
-  words = ' '.join(argv).replace('--model ', '--model=').split()
-  for word in words:
-    name, _, text = word.lstrip('-').partition('=')
-    if name != 'model' or ':' not in text:
+  for word, following in zip(argv, (*argv[1:], '')):
+    name, is_given, text = word.partition('=')
+    text = text if is_given else following
+    if name.lstrip('-') != 'model' or name == 'model' or ':' not in text:
       continue
     text = str(pathlib.Path(text).expanduser().absolute())
     function = _load(text, digest(text))

@@ -135,7 +135,7 @@ def describe(
     'method': config.method,
     'dataset': config.dataset,
     'num_steps': config.num_steps,
-    'neuron': getattr(network, 'neuron', 'bipolar'),
+    'neuron': network.neuron,
     'sampler': getattr(network, 'input_sampler', config.sampler),
     'layers': config_lib.layers_text(config, network),
   }

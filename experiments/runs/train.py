@@ -177,9 +177,7 @@ def probed_networks(
 ) -> dict[str, ssnn_jax.NetworkConfig]:
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
-  if (
-    getattr(network, 'neuron', '') == 'stochastic'
-  ):  # counts have no update of their own
+  if network.neuron == 'stochastic':  # counts have no update of their own
     exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
     probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
   return probed

@@ -24,10 +24,10 @@ from scipy import special
 
 from experiments.runs import config as config_lib
 from experiments.runs import records
-from experiments.runs import sweeps
 from experiments.runs import train
 from experiments.studies import frames
 from experiments.studies import studies
+from experiments.studies import sweeps
 from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets

@@ -130,7 +130,7 @@ def present(
     probabilities,
     dataset.class_names if dataset else numbers,
     recorded,
-    getattr(config, 'neuron', 'bipolar') == 'bipolar',
+    config.neuron == 'bipolar',
   )
 
 

@@ -33,7 +33,7 @@ from ssnn_jax.hardware.device_config import GAMMAS
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.trains import thresholds
 
-# Sampled quantities, in the order of their keys; keys 6 and 7 are not used.
+# Sampled quantities, in the order of their keys.
 QUANTITIES = ('dw_min', 'up_down', 'w_max', 'w_min', 'gamma_up', 'gamma_down')
 _NUM_CONSTANT_KEYS, _STUCK, _STUCK_WEIGHT = 12, 8, 9
 NUM_KEYS = 5  # uint32 keys of the noise of one array
@@ -46,7 +46,7 @@ class DeviceState(NamedTuple):
 
   num_updates: jax.Array  #: int32 batches so far
   learning_rate: jax.Array  #: before the schedule
-  hardware: Any  #: `Constants` of each array, or generators of random words
+  hardware: Any  #: `Constants` of each array, or a register of random bits
 
   def current_rate(self, schedule: optax.Schedule | None) -> jax.Array:
     """Returns the learning rate of the next batch; None is constant."""

@@ -29,7 +29,7 @@ class Role(enum.IntEnum):
   WINNER = 2
   ERROR = 3
   # Always independent, whatever the sampler of the trains.
-  DROPOUT = 4  # one hash of a neuron (`samples`); of the others `bernoulli`
+  DROPOUT = 4  # one hash of a neuron (`model`); of the others `bernoulli`
   THINNING = 5
   READ = 6
   TRANSPOSED_READ = 7

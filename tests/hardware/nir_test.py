@@ -14,6 +14,7 @@ import nir
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import network as network_lib
 from ssnn_jax import samples
 from ssnn_jax import types
@@ -122,7 +123,7 @@ def settle(name):
   def run(images):
     labels = jnp.zeros(len(images), jnp.int32)
     batch = samples.prepare(config, params, key, images, labels)
-    model = network_lib.as_model(config)
+    model = crossbars.as_model(config)
     return network_lib.settle(model, params, key, batch)
 
   settled = run(images)

@@ -14,6 +14,7 @@ from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
+from ssnn_jax import realtime
 from tests.testing import commands
 
 FEW = '--layers=5,10'
@@ -54,6 +55,30 @@ def make_network(noise):
 
 
 class MeasurementsTest(parameterized.TestCase):
+  def test_events_are_those_of_the_spikes(self):
+    _, trained, _ = train_few()
+    size = len(trained.batches[0][1])
+    batch = trained.params, jax.random.key(0), *trained.batches[0]
+    played = realtime.play(trained.network, *batch)
+    events = settling.count_events(trained.network, played)
+    events = jax.tree.map(np.sum, events)
+    weights = [np.ones_like(layer.weights) for layer in trained.params]
+    for layer, (x, e) in enumerate(zip(played.spikes, played.errors)):
+      sent, errors = np.int64(x != 0), np.int64(e != 0)
+      ones, total = weights[layer], lambda own: np.sum(own) / size
+      self.assertEqual(events.sent[layer], total(sent))
+      self.assertEqual(events.errors_sent[layer], total(errors))
+      self.assertEqual(events.reads[layer], total(sent @ ones))
+      back = total(errors @ ones.T) * (layer > 0)
+      self.assertEqual(events.transposed_reads[layer], back)
+      met = 0
+      for tick in range(len(x)):
+        before = np.sum(x[:tick].sum(axis=0) != 0, axis=1)
+        after = np.sum(e[: tick + 1].sum(axis=0) != 0, axis=1)
+        met += np.sum(sent[tick].sum(axis=1) * after)
+        met += np.sum(before * errors[tick].sum(axis=1))
+      self.assertEqual(events.updates[layer], met / size)
+
   def test_update_error_is_the_root_mean_square_of_the_noise_of_weights(self):
     key = jax.random.key(0)
     networks = make_network(2.0), make_network(0.0)

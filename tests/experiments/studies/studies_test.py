@@ -6,13 +6,13 @@ import re
 from absl.testing import parameterized
 
 from experiments.runs import config as config_lib
-from experiments.runs import sweeps
 from experiments.studies import comparisons
 from experiments.studies import figures
 from experiments.studies import frames
 from experiments.studies import pages
 from experiments.studies import repeat
 from experiments.studies import studies
+from experiments.studies import sweeps
 from experiments.studies import tables
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
