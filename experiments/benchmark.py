@@ -206,8 +206,9 @@ def _to_table(measured):
   frame = frame.fillna('').map(write)
   values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
   shared = {x: own.pop() for x, own in values.items() if len(own) == 1}
+  empty = [x for x, own in values.items() if x not in shared and not own]
   caption = ', '.join(f'{tables.heading(x)} {shared[x]}' for x in shared)
-  frame = frame.drop(columns=shared)
+  frame = frame.drop(columns=[*shared, *empty])
   for name in frame:
     frame[name] = [tables.word(name, cell) for cell in frame[name]]
   return (

@@ -309,7 +309,8 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
   ]
   accuracies, silent = realtime.score(plays, labels)
   half = 1 + np.searchsorted(silent, 0.5)
-  sent = [np.flatnonzero(own.spikes[0].any(axis=(1, 2))) for own in plays]
+  trains = [own.spikes[0].reshape(len(own.spikes[0]), -1) for own in plays]
+  sent = [np.flatnonzero(train.any(axis=1)) for train in trains]
   end = 1 + int(np.max(np.concatenate(sent), initial=0))  # of the inputs
   print(
     f'{len(labels)} samples of the {trained.split} split: accuracy '

@@ -180,8 +180,14 @@ def _run_one(given):
   else:
     dataset = train.load(task.config, options.data_dir, options.download)
     print(train.describe_data(dataset), end='')
-    rate, epochs = task.config.learning_rate, task.config.num_epochs
-    print(f'learning rate {rate:g}, epochs: {epochs}', flush=True)
+    if task.config.model:
+      models.warn(task.config)
+    config = task.config
+    print(
+      f'steps {config.num_steps}, learning rate {config.learning_rate:g}, '
+      f'epochs: {config.num_epochs}',
+      flush=True,
+    )
     with _interruptible(task.folder):
       train.train(task, dataset, options)
     print(_explain(task, dataset), end='')

@@ -208,7 +208,13 @@ class Model:
     rates = rates.reshape(len(rates), *self.input_shape)
     if positions is None:
       positions = jnp.arange(len(rates))
-    return (jax.vmap(run) if self.is_single else run)(positions, rates)
+    logits = (jax.vmap(run) if self.is_single else run)(positions, rates)
+    if logits.shape[:-1] != (len(rates),):
+      raise types.UserError(
+        f'apply returns logits of shape {logits.shape} for {len(rates)} '
+        'samples; expected [B, C].'
+      )
+    return logits
 
 
 def draw_mask(

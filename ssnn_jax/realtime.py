@@ -134,9 +134,8 @@ def play(
     The presentation.
 
   Raises:
-    UserError: if signals are exact, potentials are no sums of products of the
-      rates of different layers, parameters are not finite, or wires do not fit;
-      or if there is no silence after 65,536 ticks.
+    UserError: if signals are exact, as `check_model`, if wires do not fit, or
+      if there is no silence after 65,536 ticks.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8)
@@ -167,7 +166,7 @@ def play(
   _check_wires(circuit, wires)
   prepared, words, phases = _prepare(own, params, key, batch)
   if own is model:
-    _check_currents(circuit, prepared, len(labels))
+    check_model(model, prepared)
   train = make_train(*words, own.steps_of_inputs, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
   return _play(circuit, prepared, train, labels, phases, wires)
@@ -280,43 +279,74 @@ def _check_wires(circuit, wires):
       )
 
 
-def _check_currents(circuit, params, batch_size):
-  """Refuses potentials that spikes on their own would not add up to."""
+def check_model(model: Model, params: Any) -> None:
+  """Refuses a model that is no network of spikes.
+
+  Spikes add up if each potential is a sum of products of the rates of different
+  layers; a presentation is of one sample. Both are tried at random rates.
+
+  Args:
+    model: the model.
+    params: its parameters.
+
+  Raises:
+    UserError: if there are no neurons, potentials are none of such sums,
+      samples depend on each other, or parameters are not finite.
+  """
   if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
     raise types.UserError('params are NaN or infinite; expected finite ones.')
+  circuit = make_circuit(model)
+  if not circuit.neurons:
+    raise types.UserError(
+      'the model has no neurons; call neuron(v) in place of an activation.'
+    )
   # Not at 0, where a parameter hides what it multiplies.
   params = jax.tree.map(lambda own: jnp.where(own == 0, 0.5, own), params)
   draw = np.random.default_rng(0).integers
-  rates = [
-    np.float32(draw(1, 4, (batch_size, *shape)))
-    for shape in circuit.shapes[:-1]
-  ]
-
-  @jax.jit
-  def evaluate(rates, spikes):
-    """Returns potentials, and what spikes would change and bring."""
-    after = [old + new for old, new in zip(rates, spikes)]
-    find = lambda own: circuit.currents(params, own)
-    here, there = find(rates), find(after)
-    # As spikes come to a synapse: by its derivative by the currents.
-    flow = lambda own: jax.vjp(lambda p: circuit.currents(p, own), params)[0]
-    return here, there, jax.jvp(flow, (rates,), (spikes,))[1]
-
+  rates = [np.float32(draw(1, 4, (2, *own))) for own in circuit.shapes[:-1]]
   for index, own in enumerate(rates):
     for sign in (-2, 2):
       spikes = [np.zeros_like(other) for other in rates]
       spikes[index] = sign * (own + 1)
-      for layer, (here, there, brought) in enumerate(
-        zip(*jax.device_get(evaluate(rates, spikes))), 1
-      ):
-        most = max(np.max(np.abs(x), initial=0) for x in (here, there))
-        # An affine function: only sums in another order may differ.
-        if not np.allclose(here + brought, there, rtol=0, atol=1e-4 * most):
+      found = jax.device_get(_bring(circuit, params, rates, spikes))
+      for layer, (there, expected) in enumerate(zip(*found), 1):
+        if not _is_close(there, expected):
           raise types.UserError(
             f'potentials of layer {layer} are not linear in the spikes of '
             f'layer {index} (0: inputs); leave activations to the neurons, and '
             'multiply rates of different layers only.'
           )
+  together, alone = jax.device_get(_separate(model, params, rates[0]))
+  if not _is_close(together, alone):
+    raise types.UserError(
+      'samples of a batch depend on each other; leave out what sums over them, '
+      'as batch normalization.'
+    )
+
+
+def _is_close(found, expected):
+  """Returns whether sums are equal up to their order."""
+  most = max(np.max(np.abs(own), initial=0) for own in (found, expected))
+  return np.allclose(found, expected, rtol=0, atol=1e-4 * most)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _bring(circuit, params, rates, spikes):
+  """Returns potentials after spikes, and those before with what these bring."""
+  after = [old + new for old, new in zip(rates, spikes)]
+  find = lambda own: circuit.currents(params, own)
+  # As spikes come to a synapse: by its derivative by the currents.
+  flow = lambda own: jax.vjp(lambda p: circuit.currents(p, own), params)[0]
+  here, brought = jax.jvp(flow, (rates,), (spikes,))
+  return find(after), jax.tree.map(jnp.add, here, brought)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _separate(model, params, rates):
+  """Returns the logits of a batch, and those of its samples alone."""
+  find = lambda own: model.respond(params, own, model.fire)
+  alone = [find(rates[index : index + 1]) for index in range(len(rates))]
+  return find(rates), jnp.concatenate(alone)
 
 
 def _play(circuit, params, train, labels, phases, wires):

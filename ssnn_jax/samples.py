@@ -55,7 +55,12 @@ def prepare(
   shape = tuple(inputs.shape[1:])
   if inputs.dtype != jnp.uint32:
     # A single channel may have an axis or none, and pixels may be flat.
-    given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
+    given, wanted = map(list, (shape, expected))
+    if is_config:
+      given, wanted = ([n for n in own if n > 1] for own in (given, wanted))
+    for own in (given, wanted):  # channels of a model come last
+      while own[1:] and own[-1] == 1:
+        own.pop()
     if given != wanted and len(given) > 1 and len(wanted) > 1:
       raise types.UserError(
         f'images have shape {shape}, but input_shape is {expected}; make the '

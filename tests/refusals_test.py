@@ -312,7 +312,16 @@ CALLS = [  # function of a folder, words
     'potential is bfloat16, .*no count above 256; with 64 steps and .* of 8',
   ),
   *_rows(_play_model, [
-    (lambda p, x, neuron: x * x, '1 are not linear in the spikes of layer 0'),
+    (lambda p, x, neuron: p['w'] * x, 'the model has no neurons'),
+    (
+      lambda p, x, neuron: neuron(x * x),
+      '1 are not linear in the spikes of layer 0',
+    ),
+    (
+      lambda p, x, neuron: neuron(x - jnp.mean(x, axis=0, keepdims=True)),
+      'samples of a batch depend on each other',
+    ),
+    (lambda p, x, neuron: neuron(x)[0], r'logits of shape \(3,\) .*expected \[B'),
     (
       lambda p, x, neuron: jax.nn.relu(p['w'] - neuron(x)),
       '2 are not linear in the spikes of layer 1',

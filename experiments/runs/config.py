@@ -552,6 +552,10 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
     values |= {'learning_rate': ADAM_RATE}
   elif arrays.is_npz_path(dataset) and 'learning_rate' not in given:
     values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
+  if given.get('model') and 'num_steps' not in given:
+    text, arguments = given['model'], given.get('model_args', '')
+    made = models.make(text, models.digest(text), arguments)
+    values |= {'num_steps': made.num_steps}
   return ExperimentConfig(dataset, **values | given)
 
 

@@ -11,9 +11,11 @@ import sys
 from typing import Any
 
 from absl import flags
+import jax
 
 import ssnn_jax
 from ssnn_jax import checks
+from ssnn_jax import realtime
 
 _PARSERS = {
   bool: flags.BooleanParser,
@@ -29,9 +31,11 @@ _own: dict[
 
 def digest(text: str) -> str:
   """Returns the SHA-256 digest of the file of a model."""
-  path = pathlib.Path(text.rpartition(':')[0])
+  path, _, name = text.rpartition(':')
+  if not path or not name:
+    raise ssnn_jax.UserError(f'--model={text} names no function; {_EXAMPLE}.')
   with checks.explain(f'--model={text}', _EXAMPLE):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
 @functools.lru_cache  # programs are cached by their functions
@@ -57,18 +61,36 @@ def _load(text, sha256):
 @functools.lru_cache
 def make(text: str, sha256: str, arguments: str) -> ssnn_jax.Model:
   """Makes the model of a file, with arguments as `width=8,depth=2`."""
+  function = _load(text, sha256)
+  known = inspect.signature(function).parameters
   pairs = [part.split('=', 1) for part in arguments.split(',') if part]
-  values = {name: _read(value) for name, value in pairs}
-  found = _load(text, sha256)(**values)
-  checks.check_type('model', found, ssnn_jax.Model, _EXAMPLE)
+  found = function(
+    **{name: _read(value, known[name].default) for name, value in pairs}
+  )
+  example = 'a Model, as of ssnn_jax.from_linen'
+  checks.check_type(f'--model={text}', found, ssnn_jax.Model, example)
   return found
 
 
-def _read(text):
+def _read(text, default):
+  """Reads an argument in the type of its default."""
+  parser = _PARSERS.get(type(default))
+  if parser is not None:
+    return parser().parse(text)
   try:
     return ast.literal_eval(text)
   except (ValueError, SyntaxError):
     return text
+
+
+def warn(config: Any) -> None:
+  """Warns of a model that trains, but is no network of spikes."""
+  model = make(config.model, config.model_sha256, config.model_args)
+  params = jax.jit(model.init)(jax.random.key(0))
+  try:
+    realtime.check_model(model, params)
+  except ssnn_jax.UserError as error:
+    print(f'--model is no network of spikes: {error}', flush=True)
 
 
 def define_flags(argv: Sequence[str]) -> None:
@@ -87,8 +109,9 @@ def define_flags(argv: Sequence[str]) -> None:
           'command; give it another name.'
         )
       parser = _PARSERS.get(type(own.default), flags.ArgumentParser)()
-      help_text = f'of {function.__name__} in --model'
-      flags.DEFINE(parser, own.name, None, help_text)
+      default = '' if own.default is own.empty else f'; default: {own.default}'
+      help_text = f'argument of {function.__name__} of --model{default}'
+      flags.DEFINE(parser, own.name, None, help_text, module_name=sys.argv[0])
       _own[own.name] = parser
 
 
@@ -101,4 +124,7 @@ def write(values: dict[str, Any], before: str = '') -> str:
   """Writes arguments as text, as those before with changed values."""
   pairs = dict(part.split('=', 1) for part in before.split(',') if part)
   pairs |= {name: str(value) for name, value in values.items()}
+  for name, text in pairs.items():
+    if ',' in text:
+      raise ssnn_jax.UserError(f'--{name}={text} has a comma; leave it out.')
   return ','.join(f'{name}={value}' for name, value in sorted(pairs.items()))

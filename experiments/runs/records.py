@@ -114,6 +114,8 @@ def refuse_other(task: Task, found: dict[str, Any], what: str) -> None:
     for name, value in to_json(task).items()
     if found[name] != value
   ]
+  if found['model_sha256'] != task.config.model_sha256:
+    differences = ['the file of --model has changed', *differences]
   if differences:
     remedy = 'use the recorded values, or another folder'
     if found['num_epochs'] != task.config.num_epochs:

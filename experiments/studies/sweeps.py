@@ -227,6 +227,8 @@ def run(
   first, *_ = tasks.values()
   dataset, pending = load(first.config), {}
   print(train.describe_data(dataset), end='', flush=True)
+  if first.config.model:
+    models.warn(first.config)
   for name, task in tasks.items():
     network = config_lib.network_config(task.config, load(task.config))
     train.read_initial(task, network)

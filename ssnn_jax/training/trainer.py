@@ -22,6 +22,7 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import observe
+from ssnn_jax import realtime
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
@@ -327,7 +328,8 @@ def compare(
 
   Raises:
     UserError: if seeds are equal, the margin is not above 0, or the data do not
-      fit the network.
+      fit the network. A model whose maps are no synapses (`realtime.
+      check_model`) is a UserWarning.
   """
   example = 'a Model, as of from_linen, or a NetworkConfig'
   checks.check_type('model', model, Model | NetworkConfig, example)
@@ -351,6 +353,12 @@ def compare(
     raise types.UserError(_NOTHING_TO_EVALUATE)
   num_updates = num_epochs * (len(train[1]) // batch_size)
   optimizer = _as_optimizer(optimizer, num_updates)
+  if isinstance(model, Model):
+    params = networks[0].init(jax.random.key(0))
+    try:
+      realtime.check_model(model, params)
+    except types.UserError as error:
+      warnings.warn(f'this is no network of spikes: {error}', stacklevel=2)
   accuracies = []
   with show_progress(
     total=len(networks) * num_epochs, unit='epoch', disable=not progress
