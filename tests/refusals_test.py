@@ -321,7 +321,7 @@ CALLS = [  # function of a folder, words
       lambda p, x, neuron: neuron(x - jnp.mean(x, axis=0, keepdims=True)),
       'samples of a batch depend on each other',
     ),
-    (lambda p, x, neuron: neuron(x)[0], r'logits of shape \(3,\) .*expected \[B'),
+    (lambda p, x, neuron: neuron(x)[0], r'logits of shape \(3,\) .*\[B, C'),
     (
       lambda p, x, neuron: jax.nn.relu(p['w'] - neuron(x)),
       '2 are not linear in the spikes of layer 1',
