@@ -167,7 +167,9 @@ def play(
   prepared, words, phases = _prepare(own, params, key, batch)
   if own is model:
     check_model(model, prepared)
-  train = make_train(*words, own.steps_of_inputs, wires.cap)
+  if batch.inputs.train is not None:  # a rate of 1 is an event in each tick
+    circuit = circuit._replace(input_steps=model.num_steps)
+  train = make_train(*words, circuit.input_steps, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
   return _play(circuit, prepared, train, labels, phases, wires)
 

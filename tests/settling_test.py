@@ -341,10 +341,11 @@ class PlayTest(parameterized.TestCase):
     layers = {'layers': tuple(layers), 'input_shape': (12,)}
     self.assert_settles(*right(**layers, num_steps=8), *PLAYED[0])
 
-  def test_events_settle(self):
-    config = make_config((12, 9, 4), num_steps=64, input_gain=2.0)
+  @parameterized.parameters(8, 64)  # below and above the steps of images
+  def test_events_settle(self, ticks):
+    config = make_config((12, 9, 4), num_steps=ticks, input_gain=2.0)
     key, _, labels = make_batch(config)
-    events = np.random.default_rng(3).integers(0, 2, (BATCH_SIZE, 64, 12))
+    events = np.random.default_rng(3).integers(0, 2, (BATCH_SIZE, ticks, 12))
     batch = key, jax.jit(trains.pack)(events), labels
     params = make_params(config)
     settled = settle(config, params, *batch)
@@ -352,7 +353,8 @@ class PlayTest(parameterized.TestCase):
       sent=((events.sum(axis=1), *settled.sent[0][1:]), settled.sent[1])
     )
     played = self.assert_settles(config, params, batch, settled, 1, None, 10)
-    np.testing.assert_array_equal(played.spikes[0][:64], events.swapaxes(0, 1))
+    train = played.spikes[0][:ticks]
+    np.testing.assert_array_equal(train, events.swapaxes(0, 1))
 
   @parameterized.parameters(
     ('count_winners', lambda own: jnp.roll(own, 1, -1), 32),
