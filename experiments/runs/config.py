@@ -391,15 +391,16 @@ class ExperimentConfig:
       object.__setattr__(self, 'device_params', text)
 
 
+def _names(kind):
+  return {field.name for field in dataclasses.fields(kind)}
+
+
 # Fields that a model of one's own does not have, with their defaults.
 _OF_CROSSBARS = {
   field.name: field.default
   for field in dataclasses.fields(ExperimentConfig)
   if field.name
-  in {
-    *('layers', 'neuron', 'dropout', 'weight_bits', 'fraction_bits', 'device'),
-    *('read_noise', 'winner', 'input_gain'),
-  }
+  in {'device', *_names(ssnn_jax.NetworkConfig)} - _names(ssnn_jax.Model)
 }
 
 
