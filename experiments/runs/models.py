@@ -49,8 +49,8 @@ def _load(text, sha256):
       f'{sha256[:8]} as recorded; restore the file, or use another folder.'
     )
   folder = str(pathlib.Path(path).parent)
-  if folder not in sys.path:  # of what it imports
-    sys.path.insert(0, folder)
+  if folder not in sys.path:  # of what it imports, behind all packages
+    sys.path.append(folder)
   with checks.explain(f'--model={text}', _EXAMPLE):
     spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
