@@ -92,21 +92,8 @@ def _bipolar(config, axis_name, feedback=None):
     potential = model.respond(
       params, rates, model.fire, dropout_key, batch.position
     )
-    winners = spiking.find_winners(
-      key, potential, model.num_winners, batch.position
-    )
-    inference = types.Inference(winners, potential)
-    if batch.label is None:
-      return None, inference
-    loss = spiking.cross_entropy(
-      key,
-      potential,
-      batch.label,
-      model.num_winners,
-      winners=winners,
-      exact={'winners'} & {*model.exact},
-    )
-    return loss, inference
+    loss, winners = _answer(model, key, batch, potential)
+    return loss, types.Inference(winners, potential)
 
   def draw(params, key, batch):
     settled = settle(model, params, key, batch, dropout_key=key)
@@ -130,6 +117,18 @@ def _bipolar(config, axis_name, feedback=None):
   # A train has at most one spike in a tick.
   has_trains = model is not config and model.ceiling <= 1
   return _with_pulses(network, draw, axis_name) if has_trains else network
+
+
+def _answer(model, key, batch, potential):
+  """Returns the loss, None without labels, and the winners of a batch."""
+  n, loss = model.num_winners, None
+  winners = spiking.find_winners(key, potential, n, batch.position)
+  if batch.label is not None:
+    exact = {'winners'} & {*model.exact}
+    loss = spiking.cross_entropy(
+      key, potential, batch.label, n, winners=winners, exact=exact
+    )
+  return loss, winners
 
 
 def _stochastic(config, axis_name, feedback=None):
@@ -340,18 +339,14 @@ def settle(
     Rates, before any are dropped, and errors of each sample.
   """
   inputs = model.encode(key, batch.inputs, batch.position)
-  params, n = model.to_grid(params), model.num_winners
+  params = model.to_grid(params)
 
   def run(params, rates):
     return model.respond(params, rates, model.fire, dropout_key, batch.position)
 
   def loss(probe, params, rates):
     potential = run(params, rates) + probe
-    winners = spiking.find_winners(key, potential, n, batch.position)
-    exact = {'winners'} & {*model.exact}
-    loss = spiking.cross_entropy(
-      key, potential, batch.label, n, winners=winners, exact=exact
-    )
+    loss, winners = _answer(model, key, batch, potential)
     return loss, (potential, winners)
 
   probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
