@@ -11,6 +11,7 @@ from ssnn_jax.training.state import TrainState as TrainState
 from ssnn_jax.training.state import init_state as init_state
 from ssnn_jax.training.state import make_optimizer as make_optimizer
 from ssnn_jax.training.trainer import Comparison as Comparison
+from ssnn_jax.training.trainer import Comparisons as Comparisons
 from ssnn_jax.training.trainer import FitResult as FitResult
 from ssnn_jax.training.trainer import History as History
 from ssnn_jax.training.trainer import compare as compare
