@@ -69,7 +69,7 @@ class FourThingsTest(parameterized.TestCase):
     for ours, theirs in zip(played.sent_errors, settled.errors, strict=True):
       same(ours, theirs)
 
-  @parameterized.parameters(*MODELS)
+  @parameterized.parameters('linen', 'equinox', 'shared')
   def test_ann_has_the_same_dropout_and_is_the_limit(self, name):
     fine = dataclasses.replace(
       MODELS[name],
