@@ -25,7 +25,7 @@ The examples of all other pages assume these four imports.
 The method, in reading order: `reference`, all of it in plain arrays, tick by
 tick; `spiking`, what a network settles to; `realtime`, how it gets there;
 `model`, a network as a function of its neurons; `network`, it as a spiking
-network and as its ANN; `intercept`, what responds for its neurons else;
+network and as its ANN; `intercept`, other responses of its neurons;
 `layers`, dense, convolutional or your own, and `crossbars`, models of them;
 `training`.
 

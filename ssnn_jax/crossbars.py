@@ -29,7 +29,13 @@ def as_model(
         'it out, or use a NetworkConfig.'
       )
     return config
-  feedback = feedback and quantize(config, feedback)
+  if feedback is None:
+    return _make_once(config)
+  return _make_model(config, quantize(config, feedback))
+
+
+def _make_model(config, feedback):
+  """Makes the model of a configuration."""
 
   def apply(params, rates, neuron):
     return read_layers(config, params, rates, neuron, feedback)
@@ -47,6 +53,11 @@ def as_model(
     exact=tuple(name for name in config.exact if name != 'update'),
     grid=lambda params: quantize(config, params),
   )
+
+
+@functools.lru_cache(maxsize=64)  # programs are cached by their models
+def _make_once(config):
+  return _make_model(config, None)
 
 
 def read_layers(
@@ -79,6 +90,17 @@ def read_layers(
   return potential
 
 
+def _read_with(feedback, wiring, params, gain, rates):
+  """Reads a crossbar whose errors pass other weights."""
+  fixed = jax.lax.stop_gradient
+  back = types.LayerParams(
+    fixed(feedback.weights), jnp.zeros_like(feedback.biases)
+  )
+  sent_back = wiring.read(back, gain, rates)
+  currents = wiring.read(params, gain, fixed(rates))
+  return currents + (sent_back - fixed(sent_back))
+
+
 def draw_dropout(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> list[jax.Array]:
@@ -90,17 +112,6 @@ def draw_dropout(
     draw_masks(key, positions, number, shape, config.dropout)
     for number, shape in enumerate(shapes)
   ]
-
-
-def _read_with(feedback, wiring, params, gain, rates):
-  """Reads a crossbar whose errors pass other weights."""
-  fixed = jax.lax.stop_gradient
-  back = types.LayerParams(
-    fixed(feedback.weights), jnp.zeros_like(feedback.biases)
-  )
-  sent_back = wiring.read(back, gain, rates)
-  currents = wiring.read(params, gain, fixed(rates))
-  return currents + (sent_back - fixed(sent_back))
 
 
 def quantize(config: NetworkConfig, params: types.Params) -> types.Params:

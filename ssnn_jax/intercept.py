@@ -3,7 +3,7 @@
 `spiking.fire` makes rates of potentials. A function that calls it, such as a
 model or its loss, is traced here to its operations, among which each call of
 `fire` is one: below `jax.vmap`, `jax.checkpoint` and `jax.jit` as well, and in
-each step of a `jax.lax.scan` anew. The operations are then computed with any
+each step of a `jax.lax.scan`. The operations are then computed with any
 other response: rates with a probe of the errors (`observe`), or rates that are
 given, while potentials are noted (`realtime`).
 """
@@ -75,8 +75,7 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
   """
   with _tracing():
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-  structure, calls = jax.tree.structure(shapes), []
-  _find(closed.jaxpr, calls)
+  structure, calls = jax.tree.structure(shapes), _find(closed.jaxpr)
 
   def evaluate(respond, *args):
     numbers = iter(range(len(calls)))
@@ -85,13 +84,12 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
     found = _evaluate(closed.jaxpr, closed.consts, leaves, answer)
     return jax.tree.unflatten(structure, found)
 
-  return Traced(tuple(calls), evaluate)
+  return Traced(calls, evaluate)
 
 
 class Observed(NamedTuple):
   """What all neurons of a loss received and sent, by the calls of `fire`."""
 
-  calls: tuple[Call, ...]
   potentials: list[jax.Array]
   rates: list[jax.Array]
   errors: list[jax.Array]  #: of the given loss, that the neurons send
@@ -99,17 +97,13 @@ class Observed(NamedTuple):
   others: Any  #: what the loss returns besides
 
 
-def observe(
-  loss: Callable[..., tuple[jax.Array, Any]],
-  *args: Any,
-) -> Observed:
+def observe(traced: Traced, *args: Any) -> Observed:
   """Differentiates a loss, and notes what its neurons do.
 
   Args:
-    loss: `(*args) -> (loss, others)`.
+    traced: of `(*args) -> (loss, others)`.
     *args: arrays.
   """
-  traced = trace(loss, *args)
 
   def evaluate(probes, first, *rest):
     # The derivative by a current of 0 is the error of its neuron.
@@ -128,7 +122,7 @@ def observe(
   differentiate = jax.grad(evaluate, (0, 1), has_aux=True)
   (errors, gradient), (noted, others) = differentiate(probes, *args)
   potentials, rates = (list(own) for own in zip(*noted)) if noted else ([], [])
-  return Observed(traced.calls, potentials, rates, errors, gradient, others)
+  return Observed(potentials, rates, errors, gradient, others)
 
 
 def _inner(operation):
@@ -140,14 +134,16 @@ def _inner(operation):
   return None
 
 
-def _find(program, calls):
-  """Appends the calls of a program to a list."""
+def _find(program):
+  """Returns the calls of a program."""
+  calls = ()
   for operation in program.eqns:
     if operation.primitive is _call:
       shape = operation.invars[0].aval.shape
-      calls.append(Call(operation.params['neurons'], shape))
+      calls += (Call(operation.params['neurons'], shape),)
     elif (inner := _inner(operation)) is not None:
-      _find(inner.jaxpr, calls)
+      calls += _find(inner.jaxpr)
+  return calls
 
 
 def _evaluate(program, consts, args, answer):
@@ -155,14 +151,10 @@ def _evaluate(program, consts, args, answer):
   values = dict(zip((*program.constvars, *program.invars), (*consts, *args)))
   read = lambda x: x.val if isinstance(x, core.Literal) else values[x]
   for operation in program.eqns:
-    inputs, inner, calls = list(map(read, operation.invars)), None, []
-    if operation.primitive is not _call:
-      inner = _inner(operation)
-      if inner is not None:
-        _find(inner.jaxpr, calls)
+    inputs, inner = map(read, operation.invars), _inner(operation)
     if operation.primitive is _call:
       outputs = [answer(*inputs)]
-    elif calls:
+    elif inner is not None and _find(inner.jaxpr):
       outputs = _evaluate(inner.jaxpr, inner.consts, inputs, answer)
     else:
       params = operation.primitive.get_bind_params(operation.params)

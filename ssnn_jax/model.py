@@ -8,6 +8,7 @@ spikes are played tick by tick (`realtime`).
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import itertools
 import math
 from typing import Any
@@ -196,11 +197,10 @@ class Model:
     """
 
     def run(position, rates):
-      def draw(number, shape, dropout):
-        draw = draw_mask if self.is_single else draw_masks
-        return draw(dropout_key, position, number, shape, dropout)
-
-      mask = None if dropout_key is None else draw
+      draw = draw_mask if self.is_single else draw_masks
+      mask = None
+      if dropout_key is not None:
+        mask = functools.partial(draw, dropout_key, position)
       # Accelerators would round potentials by default.
       with jax.default_matmul_precision('highest'):
         return self.apply(params, rates, Neuron(respond, mask))

@@ -68,12 +68,14 @@ def ssnn(
     Array(64., dtype=float32)
   """
   checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
-  is_drawn = model.neuron == 'stochastic'
-  build = _stochastic if is_drawn else _bipolar
+  build = _stochastic if model.neuron == 'stochastic' else _bipolar
   if feedback is None:
     return _build_once(build, model, axis_name)
   samples.check_params(model, feedback)
-  return build(model, axis_name, feedback)
+  network = build(model, axis_name, feedback)
+  # A play sends errors by the weights.
+  kind = 'ssnn with feedback weights'
+  return network._replace(kind=kind, has_spikes=False)
 
 
 @functools.lru_cache(maxsize=64)  # programs are cached by their functions
@@ -137,9 +139,8 @@ def _stochastic(config, axis_name, feedback=None):
 
   def forward(params, key, batch):
     if batch.label is None:
-      without_dropout = dataclasses.replace(config, dropout=0.0)
-      signals = stochastic.present(without_dropout, params, key, batch)
-      return None, signals.inference
+      without = without_dropout(config)
+      return None, stochastic.present(without, params, key, batch).inference
     num_classes = config.layer_sizes[-1]
     checks.check_labels(batch.label, batch.position.shape, num_classes)
     return loss_of_batch(params, key, batch)
@@ -350,7 +351,9 @@ def settle(
     return loss, (potential, winners)
 
   probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
-  seen = intercept.observe(loss, probe, params, inputs)
+  args = probe, params, inputs
+  traced = intercept.trace(loss, *args)
+  seen = intercept.observe(traced, *args)
   num_samples = len(batch.position)  # of a mean loss
   errors = tuple(num_samples * own for own in (*seen.errors, seen.gradient))
-  return Settled(seen.calls, (inputs, *seen.rates), errors, *seen.others)
+  return Settled(traced.calls, (inputs, *seen.rates), errors, *seen.others)

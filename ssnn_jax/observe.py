@@ -306,9 +306,8 @@ def diagnose(
     loss = lambda *args: present(*args)[0]
   # Of arrays alone, as other numbers would be constants.
   args = jax.tree.map(jnp.asarray, (params, *batch))
-  traced = intercept.trace(loss, *args)
-  of_loss = lambda *args: (loss(*args), ())
-  note = lambda *args: intercept.observe(of_loss, *args)[1:4]
+  traced = intercept.trace(lambda *args: (loss(*args), ()), *args)
+  note = lambda *args: intercept.observe(traced, *args)[:3]
   signals = jax.device_get(jax.jit(note)(*args))
   return Diagnosis(map(_summarize, traced.calls, *signals))
 

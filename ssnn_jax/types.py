@@ -68,7 +68,8 @@ class Network(NamedTuple):
       (`stochastic.count_pulses`); otherwise None.
     readout: what predicts the class: 'winner', the class with most winning
       ticks, or 'potential', that with the largest potential.
-    kind: 'ssnn', 'ann', or the name of a baseline.
+    kind: 'ssnn', 'ann', as 'ann of relu' with another activation, or the name
+      of a baseline.
     config: the `model.Model` or the `NetworkConfig` of which it was built.
     has_spikes: whether all of its signals are spikes, which can be played.
   """

@@ -63,6 +63,8 @@ class ConfigTest(parameterized.TestCase):
       for gain in (9.0, 9.0, 8.0)
     )
     self.assertIs(built, same)
+    models = [crossbars.as_model(make_config(neuron)) for _ in range(2)]
+    self.assertIs(*models)  # whose plays share programs
     self.assertIsNot(built, other)
 
   def test_init_is_scaled_by_fan_in(self):

@@ -24,9 +24,8 @@ _PARSERS = {
   str: flags.ArgumentParser,
 }
 _EXAMPLE = 'give --model=path/to/own.py:make, a function that returns a Model'
-_own: dict[
-  str, flags.ArgumentParser
-] = {}  # arguments of the model of a command
+# Arguments of the model of a command.
+_own: dict[str, flags.ArgumentParser] = {}
 
 
 def digest(text: str) -> str:

@@ -105,7 +105,7 @@ def load(
   Returns:
     The configuration, or the model with the fields that were saved, for `ssnn`
     or `ann`; the parameters, for `Network.infer` or `training.init_state`; and
-    the kind of the network that has trained them, 'ssnn', 'ann' or a baseline.
+    the kind of the network that has trained them, as of `Network`.
 
   Raises:
     UserError: if the folder holds no network or no such seed, is damaged, or

@@ -61,7 +61,9 @@ class FeedbackTest(parameterized.TestCase):
     method, key = config_lib.METHODS['feedback_alignment'], jax.random.key(7)
     stream = jax.random.fold_in(key, training.Stream.FEEDBACK)
     drawn = ssnn_jax.ssnn(BIPOLAR).init(stream)
-    found = networks.learner(method.make(BIPOLAR, key))(PARAMS, KEY, *BATCH)
+    made = method.make(BIPOLAR, key)
+    self.assertFalse(made.has_spikes)  # a play sends errors by the weights
+    found = networks.learner(made)(PARAMS, KEY, *BATCH)
     assert_same(found, learn(BIPOLAR, drawn))
 
 
