@@ -33,7 +33,7 @@ _TICKS_AT_ONCE = 8
 _MOST_TICKS = 1 << 16
 
 
-class Circuit(NamedTuple):
+class _Circuit(NamedTuple):
   """Neurons and synapses of a model; each call of its neurons is a layer."""
 
   #: (params, rates) -> potentials of hidden layers and the output, of the
@@ -160,7 +160,7 @@ def play(
       'neurons, with spikes in all signals.'
     )
   batch = samples.prepare(model, params, key, inputs, labels)
-  circuit, own = make_circuit(model), crossbars.as_model(model)
+  circuit, own = _make_circuit(model), crossbars.as_model(model)
   *_, (num_classes,) = circuit.shapes
   checks.check_labels(np.asarray(labels), batch.position.shape, num_classes)
   _check_wires(circuit, wires)
@@ -216,7 +216,7 @@ def make_train(
 
 
 @functools.lru_cache  # programs are cached by their functions
-def make_circuit(model: Model | NetworkConfig) -> Circuit:
+def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
   """Makes the circuit of a model, or of a configuration of bipolar neurons.
 
   Each call of its neurons is a layer, and of a `jax.lax.scan` each step.
@@ -247,7 +247,7 @@ def make_circuit(model: Model | NetworkConfig) -> Circuit:
     )
     return (*received, output)
 
-  return Circuit(
+  return _Circuit(
     currents,
     (model.input_shape, *hidden, logits.shape[1:]),
     tuple(call.neurons for call in calls),
@@ -297,7 +297,7 @@ def check_model(model: Model, params: Any) -> None:
   """
   if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
     raise types.UserError('params are NaN or infinite; expected finite ones.')
-  circuit = make_circuit(model)
+  circuit = _make_circuit(model)
   if not circuit.neurons:
     raise types.UserError(
       'the model has no neurons; call neuron(v) in place of an activation.'

@@ -220,7 +220,7 @@ class ExperimentConfig:
   num_steps: int = _flag(
     64,
     'steps of the rates of bipolar neurons (N); of stochastic ones, and of '
-    'recordings, ticks of the spike trains (T)',
+    'recordings, ticks of the spike trains (T); default of a --model: its own',
   )
   neuron: str = _flag(
     'bipolar', 'hidden neurons: of spikes taken back, or of drawn ones', NEURONS
@@ -509,7 +509,7 @@ def given_fields() -> dict[str, Any]:
   }
   own = {
     name: flags.FLAGS[name].value
-    for name in models.own_flags()
+    for name in models.OWN_FLAGS
     if flags.FLAGS[name].present
   }
   return given | ({'model_args': models.write(own)} if own else {})

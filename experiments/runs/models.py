@@ -24,8 +24,8 @@ _PARSERS = {
   str: flags.ArgumentParser,
 }
 _EXAMPLE = 'give --model=path/to/own.py:make, a function that returns a Model'
-# Arguments of the model of a command.
-_own: dict[str, flags.ArgumentParser] = {}
+#: Parsers of the flags of the arguments of --model
+OWN_FLAGS: dict[str, flags.ArgumentParser] = {}
 
 
 def digest(text: str) -> str:
@@ -111,12 +111,7 @@ def define_flags(argv: Sequence[str]) -> None:
       default = '' if own.default is own.empty else f'; default: {own.default}'
       help_text = f'argument of {function.__name__} of --model{default}'
       flags.DEFINE(parser, own.name, None, help_text, module_name=sys.argv[0])
-      _own[own.name] = parser
-
-
-def own_flags() -> dict[str, flags.ArgumentParser]:
-  """Returns the parsers of the flags of the arguments of --model."""
-  return _own
+      OWN_FLAGS[own.name] = parser
 
 
 def write(values: dict[str, Any], before: str = '') -> str:

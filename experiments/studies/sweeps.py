@@ -37,7 +37,7 @@ def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
       raise ssnn_jax.UserError(f'--grid: {name} is repeated; leave one out.')
     if name == 'seed':
       raise ssnn_jax.UserError('--grid: seed is set by --seed and --num_seeds.')
-    if name not in config_lib.FIELDS and name not in models.own_flags():
+    if name not in config_lib.FIELDS and name not in models.OWN_FLAGS:
       close = difflib.get_close_matches(name, config_lib.FIELDS, 1)
       remedy = f'did you mean {close[0]}?' if close else 'see --help.'
       raise ssnn_jax.UserError(f"--grid: '{name}' is no field; {remedy}")
@@ -54,7 +54,7 @@ def _parse_value(name, text):
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
   try:
-    own = models.own_flags().get(name)
+    own = models.OWN_FLAGS.get(name)
     parser = own or config_lib.parser(config_lib.FIELDS[name])
     return parser.parse(text)
   except ValueError as error:
@@ -163,7 +163,7 @@ def _make_setting(base, values, is_named, kept):
   ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
   if config_lib.METHODS[method].has_pulses:
     ideal = {}
-  own = {k: v for k, v in values.items() if k in models.own_flags()}
+  own = {k: v for k, v in values.items() if k in models.OWN_FLAGS}
   fields = {k: v for k, v in values.items() if k not in own}
   fields['model_args'] = models.write(own, base.model_args)
   with config_lib.named('grid'):

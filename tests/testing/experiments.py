@@ -18,6 +18,7 @@ from experiments import run
 from experiments.runs import config as config_lib
 from experiments.runs import records
 from ssnn_jax import datasets
+from ssnn_jax.runs import checkpoints
 
 CONFIG = config_lib.ExperimentConfig(
   layers='12,10',
@@ -44,6 +45,22 @@ class FolderTestCase(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+
+class _Stopped(BaseException):
+  """Stops a run; no code of the library catches or raises it."""
+
+
+@contextlib.contextmanager
+def stopped_at_save(test_case, number):
+  """Stops what is trained inside the context at a checkpoint of a number."""
+  effects = [mock.DEFAULT] * (number - 1) + [_Stopped]
+  save = mock.Mock(wraps=checkpoints.save, side_effect=effects)
+  with (
+    mock.patch.object(checkpoints, 'save', save),
+    test_case.assertRaises(_Stopped),
+  ):
+    yield
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import shutil
-from unittest import mock
 
 from absl.testing import parameterized
 import numpy as np
@@ -13,18 +12,14 @@ from experiments.runs import models as models_lib
 from experiments.runs import records
 from experiments.runs import train
 import ssnn_jax
-from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from tests.testing import commands
 from tests.testing import models
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import lines
+from tests.testing.experiments import stopped_at_save
 
 MODEL = f'{pathlib.Path(models.__file__).absolute()}:make'
-
-
-class Stopped(BaseException):
-  """Stops a run; no code of the library catches or raises it."""
 
 
 class ModelTest(FolderTestCase):
@@ -56,12 +51,8 @@ class ModelTest(FolderTestCase):
     whole, stopped = (self.make_task(x, name) for x in ('whole', 'stopped'))
     data = train.load(whole.config)
     train.train(whole, data)
-    save = mock.Mock(
-      wraps=checkpoints.save, side_effect=[mock.DEFAULT, Stopped]
-    )
-    with mock.patch.object(checkpoints, 'save', save):
-      with self.assertRaises(Stopped):
-        train.train(stopped, data)
+    with stopped_at_save(self, 2):
+      train.train(stopped, data)
     train.train(stopped, data)
     for event in ('epoch', 'final'):
       found, expected = (lines(x.folder, event) for x in (stopped, whole))

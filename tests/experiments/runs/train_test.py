@@ -33,6 +33,7 @@ from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_task
 from tests.testing.experiments import small_digits
+from tests.testing.experiments import stopped_at_save
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
@@ -55,10 +56,6 @@ FLAGS = (
 ).split()
 # Two tasks, whose programs are the same.
 GRID = ('--grid=method=ssnn;learning_rate=0.3,1', '--num_seeds=2', *FLAGS)
-
-
-class Stopped(BaseException):
-  """Stops a run; no code of the library catches or raises it."""
 
 
 def train(task, options=OFTEN, dataset=None):
@@ -131,13 +128,8 @@ class TrainTest(FolderTestCase):
     cls.ann_lines, cls.output = train(cls.anns)
 
   def stop_at_save(self, number, task, dataset=None):
-    """Trains a task; an error that nothing catches stops it at a checkpoint."""
-    effects = [mock.DEFAULT] * (number - 1) + [Stopped]
-    save = mock.Mock(wraps=checkpoints.save, side_effect=effects)
-    with (
-      mock.patch.object(checkpoints, 'save', save),
-      self.assertRaises(Stopped),
-    ):
+    """Trains a task that is stopped at a checkpoint."""
+    with stopped_at_save(self, number):
       train(task, dataset=dataset)
 
   def assert_resumes(self, whole, dataset=None):
