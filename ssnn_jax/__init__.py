@@ -24,7 +24,8 @@ The examples of all other pages assume these four imports.
 
 The method, in reading order: `reference`, all of it in plain arrays, tick by
 tick; `spiking`, what a network settles to; `realtime`, how it gets there;
-`model`, a network as a function of its neurons; `network`, it as a spiking
+`model`, a network as a function of its neurons; `temporal`, traces of spikes
+over the moments of a signal; `network`, it as a spiking
 network and as its ANN; `intercept`, other responses of its neurons;
 `layers`, dense, convolutional or your own, and `crossbars`, models of them;
 `training`.
@@ -57,6 +58,7 @@ from ssnn_jax import reference as reference
 from ssnn_jax import runs as runs
 from ssnn_jax import spiking as spiking
 from ssnn_jax import stochastic as stochastic
+from ssnn_jax import temporal as temporal
 from ssnn_jax import training as training
 from ssnn_jax import trains as trains
 from ssnn_jax.config import NetworkConfig as NetworkConfig
@@ -70,6 +72,7 @@ from ssnn_jax.network import ssnn as ssnn
 from ssnn_jax.observe import Activity as Activity
 from ssnn_jax.runs.networks import load as load
 from ssnn_jax.runs.networks import save as save
+from ssnn_jax.temporal import trace as trace
 from ssnn_jax.trains.encoding import rate_encode as rate_encode
 from ssnn_jax.types import Device as Device
 from ssnn_jax.types import Inference as Inference

@@ -1,15 +1,17 @@
 """Interception: a function whose neurons something else responds for.
 
-`spiking.fire` makes rates of potentials. A function that calls it, such as a
-model or its loss, is traced here to its operations, among which each call of
-`fire` is one: below `jax.vmap`, `jax.checkpoint` and `jax.jit` as well, and in
-each step of a `jax.lax.scan`. The operations are then computed with any
-other response: rates with a probe of the errors (`observe`), or rates that are
-given, while potentials are noted (`realtime`).
+`spiking.fire` makes rates of potentials, and `temporal.trace` traces of rates.
+A function that calls them, such as a model or its loss, is traced here to its
+operations, among which each call is one: below `jax.vmap`, `jax.checkpoint` and
+`jax.jit` as well, and in each step of a `jax.lax.scan`. The operations are then
+computed with any other response: rates with a probe of the errors (`observe`),
+rates that are given, while potentials are noted (`realtime`), or traces of what
+was before (`streams`).
 """
 
 from collections.abc import Callable
 import contextlib
+import itertools
 from typing import Any
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from jax.interpreters import batching
 import jax.numpy as jnp
 
 from ssnn_jax import spiking
+from ssnn_jax import temporal
 
 
 class Call(NamedTuple):
@@ -28,28 +31,46 @@ class Call(NamedTuple):
   shape: tuple[int, ...]  #: of the potentials, axes of `jax.vmap` first
 
 
+class Recall(NamedTuple):
+  """A call of `trace` while a function runs."""
+
+  memory: temporal.Memory  #: arguments
+  rates: jax.ShapeDtypeStruct  #: axes of `jax.vmap` first
+
+
 class Traced(NamedTuple):
   """A function that is traced to its operations.
 
   Attributes:
     calls: calls of `fire`, in their order.
-    evaluate: `(respond, *args)` returns what the function returns of arguments
-      of the same shapes, if `respond(number, potential)` returns the rates of
-      each call, by its number in `calls`.
+    recalls: calls of `trace`, in their order.
+    evaluate: `(respond, *args, remember=None)` returns what the function
+      returns of arguments of the same shapes, if `respond(number, potential)`
+      returns the rates of each call, by its number in `calls`, and
+      `remember(number, rates)` the traces of each of `recalls`; None is those
+      from rest.
   """
 
   calls: tuple[Call, ...]
+  recalls: tuple[Recall, ...]
   evaluate: Callable[..., Any]
 
 
 _call = core.Primitive('neurons')
-_call.def_abstract_eval(lambda potential, neurons: potential)
 
 
-def _batch(potentials, axes, *, neurons):
-  (potential,), (axis,) = potentials, axes
-  potential = jnp.moveaxis(potential, axis, 0)
-  return _call.bind(potential, neurons=neurons), 0
+@_call.def_abstract_eval
+def _find_shape(values, *, what):
+  if not isinstance(what, temporal.Memory):
+    return values
+  return values.update(shape=temporal.join(values.shape, what))
+
+
+def _batch(values, axes, *, what):
+  (values,), (axis,) = values, axes
+  if isinstance(what, temporal.Memory):
+    what = what._replace(axis=what.axis + 1)
+  return _call.bind(jnp.moveaxis(values, axis, 0), what=what), 0
 
 
 batching.primitive_batchers[_call] = _batch
@@ -57,7 +78,7 @@ batching.primitive_batchers[_call] = _batch
 
 @contextlib.contextmanager
 def _tracing():
-  bind = lambda potential, neurons: _call.bind(potential, neurons=neurons)
+  bind = lambda values, what: _call.bind(values, what=what)
   token = spiking.responding.set(bind)
   try:
     # Scans are steps, and compiled functions are traced again.
@@ -75,16 +96,27 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
   """
   with _tracing():
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-  structure, calls = jax.tree.structure(shapes), _find(closed.jaxpr)
+  structure, found = jax.tree.structure(shapes), _find(closed.jaxpr)
+  calls, recalls = (
+    tuple(own for own in found if isinstance(own, kind))
+    for kind in (Call, Recall)
+  )
 
-  def evaluate(respond, *args):
-    numbers = iter(range(len(calls)))
-    answer = lambda potential: respond(next(numbers), potential)
+  def evaluate(respond, *args, remember=None):
+    numbers, others = itertools.count(), itertools.count()
+
+    def answer(values, what):
+      if not isinstance(what, temporal.Memory):
+        return respond(next(numbers), values)
+      if remember is None:
+        return temporal.recall(values, what)
+      return remember(next(others), values)
+
     leaves = jax.tree.leaves(args)
     found = _evaluate(closed.jaxpr, closed.consts, leaves, answer)
     return jax.tree.unflatten(structure, found)
 
-  return Traced(calls, evaluate)
+  return Traced(calls, recalls, evaluate)
 
 
 class Observed(NamedTuple):
@@ -135,12 +167,15 @@ def _inner(operation):
 
 
 def _find(program):
-  """Returns the calls of a program."""
+  """Returns the calls of a program, of both kinds."""
   calls = ()
   for operation in program.eqns:
     if operation.primitive is _call:
-      shape = operation.invars[0].aval.shape
-      calls += (Call(operation.params['neurons'], shape),)
+      what, values = operation.params['what'], operation.invars[0].aval
+      own = Call(what, values.shape)
+      if isinstance(what, temporal.Memory):
+        own = Recall(what, jax.ShapeDtypeStruct(values.shape, values.dtype))
+      calls += (own,)
     elif (inner := _inner(operation)) is not None:
       calls += _find(inner.jaxpr)
   return calls
@@ -153,7 +188,7 @@ def _evaluate(program, consts, args, answer):
   for operation in program.eqns:
     inputs, inner = map(read, operation.invars), _inner(operation)
     if operation.primitive is _call:
-      outputs = [answer(*inputs)]
+      outputs = [answer(*inputs, operation.params['what'])]
     elif inner is not None and _find(inner.jaxpr):
       outputs = _evaluate(inner.jaxpr, inner.consts, inputs, answer)
     else:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from ssnn_jax import checks
 from ssnn_jax import spiking
+from ssnn_jax import temporal
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.trains import thresholds
@@ -89,7 +90,8 @@ class Model:
   Attributes:
     init: `(key) -> params`, any tree of float arrays.
     apply: `(params, rates, neuron) -> logits`, `[B, C]` of rates of inputs
-      `[B, *input_shape]`; `neuron` is a `Neuron`.
+      `[B, *input_shape]`, or `[B, L, C]` of each of L moments or positions;
+      `neuron` is a `Neuron`.
     input_shape: shape of the inputs of a sample.
     num_steps: N, steps of the rates of neurons, and ticks of recordings.
     ceiling: c, largest rate of neurons, unless a call gives its own.
@@ -104,6 +106,9 @@ class Model:
     grid: `params -> params` rounded to a grid, with the derivative of the
       parameters themselves; None is float32.
     is_single: whether `apply` is of one sample, without an axis B.
+    answers: of logits `[B, L, C]`, 'last', a class of the whole signal, which
+      the last moment with a label answers, on whose way errors grow; or 'each',
+      a class of each moment (`temporal.weigh`).
 
   Raises:
     UserError: if a field is out of range.
@@ -135,6 +140,7 @@ class Model:
   exact: tuple[str, ...] = ()
   grid: Callable[[Any], Any] | None = None
   is_single: bool = False
+  answers: str = 'last'
   neuron: ClassVar[str] = 'bipolar'
 
   def __post_init__(self):
@@ -148,6 +154,9 @@ class Model:
     is_valid = is_valid and self.num_winners <= spiking.MOST_WINNERS
     expected = f'1 to {spiking.MOST_WINNERS}'
     checks.check_field(self, 'num_winners', is_valid, expected)
+    expected = ' or '.join(temporal.ANSWERS)
+    is_valid = self.answers in temporal.ANSWERS
+    checks.check_field(self, 'answers', is_valid, expected)
 
   @property
   def steps_of_inputs(self) -> int:
@@ -186,7 +195,7 @@ class Model:
     dropout_key: jax.Array | None = None,
     positions: jax.Array | None = None,
   ) -> jax.Array:
-    """Returns the `[B, C]` logits, with any response of the neurons.
+    """Returns the logits, with any response of the neurons.
 
     Args:
       params: parameters.
@@ -209,10 +218,10 @@ class Model:
     if positions is None:
       positions = jnp.arange(len(rates))
     logits = (jax.vmap(run) if self.is_single else run)(positions, rates)
-    if logits.shape[:-1] != (len(rates),):
+    if logits.ndim not in (2, 3) or len(logits) != len(rates):
       raise types.UserError(
         f'apply returns logits of shape {logits.shape} for {len(rates)} '
-        'samples; expected [B, C].'
+        'samples; expected [B, C], or [B, L, C] of moments.'
       )
     return logits
 

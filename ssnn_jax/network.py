@@ -124,11 +124,17 @@ def _bipolar(config, axis_name, feedback=None):
 def _answer(model, key, batch, potential):
   """Returns the loss, None without labels, and the winners of a batch."""
   n, loss = model.num_winners, None
-  winners = spiking.find_winners(key, potential, n, batch.position)
+  asked = samples.ask(batch, potential.shape, model.answers)
+  winners = spiking.find_winners(key, potential, n, asked.position)
   if batch.label is not None:
-    exact = {'winners'} & {*model.exact}
     loss = spiking.cross_entropy(
-      key, potential, batch.label, n, winners=winners, exact=exact
+      key,
+      potential,
+      asked.label,
+      n,
+      weights=asked.weight,
+      winners=winners,
+      exact={'winners'} & {*model.exact},
     )
   return loss, winners
 
@@ -217,7 +223,7 @@ def _ann(config, axis_name, activation):
     )
     winner_counts = model.num_winners * jax.nn.softmax(potential)
     inference = types.Inference(winner_counts, potential)
-    return mean_loss(potential, batch), inference
+    return mean_loss(potential, batch, model.answers), inference
 
   kind = 'ann' if activation is None else f'ann of {activation.__name__}'
   return from_forward(
@@ -275,16 +281,22 @@ def from_forward(
   )
 
 
-def mean_loss(potential: jax.Array, batch: samples.Batch) -> jax.Array | None:
+def mean_loss(
+  potential: jax.Array, batch: samples.Batch, answers: str = 'last'
+) -> jax.Array | None:
   """Returns the mean cross-entropy of a batch, in nats; None without labels."""
   if batch.label is None:
     return None
+  _, label, weight = samples.ask(batch, potential.shape, answers)
   *shape, num_classes = potential.shape
-  checks.check_labels(batch.label, tuple(shape), num_classes)
-  losses = optax.softmax_cross_entropy_with_integer_labels(
-    potential, batch.label
-  )
-  return jnp.mean(losses * spiking.mark_classes(batch.label, potential))
+  is_masked = weight is not None
+  checks.check_labels(label, tuple(shape), num_classes, is_masked=is_masked)
+  losses = optax.softmax_cross_entropy_with_integer_labels(potential, label)
+  losses = losses * spiking.mark_classes(label, potential)
+  if weight is None:
+    return jnp.mean(losses)
+  losses = jnp.sum(jnp.where(weight > 0, weight * losses, 0.0))
+  return losses / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

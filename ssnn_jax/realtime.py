@@ -83,8 +83,9 @@ class Played(NamedTuple):
   #: [n, B, ...] worth of the error spikes of hidden layers and output, dL/dv of
   #: a sample
   errors: tuple[np.ndarray, ...]
-  potentials: np.ndarray  #: [n, B, C] v of the output after each tick
-  winners: np.ndarray  #: [n, B, C] how often each class has won so far
+  #: [n, B, C] v of the output after each tick; [n, B, L, C] of moments
+  potentials: np.ndarray
+  winners: np.ndarray  #: how often each class has won so far, alike
   #: what the synapses collected, X E and its mean over samples: `jax.grad` of
   #: the settled network
   update: Any
@@ -127,7 +128,7 @@ def play(
     key: PRNG key of the presentation, as for `Network.loss`.
     inputs: images or spike trains, as for `Network`; events, and trains that
       are drawn, come in their order.
-    labels: `[B]` integer classes.
+    labels: `[B]` integer classes, or `[B, L]` of moments, as for `Network`.
     wires: delays, bounds and losses.
 
   Returns:
@@ -161,21 +162,26 @@ def play(
     )
   batch = samples.prepare(model, params, key, inputs, labels)
   circuit, own = _make_circuit(model), crossbars.as_model(model)
-  *_, (num_classes,) = circuit.shapes
-  checks.check_labels(np.asarray(labels), batch.position.shape, num_classes)
   _check_wires(circuit, wires)
-  prepared, words, phases = _prepare(own, params, key, batch)
+  shape = len(batch.position), *circuit.shapes[-1]
+  asked = samples.ask(batch._replace(label=labels), shape, own.answers)
+  is_masked = asked.weight is not None
+  checks.check_labels(
+    np.asarray(asked.label), shape[:-1], shape[-1], is_masked=is_masked
+  )
+  prepared, words, phases = _prepare(own, params, key, batch, asked.position)
   if own is model:
     check_model(model, prepared)
   if batch.inputs.train is not None:  # a rate of 1 is an event in each tick
     circuit = circuit._replace(input_steps=model.num_steps)
   train = make_train(*words, circuit.input_steps, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
-  return _play(circuit, prepared, train, labels, phases, wires)
+  outputs = phases, asked.label, asked.weight
+  return _play(circuit, prepared, train, outputs, wires)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _prepare(model, params, key, batch):
+def _prepare(model, params, key, batch, positions):
   """Returns parameters on the grid, counts or trains, and winners' phases."""
   (rates, words), steps = batch.inputs, model.steps_of_inputs
   if words is None and model.sampler != 'regular':
@@ -185,7 +191,7 @@ def _prepare(model, params, key, batch):
   counts = None
   if words is None:
     counts = jnp.round(steps * spiking.encode_rates(key, rates, steps))
-  phases = spiking.draw_phases(key, batch.position)
+  phases = spiking.draw_phases(key, positions)
   return model.to_grid(params), (counts, words), phases
 
 
@@ -338,7 +344,7 @@ def _bring(circuit, params, rates, spikes):
   after = [old + new for old, new in zip(rates, spikes)]
   find = lambda own: circuit.currents(params, own)
   # As spikes come to a synapse: by its derivative by the currents.
-  flow = lambda own: jax.vjp(lambda p: circuit.currents(p, own), params)[0]
+  flow = lambda own: jax.vjp(circuit.currents, params, own)[0]
   here, brought = jax.jvp(flow, (rates,), (spikes,))
   return find(after), jax.tree.map(jnp.add, here, brought)
 
@@ -351,12 +357,13 @@ def _separate(model, params, rates):
   return find(rates), jnp.concatenate(alone)
 
 
-def _play(circuit, params, train, labels, phases, wires):
+def _play(circuit, params, train, outputs, wires):
   """Plays a circuit whose currents are multilinear and have no loops."""
   num_layers = len(circuit.shapes) - 1
   # Of NumPy, which compiles no program for each shape.
   make_zeros = lambda *shape: np.zeros(shape, np.float32)
-  zeros = [make_zeros(len(labels), *shape) for shape in circuit.shapes]
+  size = train.shape[1]
+  zeros = [make_zeros(size, *shape) for shape in circuit.shapes]
   delays = [
     tuple(np.broadcast_to(*ends) for ends in zip(ticks or (0,) * num_layers, s))
     for ticks, s in (
@@ -364,8 +371,8 @@ def _play(circuit, params, train, labels, phases, wires):
       (wires.backward, circuit.shapes[1:]),
     )
   ]
-  size = 1 + max(int(np.max(own)) for own in (*delays[0], *delays[1]))
-  wires_of = lambda layers: [make_zeros(size, *own.shape) for own in layers]
+  slots = 1 + max(int(np.max(own)) for own in (*delays[0], *delays[1]))
+  wires_of = lambda layers: [make_zeros(slots, *own.shape) for own in layers]
   state = _State(
     received=_start(circuit, params, zeros[:-1], zeros[1:]),
     sent=zeros[:-1],
@@ -376,7 +383,7 @@ def _play(circuit, params, train, labels, phases, wires):
     errors_on_way=wires_of(zeros[1:]),
   )
   num_given, played = len(train), []
-  batch = params, delays, phases, labels, wires.key
+  batch = params, delays, outputs, wires.key
   start = num_layers if wires.error_start is None else wires.error_start
   wires = Wires(None, None, wires.cap, wires.error_cap, start, wires.loss)
   least = max(num_given, start)
@@ -397,7 +404,7 @@ def _play(circuit, params, train, labels, phases, wires):
     )
   ticks = jax.tree.map(lambda *own: np.concatenate(own), *played)
   update = jax.device_get(state.received.update)
-  update = jax.tree.map(lambda leaf: leaf / len(labels), update)
+  update = jax.tree.map(lambda leaf: leaf / size, update)
   last = int(Played(*ticks, update).silence.max())
   return Played(*jax.tree.map(lambda own: own[: last + 1], ticks), update)
 
@@ -447,13 +454,15 @@ def _limit(spikes, cap):
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _play_ticks(circuit, wires, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
-  params, delays, phases, labels, key = batch
+  params, delays, (phases, labels, weights), key = batch
   num_winners = circuit.num_winners
-  target = jax.nn.one_hot(labels, circuit.shapes[-1][0], dtype=jnp.float32)
+  target = jax.nn.one_hot(labels, circuit.shapes[-1][-1], dtype=jnp.float32)
   target = num_winners * target
   # Worth of a count, in rates and errors.
   units = [1 / circuit.input_steps, *(1 / x.num_steps for x in circuit.neurons)]
   error_units = [*[1.0] * len(circuit.neurons), 1 / num_winners]
+  if weights is not None:  # of the moments of a signal
+    error_units[-1] = weights[..., None] / num_winners
 
   def send(state, tick, inputs):
     """Every neuron sends what its own state asks for."""
@@ -467,7 +476,8 @@ def _play_ticks(circuit, wires, batch, state, first, train):
       spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
       digits = spiking.leading_digits(error, neurons.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
-    wanted.append(winners - target)
+    is_asked = 1.0 if weights is None else (weights > 0)[..., None]
+    wanted.append(is_asked * (winners - target))
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):
       own = jnp.where(tick < wires.error_start, 0.0, own - sent)
       cap = wires.error_cap and wires.error_cap / unit
@@ -565,11 +575,10 @@ def score(
     samples that are silent.
   """
   answers, silence = zip(
-    *((np.argmax(own.potentials, axis=2), own.silence) for own in plays)
+    *((np.argmax(own.potentials, axis=-1), own.silence) for own in plays)
   )
   num_ticks = max(map(len, answers))
-  answers = np.concatenate(
-    [np.pad(x, ((0, num_ticks - len(x)), (0, 0)), 'edge') for x in answers], 1
-  )
+  extend = lambda own: np.concatenate([own, own[[-1] * (num_ticks - len(own))]])
+  answers = np.concatenate(list(map(extend, answers)), axis=1)
   is_silent = np.concatenate(silence) <= np.arange(1, num_ticks + 1)[:, None]
   return np.mean(answers == labels, axis=1), np.mean(is_silent, axis=1)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.model import Model
@@ -19,7 +20,7 @@ class Batch(NamedTuple):
 
   position: jax.Array  #: [B] int32 position in the global batch
   inputs: types.Inputs  #: [B, ...] encoded inputs
-  label: jax.Array | None  #: [B] integer class; None in inference
+  label: jax.Array | None  #: [B] or [B, L] integer class; None in inference
 
 
 def prepare(
@@ -37,7 +38,7 @@ def prepare(
     params: its parameters.
     key: PRNG key of the presentation.
     inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
-    labels: `[B]` integer classes, or None.
+    labels: `[B]` or `[B, L]` integer classes, or None.
     axis_name: axis of a mesh whose devices share the batch; None without one.
 
   Returns:
@@ -81,6 +82,33 @@ def prepare(
     )
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   return Batch(first + jnp.arange(batch_size), encoded, labels)
+
+
+class Asked(NamedTuple):
+  """The answers that a batch asks for, `[B]`, or `[B, L]` of moments."""
+
+  position: jax.Array  #: int32 in the global batch, different ones
+  label: jax.Array | None  #: integer class; None in inference
+  weight: jax.Array | None  #: in the loss of a sample; None is 1
+
+
+def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
+  """Returns the answers of logits `[B, C]` or `[B, L, C]` of a batch.
+
+  A label of a sample is that of all its moments; `answers` are those of
+  `model.Model`.
+  """
+  label = batch.label
+  if len(shape) == 2:
+    return Asked(batch.position, label, None)
+  moments = jnp.arange(shape[1])
+  position = batch.position[:, None] * shape[1] + moments
+  if label is None:
+    return Asked(position, None, None)
+  if label.ndim == 1:
+    label = jnp.repeat(jnp.asarray(label)[:, None], shape[1], axis=1)
+  weight = temporal.weigh(label, answers)[0]
+  return Asked(position, label, weight)
 
 
 def check_params(network: Model | NetworkConfig, params: Any) -> None:

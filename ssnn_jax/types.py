@@ -7,6 +7,7 @@ Axes, used in every docstring:
   K  words of 32 ticks              N  neurons, presynaptic or postsynaptic
   P  positions of a layer           C  classes
   F  features of a layer: columns   M  rows of a layer's crossbar (`layers`)
+  L  moments of a signal            D  decays of traces (`temporal`)
 
 Signs: an error is dL/dv, so a spike of the positive stream asks its neuron to
 fire less, and the coincidence estimate *is* a gradient.
@@ -42,7 +43,10 @@ class Inputs(NamedTuple):
 
 
 class Inference(NamedTuple):
-  """Readouts of the output layer after a presentation."""
+  """Readouts of the output layer after a presentation.
+
+  Of a model that answers at each moment of a signal both are `[B, L, C]`.
+  """
 
   winner_counts: jax.Array  #: [B, C] ticks won by each class
   potential: jax.Array  #: [B, C] membrane potential at the end
@@ -60,6 +64,8 @@ class Network(NamedTuple):
     infer: `(params, key, inputs) -> Inference`; without dropout.
     loss: `(params, key, inputs, labels) -> (loss, Inference)`, the mean
       cross-entropy of a batch in nats, and the response of the output layer.
+      Labels are `[B]` integer classes, of a model that answers at each moment
+      also `[B, L]`, -1 at moments without one.
       `jax.grad(loss, has_aux=True)` is the update that the synapses learn in
       one presentation; only parameters have a derivative.
     count_pulses: of spiking networks with at most one spike in a tick, whose

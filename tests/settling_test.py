@@ -109,7 +109,9 @@ def settle(config, params, key, *batch):
   errors = settled.errors
   steps = config.steps_of_inputs, *[config.num_steps] * len(errors)
   counts = tuple(n * rates for n, rates in zip(steps, settled.rates))
-  _, (_, words), phases = realtime._prepare(model, params, key, prepared)
+  _, (_, words), phases = realtime._prepare(
+    model, params, key, prepared, prepared.position
+  )
   return Settled((counts, errors), gradient, inference, words, phases)
 
 

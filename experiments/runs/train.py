@@ -461,6 +461,7 @@ def _measure(task, network, mesh, programs, state, accuracy, splits):
   config, train_set = task.config, splits[0]
   readouts = accuracy._asdict()
   values = {'test_accuracy': readouts.pop('default')}
+  values |= {'test_loss': readouts.pop('loss')}
   values |= {f'test_accuracy_{name}': x for name, x in readouts.items()}
   if config.diagnostics and config_lib.METHODS[config.method].has_pulses:
     # At weights that do not depend on T: of the ANN after one epoch.

@@ -22,7 +22,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ssnn_jax import types
 from ssnn_jax.training import metrics
@@ -259,11 +258,9 @@ def make_train_epoch(
       if is_augmented:
         images = augment(key, positions, images)
       carry, inference = device.learn(network, keys, carry, images, targets)
-      losses = optax.softmax_cross_entropy_with_integer_labels(
-        inference.potential, targets
+      return carry, metrics.score(
+        inference, targets, find_answers(network), network.readout
       )
-      correct = metrics.predict(inference, network.readout) == targets
-      return carry, (losses, correct.astype(jnp.float32))
 
     (params, opt_state), samples = jax.lax.scan(
       train_batch,
@@ -277,6 +274,11 @@ def make_train_epoch(
     return state_lib.TrainState(params, opt_state, state.key, epoch), *means
 
   return train_epoch
+
+
+def find_answers(network: types.Network) -> str:
+  """Returns which moments of a signal count, as of `model.Model`."""
+  return getattr(network.config, 'answers', 'last')
 
 
 @functools.partial(jax.vmap, in_axes=(None, 0, 0))
@@ -330,29 +332,31 @@ def make_evaluate(
     size = len(inputs)
     positions = own_positions(batch_size, axis_name)
 
-    def count_correct(index):
+    def add_scores(index):
       numbers = index * batch_size + positions
       is_counted = (positions < batch_size) & (numbers < size)
       samples = jnp.minimum(numbers, size - 1)
       batch_key = jax.random.fold_in(key, index)
       inference = network.infer(params, batch_key, inputs[samples])
-      predicted = {
-        name: metrics.predict(inference, name)
-        for name in ('winner', 'potential')
-      }
-      predicted['default'] = predicted[network.readout]
+      score = lambda inference, readout: metrics.score(
+        inference, labels[samples], find_answers(network), readout
+      )
+      found = {}
+      for name in ('winner', 'potential'):
+        found['loss'], found[name] = score(inference, name)
+      found['default'] = found[network.readout]
       if ann is not None:
         of_ann = ann.infer(params, batch_key, inputs[samples])
-        predicted['rate'] = metrics.predict(of_ann, 'potential')
+        _, found['rate'] = score(of_ann, 'potential')
       return {
-        name: jnp.sum((classes == labels[samples]) & is_counted)
-        for name, classes in predicted.items()
+        name: jnp.sum(jnp.where(is_counted, own, 0.0))
+        for name, own in found.items()
       }
 
-    counts = jax.lax.map(count_correct, jnp.arange(-(-size // batch_size)))
-    correct = {name: jnp.sum(count) for name, count in counts.items()}
+    sums = jax.lax.map(add_scores, jnp.arange(-(-size // batch_size)))
+    sums = {name: jnp.sum(own) for name, own in sums.items()}
     if axis_name:
-      correct = jax.lax.psum(correct, axis_name)
-    return metrics.Accuracy(**{k: count / size for k, count in correct.items()})
+      sums = jax.lax.psum(sums, axis_name)
+    return metrics.Accuracy(**{name: own / size for name, own in sums.items()})
 
   return evaluate

@@ -4,23 +4,26 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
+from ssnn_jax import temporal
 from ssnn_jax import types
 
 
 class Accuracy(NamedTuple):
-  """Fractions of samples classified correctly, with each readout."""
+  """Fractions of samples classified correctly, with each readout, and loss."""
 
   default: jax.Array  #: of the readout of the network
   #: spike-count readout: class with most winning ticks
   winner: jax.Array
   potential: jax.Array  #: final potential: class with the highest one
+  loss: jax.Array  #: mean cross-entropy of the final potential, in nats
   #: ANN readout (exact rates, same weights): class predicted by the ANN
   rate: jax.Array | None = None
 
 
 def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
-  """Predicts the classes `[B]`; -1 where potentials are NaN or infinite.
+  """Predicts classes `[B]`, or of moments; -1 where potentials are not finite.
 
   The readout is `winner`, where the final potential breaks ties of counts, or
   `potential`; that of a network is `Network.readout`.
@@ -54,3 +57,35 @@ def probabilities(
     return jax.nn.softmax(inference.potential)
   counts = inference.winner_counts
   return counts / jnp.maximum(jnp.sum(counts, axis=-1, keepdims=True), 1)
+
+
+def score(
+  inference: types.Inference,
+  labels: jax.Array,
+  answers: str,
+  readout: str = 'winner',
+) -> tuple[jax.Array, jax.Array]:
+  """Scores a batch: its losses, and which samples are right, `[B]` each.
+
+  Args:
+    inference: the response.
+    labels: `[B]` classes, or `[B, L]` of moments, -1 without one.
+    answers: as of `model.Model`: which moments count; with 'each' the fraction
+      of moments that are right.
+    readout: as of `predict`.
+
+  Returns:
+    float32 cross-entropy of the potential in nats, and 0 to 1.
+  """
+  potential = inference.potential
+  if potential.ndim == 3 and labels.ndim == 1:
+    labels = jnp.broadcast_to(labels[:, None], potential.shape[:2])
+  losses = optax.softmax_cross_entropy_with_integer_labels(
+    potential, jnp.maximum(labels, 0)
+  )
+  is_right = (predict(inference, readout) == labels).astype(jnp.float32)
+  if potential.ndim == 3:
+    of_loss, of_answer = temporal.weigh(labels, answers)
+    losses = jnp.sum(of_loss * losses, axis=1)
+    is_right = jnp.sum(of_answer * is_right, axis=1)
+  return losses, is_right

@@ -17,7 +17,10 @@ BATCH_SIZE = 256  # of predictions and evaluations
 
 
 class Prediction(NamedTuple):
-  """Classes of N samples, and how likely each class is."""
+  """Classes of N samples, and how likely each class is.
+
+  Of a model that answers at each moment, `[N, L]` and `[N, L, C]`.
+  """
 
   classes: np.ndarray  #: [N] int32
   probabilities: np.ndarray  #: [N, C] as of `metrics.probabilities`
@@ -94,8 +97,9 @@ def predict(
   found = jax.tree.map(lambda *own: np.concatenate(own)[:size], *found)
   classes = np.asarray(metrics.predict(found, network.readout))
   if np.any(classes < 0):
+    sample = np.nonzero(classes < 0)[0][0]
     raise types.UserError(
-      f'potentials of sample {np.argmin(classes)} are NaN or infinite; pass '
+      f'potentials of sample {sample} are NaN or infinite; pass '
       'params that are finite.'
     )
   probabilities = metrics.probabilities(found, network.readout)
@@ -104,8 +108,11 @@ def predict(
 
 def check_inputs(
   network: types.Network, params: types.Params, inputs: jax.Array | np.ndarray
-) -> int:
-  """Refuses samples `[N, ...]` that do not fit a network; returns C."""
+) -> tuple[int, ...]:
+  """Refuses samples `[N, ...]` that do not fit a network.
+
+  Returns the shape of the answers to a sample, `[C]`, or `[L, C]` of moments.
+  """
   # The checks of `infer` see the values of a constant: here the smallest and
   # the largest over all samples. Nothing is computed.
   checks.check_array('inputs', inputs)
@@ -114,4 +121,4 @@ def check_inputs(
     extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
   infer = lambda params, key: network.infer(params, key, extremes)
   inference = jax.eval_shape(infer, params, jax.random.key(0))
-  return inference.potential.shape[-1]
+  return inference.potential.shape[1:]

@@ -87,7 +87,8 @@ def fit(
       the learning rate of gradient descent, a number that falls linearly to 0,
       or an optax schedule by the number of updates.
     dataset: a dataset, whose training split is used, or a pair of arrays:
-      inputs as for `Network`, and `[N]` or `[N, 1]` labels, integers or bool.
+      inputs as for `Network`, and `[N]` or `[N, 1]` labels, integers or bool,
+      or `[N, L]` of moments, -1 without one.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
     seed: seed of all random streams; not used if `state` is given.
@@ -231,6 +232,7 @@ def explain_chance(
 
 def _chance(labels):
   """Returns the accuracy of always predicting the most frequent class."""
+  labels = labels[labels >= 0]
   return np.max(np.bincount(labels)) / len(labels)
 
 
@@ -407,9 +409,15 @@ def _load_splits(network, params, *splits):
       array if isinstance(array, jax.Array) else np.asarray(array)
       for array in split
     )
-    labels = arrays.as_classes(labels)
-    num_classes = prediction.check_inputs(network, params, inputs)
-    checks.check_labels(labels, (len(inputs),), num_classes)
+    *moments, num_classes = prediction.check_inputs(network, params, inputs)
+    shape = (len(inputs),)
+    if moments and labels.ndim == 2:  # a class, or none, of each moment
+      shape = (len(inputs), *moments)
+      labels = np.maximum(labels, -1)
+      checks.check_labels(np.maximum(labels, 0), shape, num_classes)
+    else:
+      labels = arrays.as_classes(labels)
+      checks.check_labels(labels, shape, num_classes)
     return jax.device_put((inputs, labels.astype(np.int32)))
 
   return [split and load(split) for split in splits]

@@ -145,7 +145,11 @@ class FourDevicesTest(parameterized.TestCase):
     keys = jax.vmap(jax.random.key)(SEEDS)
     accuracy = run(keys, jnp.arange(num_samples), jnp.int32(hits))
     expected = np.float32(hits.sum() / num_samples)
-    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 4)
+    fractions = jax.device_get(accuracy)._asdict()
+    # Of potentials 0 and 1: log(1 + e) - 1 of the right class.
+    loss = np.log1p(np.e) - expected
+    np.testing.assert_allclose(fractions.pop('loss'), loss, rtol=1e-6)
+    self.assertEqual(tuple(fractions.values()), (expected,) * 4)
 
 
 if __name__ == '__main__':
