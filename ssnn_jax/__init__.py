@@ -25,10 +25,10 @@ The examples of all other pages assume these four imports.
 The method, in reading order: `reference`, all of it in plain arrays, tick by
 tick; `spiking`, what a network settles to; `realtime`, how it gets there;
 `model`, a network as a function of its neurons; `temporal`, traces of spikes
-over the moments of a signal; `network`, it as a spiking
-network and as its ANN; `intercept`, other responses of its neurons;
-`layers`, dense, convolutional or your own, and `crossbars`, models of them;
-`training`.
+over the moments of a signal; `network`, a model as a spiking network and as its
+ANN; `streams`, a model moment after moment; `intercept`, other responses of
+neurons; `layers`, dense, convolutional or your own, and `crossbars`, models of
+them; `training`.
 
 Others:
 
@@ -58,6 +58,7 @@ from ssnn_jax import reference as reference
 from ssnn_jax import runs as runs
 from ssnn_jax import spiking as spiking
 from ssnn_jax import stochastic as stochastic
+from ssnn_jax import streams as streams
 from ssnn_jax import temporal as temporal
 from ssnn_jax import training as training
 from ssnn_jax import trains as trains

@@ -94,8 +94,8 @@ def _bipolar(config, axis_name, feedback=None):
     potential = model.respond(
       params, rates, model.fire, dropout_key, batch.position
     )
-    loss, winners = _answer(model, key, batch, potential)
-    return loss, types.Inference(winners, potential)
+    asked = samples.ask(batch, potential.shape, model.answers)
+    return answer(model, key, asked, potential)
 
   def draw(params, key, batch):
     settled = settle(model, params, key, batch, dropout_key=key)
@@ -121,22 +121,24 @@ def _bipolar(config, axis_name, feedback=None):
   return _with_pulses(network, draw, axis_name) if has_trains else network
 
 
-def _answer(model, key, batch, potential):
-  """Returns the loss, None without labels, and the winners of a batch."""
+def answer(
+  model: Model, key: jax.Array, asked: samples.Asked, potential: jax.Array
+) -> tuple[jax.Array | None, types.Inference]:
+  """Returns the loss, None without labels, and the response of the output."""
   n, loss = model.num_winners, None
-  asked = samples.ask(batch, potential.shape, model.answers)
   winners = spiking.find_winners(key, potential, n, asked.position)
-  if batch.label is not None:
+  if asked.label is not None:
     loss = spiking.cross_entropy(
       key,
       potential,
       asked.label,
       n,
       weights=asked.weight,
+      total=asked.total,
       winners=winners,
       exact={'winners'} & {*model.exact},
     )
-  return loss, winners
+  return loss, types.Inference(winners, potential)
 
 
 def _stochastic(config, axis_name, feedback=None):
@@ -359,8 +361,9 @@ def settle(
 
   def loss(probe, params, rates):
     potential = run(params, rates) + probe
-    loss, winners = _answer(model, key, batch, potential)
-    return loss, (potential, winners)
+    asked = samples.ask(batch, potential.shape, model.answers)
+    loss, inference = answer(model, key, asked, potential)
+    return loss, (inference.potential, inference.winner_counts)
 
   probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
   args = probe, params, inputs

@@ -318,24 +318,18 @@ def check_model(model: Model, params: Any) -> None:
       spikes[index] = sign * (own + 1)
       found = jax.device_get(_bring(circuit, params, rates, spikes))
       for layer, (there, expected) in enumerate(zip(*found), 1):
-        if not _is_close(there, expected):
+        if not checks.are_close(there, expected):
           raise types.UserError(
             f'potentials of layer {layer} are not linear in the spikes of '
             f'layer {index} (0: inputs); leave activations to the neurons, and '
             'multiply rates of different layers only.'
           )
   together, alone = jax.device_get(_separate(model, params, rates[0]))
-  if not _is_close(together, alone):
+  if not checks.are_close(together, alone):
     raise types.UserError(
       'samples of a batch depend on each other; leave out what sums over them, '
       'as batch normalization.'
     )
-
-
-def _is_close(found, expected):
-  """Returns whether sums are equal up to their order."""
-  most = max(np.max(np.abs(own), initial=0) for own in (found, expected))
-  return np.allclose(found, expected, rtol=0, atol=1e-4 * most)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -90,6 +90,7 @@ class Asked(NamedTuple):
   position: jax.Array  #: int32 in the global batch, different ones
   label: jax.Array | None  #: integer class; None in inference
   weight: jax.Array | None  #: in the loss of a sample; None is 1
+  total: jax.Array | None = None  #: of all weights; None is their sum
 
 
 def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
@@ -108,7 +109,8 @@ def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
   if label.ndim == 1:
     label = jnp.repeat(jnp.asarray(label)[:, None], shape[1], axis=1)
   weight = temporal.weigh(label, answers)[0]
-  return Asked(position, label, weight)
+  total = jnp.sum(jnp.any(label >= 0, axis=1), dtype=jnp.float32)
+  return Asked(position, label, weight, total)
 
 
 def check_params(network: Model | NetworkConfig, params: Any) -> None:

@@ -391,6 +391,7 @@ def cross_entropy(
   num_winners: int = NUM_WINNERS,
   *,
   weights: jax.Array | None = None,
+  total: jax.Array | float | None = None,
   positions: jax.Array | None = None,
   winners: jax.Array | None = None,
   exact: Sequence[str] = (),
@@ -411,6 +412,8 @@ def cross_entropy(
     num_winners: n, winners of a sample, whatever the steps of its neurons.
     weights: `[...]` of samples or positions, as a mask, 0 or more; the loss is
       a mean with these weights, and has no derivative by them. None is 1.
+    total: of these weights and those of other calls, whose losses then sum to
+      the mean of all; None is the sum of these.
     positions: `[...]` positions of the samples in the global batch, of a shard;
       None is 0, 1 and so on.
     winners: `[..., C]` how often each class has won; None draws them by
@@ -432,7 +435,7 @@ def cross_entropy(
   logits = logits.astype(_at_least_float32(logits))
   weights = jnp.float32(1.0) if weights is None else jnp.asarray(weights)
   weights = jnp.broadcast_to(weights.astype(jnp.float32), shape)
-  total = jnp.sum(weights)
+  total = jnp.sum(weights) if total is None else jnp.float32(total)
   shares = weights / jnp.where(total > 0, total, 1.0)
   shares = jnp.where(weights == 0, 0.0, shares * mark_classes(labels, logits))
   shares = jnp.where(weights < 0, jnp.nan, shares)

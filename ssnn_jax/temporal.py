@@ -213,7 +213,12 @@ def _leak(carry, gains, scale):
   return carry - (leak + jax.lax.stop_gradient(rounding))
 
 
-def weigh(labels: jax.Array, answers: str) -> tuple[jax.Array, jax.Array]:
+def weigh(
+  labels: jax.Array,
+  answers: str,
+  before: jax.Array | float = 0.0,
+  total: jax.Array | None = None,
+) -> tuple[jax.Array, jax.Array]:
   """Returns the weights of moments in the loss, and in the accuracy.
 
   Those of a signal sum to 1; of one without labels they are 0.
@@ -222,15 +227,20 @@ def weigh(labels: jax.Array, answers: str) -> tuple[jax.Array, jax.Array]:
     labels: `[B, L]` classes, -1 (or below) of moments without one.
     answers: 'last', where the loss weighs a moment by its number among those
       with a label, and the last one answers; or 'each', all moments alike.
+    before: `[B]` moments with a label before these, of some moments of a
+      signal.
+    total: `[B]` moments with a label of the whole signal; None is of these.
 
   Returns:
     `[B, L]` float32 each.
   """
   is_labelled = (labels >= 0).astype(jnp.float32)
-  numbers = jnp.cumsum(is_labelled, axis=1)
-  scale = lambda own: own / jnp.maximum(jnp.sum(own, 1, keepdims=True), 1.0)
-  alike = scale(is_labelled)
+  numbers = jnp.cumsum(is_labelled, axis=1) + jnp.asarray(before)[..., None]
+  if total is None:
+    total = jnp.sum(is_labelled, axis=1)
+  scale = lambda own, most: own / jnp.maximum(most, 1.0)[:, None]
   if answers == 'each':
+    alike = scale(is_labelled, total)
     return alike, alike
-  is_last = (numbers == numbers[:, -1:]) & (labels >= 0)
-  return scale(is_labelled * numbers), is_last.astype(jnp.float32)
+  is_last = is_labelled * (numbers == total[:, None])
+  return scale(is_labelled * numbers, total * (total + 1) / 2), is_last
