@@ -6,7 +6,8 @@ along wires, some for longer than others; and every neuron and synapse receives
 what arrives. When nothing is sent and nothing on its way, all rates and errors
 are those of the settled network (`spiking`), whatever the wires and the order.
 `play` is for looking and for proving; `network.ssnn` trains the settled
-network.
+network. A network need not be reset: `stream` plays the moments of signals one
+after the other, of which each sends the spikes of what has changed.
 """
 
 from collections.abc import Callable
@@ -18,12 +19,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from ssnn_jax import checks
 from ssnn_jax import crossbars
 from ssnn_jax import intercept
 from ssnn_jax import samples
 from ssnn_jax import spiking
+from ssnn_jax import streams
+from ssnn_jax import synapses
+from ssnn_jax import temporal
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -36,9 +41,10 @@ _MOST_TICKS = 1 << 16
 class _Circuit(NamedTuple):
   """Neurons and synapses of a model; each call of its neurons is a layer."""
 
-  #: (params, rates) -> potentials of hidden layers and the output, of the
-  #: `[B, ...]` rates of inputs and hidden layers
-  currents: Callable[..., tuple[jax.Array, ...]]
+  #: (params, rates, remember) -> potentials of hidden layers and the output, of
+  #: the `[B, ...]` rates of inputs and hidden layers, with traces of `remember`
+  evaluate: Callable[..., tuple[jax.Array, ...]]
+  recalls: tuple[intercept.Recall, ...]  #: calls of `trace`, of one sample
   shapes: tuple[tuple[int, ...], ...]  #: from the inputs to the classes
   neurons: tuple[spiking.Neurons, ...]  #: of each hidden layer
   input_steps: int  #: steps of the rates of inputs
@@ -155,11 +161,7 @@ def play(
     >>> bool((later.counts[1] == played.counts[1]).all())
     True
   """
-  if model.neuron != 'bipolar' or model.exact:
-    raise types.UserError(
-      f'neuron is {model.neuron} and exact {model.exact}; expected bipolar '
-      'neurons, with spikes in all signals.'
-    )
+  _check_spikes(model)
   batch = samples.prepare(model, params, key, inputs, labels)
   circuit, own = _make_circuit(model), crossbars.as_model(model)
   _check_wires(circuit, wires)
@@ -177,7 +179,17 @@ def play(
   train = make_train(*words, circuit.input_steps, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
   outputs = phases, asked.label, asked.weight
-  return _play(circuit, prepared, train, outputs, wires)
+  carry = _rest(circuit, train.shape[1])
+  return _play(circuit, prepared, carry, train, outputs, wires)[0]
+
+
+def _check_spikes(model):
+  """Refuses a network that has signals without spikes."""
+  if model.neuron != 'bipolar' or model.exact:
+    raise types.UserError(
+      f'neuron is {model.neuron} and exact {model.exact}; expected bipolar '
+      'neurons, with spikes in all signals.'
+    )
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -235,12 +247,12 @@ def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
 
   params = jax.eval_shape(model.init, jax.random.key(0))
   inputs = jax.ShapeDtypeStruct((1, *model.input_shape), jnp.float32)
-  calls = intercept.trace(run, params, inputs).calls
+  calls, recalls, _ = intercept.trace(run, params, inputs)
   logits = jax.eval_shape(run, params, inputs)
   # An axis of one is that of the sample.
   hidden = [tuple(n for n in own.shape if n > 1) or (1,) for own in calls]
 
-  def currents(params, rates):
+  def evaluate(params, rates, remember):
     inputs, *hidden_rates = rates
     received = []
 
@@ -249,17 +261,40 @@ def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
       return hidden_rates[number].reshape(potential.shape)
 
     output = intercept.trace(run, params, inputs).evaluate(
-      respond, params, inputs
+      respond, params, inputs, remember=remember
     )
     return (*received, output)
 
   return _Circuit(
-    currents,
+    evaluate,
+    recalls,
     (model.input_shape, *hidden, logits.shape[1:]),
     tuple(call.neurons for call in calls),
     model.steps_of_inputs,
     model.num_winners,
   )
+
+
+def _rest(circuit, num_samples):
+  """Returns traces before the first moment."""
+  carry = []
+  for rates, memory in ((own.rates, own.memory) for own in circuit.recalls):
+    own = jax.ShapeDtypeStruct((num_samples, *rates.shape[1:]), rates.dtype)
+    carry.append(temporal.rest(own, memory))
+  return tuple(carry)
+
+
+def _find_currents(circuit, params, carry, rates):
+  """Returns potentials, with the traces of before, and the traces of now."""
+  after = []
+
+  def remember(number, rates):
+    memory = circuit.recalls[number].memory
+    traces, last = temporal.advance(rates, memory, carry[number])
+    after.append(last)
+    return traces
+
+  return circuit.evaluate(params, rates, remember), tuple(after)
 
 
 def _check_wires(circuit, wires):
@@ -336,11 +371,12 @@ def check_model(model: Model, params: Any) -> None:
 def _bring(circuit, params, rates, spikes):
   """Returns potentials after spikes, and those before with what these bring."""
   after = [old + new for old, new in zip(rates, spikes)]
-  find = lambda own: circuit.currents(params, own)
+  carry = _rest(circuit, len(rates[0]))
+  find = lambda params, own: _find_currents(circuit, params, carry, own)[0]
   # As spikes come to a synapse: by its derivative by the currents.
-  flow = lambda own: jax.vjp(circuit.currents, params, own)[0]
+  flow = lambda own: jax.vjp(find, params, own)[0]
   here, brought = jax.jvp(flow, (rates,), (spikes,))
-  return find(after), jax.tree.map(jnp.add, here, brought)
+  return find(params, after), jax.tree.map(jnp.add, here, brought)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -351,8 +387,13 @@ def _separate(model, params, rates):
   return find(rates), jnp.concatenate(alone)
 
 
-def _play(circuit, params, train, outputs, wires):
-  """Plays a circuit whose currents are multilinear and have no loops."""
+def _play(circuit, params, carry, train, outputs, wires, before=None):
+  """Plays a circuit whose currents are multilinear and have no loops.
+
+  Returns the presentation, and the state at its end. `before` is the state of a
+  silent network, whose traces, inputs and weights may have changed; None is
+  rest.
+  """
   num_layers = len(circuit.shapes) - 1
   # Of NumPy, which compiles no program for each shape.
   make_zeros = lambda *shape: np.zeros(shape, np.float32)
@@ -367,17 +408,20 @@ def _play(circuit, params, train, outputs, wires):
   ]
   slots = 1 + max(int(np.max(own)) for own in (*delays[0], *delays[1]))
   wires_of = lambda layers: [make_zeros(slots, *own.shape) for own in layers]
-  state = _State(
-    received=_start(circuit, params, zeros[:-1], zeros[1:]),
-    sent=zeros[:-1],
-    errors_sent=zeros[1:],
-    arrived=zeros[:-1],
-    errors_arrived=zeros[1:],
-    on_way=wires_of(zeros[:-1]),
-    errors_on_way=wires_of(zeros[1:]),
-  )
+  if before is None:
+    before = _State(
+      received=None,
+      sent=zeros[:-1],
+      errors_sent=zeros[1:],
+      arrived=zeros[:-1],
+      errors_arrived=zeros[1:],
+      on_way=wires_of(zeros[:-1]),
+      errors_on_way=wires_of(zeros[1:]),
+    )
+  ends = before.arrived, before.errors_arrived
+  state = before._replace(received=_start(circuit, params, carry, *ends))
   num_given, played = len(train), []
-  batch = params, delays, outputs, wires.key
+  batch = params, carry, delays, outputs, wires.key
   start = num_layers if wires.error_start is None else wires.error_start
   wires = Wires(None, None, wires.cap, wires.error_cap, start, wires.loss)
   least = max(num_given, start)
@@ -398,9 +442,12 @@ def _play(circuit, params, train, outputs, wires):
     )
   ticks = jax.tree.map(lambda *own: np.concatenate(own), *played)
   update = jax.device_get(state.received.update)
-  update = jax.tree.map(lambda leaf: leaf / size, update)
+  labels = np.asarray(outputs[1]).reshape(size, -1)
+  num_labelled = max(1, np.sum(np.any(labels >= 0, axis=1)))
+  update = jax.tree.map(lambda leaf: leaf / np.float32(num_labelled), update)
   last = int(Played(*ticks, update).silence.max())
-  return Played(*jax.tree.map(lambda own: own[: last + 1], ticks), update)
+  ticks = jax.tree.map(lambda own: own[: last + 1], ticks)
+  return Played(*ticks, update), state
 
 
 class _Received(NamedTuple):
@@ -423,22 +470,23 @@ class _State(NamedTuple):
   errors_on_way: list[jax.Array]
 
 
-def _flow(circuit, params, rates, errors):
+def _flow(circuit, params, carry, rates, errors):
   """Returns what all spikes so far have brought, if they came at once.
 
   It is linear in the rates of each layer, and in the errors: a spike brings its
   worth times what has arrived at the other ends.
   """
-  potentials, send_back = jax.vjp(circuit.currents, params, list(rates))
+  find = lambda params, own: _find_currents(circuit, params, carry, own)[0]
+  potentials, send_back = jax.vjp(find, params, list(rates))
   update, (_, *back) = send_back(tuple(errors))
   return _Received(potentials, tuple(back), update)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _start(circuit, params, rates, errors):
-  """Returns what neurons begin with: biases."""
+def _start(circuit, params, carry, rates, errors):
+  """Returns what neurons begin with: biases, traces, and what stands."""
   with jax.default_matmul_precision('highest'):
-    return _flow(circuit, params, rates, errors)
+    return _flow(circuit, params, carry, rates, errors)
 
 
 def _limit(spikes, cap):
@@ -448,7 +496,7 @@ def _limit(spikes, cap):
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _play_ticks(circuit, wires, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
-  params, delays, (phases, labels, weights), key = batch
+  params, carry, delays, (phases, labels, weights), key = batch
   num_winners = circuit.num_winners
   target = jax.nn.one_hot(labels, circuit.shapes[-1][-1], dtype=jnp.float32)
   target = num_winners * target
@@ -470,8 +518,8 @@ def _play_ticks(circuit, wires, batch, state, first, train):
       spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
       digits = spiking.leading_digits(error, neurons.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
-    is_asked = 1.0 if weights is None else (weights > 0)[..., None]
-    wanted.append(is_asked * (winners - target))
+    is_asked = (labels >= 0)[..., None]
+    wanted.append(jnp.where(is_asked, winners - target, 0.0))
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):
       own = jnp.where(tick < wires.error_start, 0.0, own - sent)
       cap = wires.error_cap and wires.error_cap / unit
@@ -507,12 +555,12 @@ def _play_ticks(circuit, wires, batch, state, first, train):
 
       def bring(changed, layer=layer):
         others = [*rates[:layer], changed, *rates[layer + 1 :]]
-        return _flow(circuit, params, others, errors)
+        return _flow(circuit, params, carry, others, errors)
 
       _, brought = jax.jvp(bring, (rates[layer],), (own,))
       received = jax.tree.map(jnp.add, received, brought)
       rates[layer] = rates[layer] + own
-    bring = lambda errors: _flow(circuit, params, rates, errors)
+    bring = lambda errors: _flow(circuit, params, carry, rates, errors)
     _, brought = jax.jvp(bring, (list(errors),), (list(error_spikes),))
     errors = [old + new for old, new in zip(errors, error_spikes)]
     return jax.tree.map(jnp.add, received, brought), rates, errors
@@ -576,3 +624,191 @@ def score(
   answers = np.concatenate(list(map(extend, answers)), axis=1)
   is_silent = np.concatenate(silence) <= np.arange(1, num_ticks + 1)[:, None]
   return np.mean(answers == labels, axis=1), np.mean(is_silent, axis=1)
+
+
+class Costs(NamedTuple):
+  """What each sample takes until it is silent, `[L, B]` of L moments.
+
+  An addition is a spike that reaches a synapse, as if spikes arrived at once;
+  of traces of D decays a spike reaches D synapses of each neuron that sees them
+  (`synapses`). What needs no spike is not counted: biases; the leak of traces,
+  D products of a neuron and moment, a process of each dendrite, as of one that
+  filters its current with D time constants; and what a leak, or a changed
+  weight, brings to the potential, the error and the X E at its synapse.
+  """
+
+  ticks: np.ndarray  #: until silence
+  spikes: np.ndarray  #: of inputs and hidden layers
+  error_spikes: np.ndarray  #: of hidden layers and output
+  forward: np.ndarray  #: additions to potentials
+  backward: np.ndarray  #: additions to errors
+  changes: np.ndarray  #: additions to what a synapse collects, X E
+
+
+class Streamed(NamedTuple):
+  """A stream of B samples of L moments, each at its silence.
+
+  Attributes:
+    counts: `[L, B, ...]` N X of inputs and hidden layers.
+    errors: `[L, B, ...]` E of hidden layers and output, dL/dv of a sample.
+    potentials: `[L, B, C]` v of the output.
+    winners: `[L, B, C]` how often each class has won.
+    updates: X E of the synapses, `[L, ...]` each, their mean over the samples
+      with a label.
+    params: the parameters after the last moment.
+    costs: ticks, spikes and additions.
+  """
+
+  counts: tuple[np.ndarray, ...]
+  errors: tuple[np.ndarray, ...]
+  potentials: np.ndarray
+  winners: np.ndarray
+  updates: Any
+  params: Any
+  costs: Costs
+
+
+def stream(
+  model: Model,
+  params: Any,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array | None = None,
+  wires: Wires = Wires(),  # noqa: B008
+  *,
+  learn: optax.GradientTransformation | float | None = None,
+  reset: bool = False,
+) -> Streamed:
+  """Plays a network that is never reset, moment after moment of its inputs.
+
+  When a moment begins, traces leak, and inputs send the change of their counts.
+  All that has not changed stands. The spikes of the change settle the network
+  again, forward and backward, and in the silence after them it is what a fresh
+  presentation of the moment settles to: counts, errors and X E are those of
+  `jax.grad` of `streams.follow(model).loss`, with the key
+  `jax.random.fold_in(key, t)`. Dropout is ignored.
+
+  Args:
+    model: as of `streams.follow`.
+    params: its parameters, as of `play`.
+    key: PRNG key of the stream.
+    inputs: `[B, L, channels]` rates of B streams at once.
+    labels: `[B]` or `[B, L]` integer classes, -1 at moments without one, in
+      which no error is sent; None has none.
+    wires: delays and bounds. What is lost on them stays lost.
+    learn: how weights change after a moment with a label: a transformation of
+      the mean update of the B streams, or the learning rate of gradient
+      descent; None changes none.
+    reset: whether each moment is presented from rest, with the same traces, to
+      compare.
+
+  Returns:
+    The moments, all of them in memory.
+
+  Raises:
+    UserError: as `play`, and if the model cannot be streamed.
+
+  Example:
+    >>> from ssnn_jax import realtime
+    >>> def init(key):
+    ...   return jnp.full((6, 2), 0.25)
+    >>> def apply(params, rates, neuron):
+    ...   return neuron(ssnn_jax.trace(rates, (0, 0.5), bits=10)) @ params
+    >>> model = ssnn_jax.Model(init, apply, (8, 3))
+    >>> inputs = jnp.zeros((1, 8, 3)).at[:, 2:].set(0.5)  # a step
+    >>> streamed = realtime.stream(
+    ...   model, init(None), jax.random.key(0), inputs)
+    >>> streamed.costs.spikes[:, 0].astype(int).tolist()
+    [0, 0, 9, 3, 3, 3, 0, 0]
+  """
+  _check_spikes(model)
+  streams.follow(model)
+  streams.check_inputs(inputs)
+  own, (size, length) = streams.at_moments(model, 1), inputs.shape[:2]
+  circuit = _make_circuit(own)
+  _check_wires(circuit, wires)
+  if labels is None:
+    labels = np.full((size, length), -1, np.int32)
+  if labels.ndim == 1:
+    labels = np.repeat(np.asarray(labels)[:, None], length, axis=1)
+  if learn is not None and not hasattr(learn, 'update'):
+    learn = optax.sgd(learn)
+  optimizer_state = None if learn is None else learn.init(params)
+  found_synapses = synapses.find(
+    circuit.evaluate, circuit.recalls, params, circuit.shapes
+  )
+  carry, state, moments = _rest(circuit, size), None, []
+  silent = [np.zeros((size, *own), np.float32) for own in circuit.shapes]
+  for t in range(length):
+    now = jax.random.fold_in(key, t)
+    batch = samples.prepare(own, params, now, inputs[:, t : t + 1])
+    label = np.asarray(labels[:, t : t + 1])
+    shape = size, *circuit.shapes[-1]
+    checks.check_labels(label, shape[:-1], shape[-1], is_masked=True)
+    asked = samples.ask(batch, shape, own.answers)
+    grid, (counts, words), phases = _prepare(
+      own, params, now, batch, asked.position
+    )
+    if not t:
+      check_model(own, grid)
+    counts = trains.count(words) if counts is None else counts
+    counts = np.asarray(counts, np.float32).reshape(silent[0].shape)
+    before, errors_before = silent[:-1], silent[1:]
+    if state is not None:
+      before, errors_before = jax.device_get((state.sent, state.errors_sent))
+    train = make_train(counts - before[0], None, own.steps_of_inputs, wires.cap)
+    outputs = phases, label, None
+    kept = jax.device_get(_leak(circuit, carry))
+    played, after = _play(circuit, grid, carry, train, outputs, wires, state)
+    additions = synapses.count(
+      found_synapses, played.spikes, played.errors, before, errors_before, kept
+    )
+    sent, errors = jax.device_get((after.sent, after.errors_arrived))
+    moments.append((
+      tuple(np.int64(own) for own in sent),
+      tuple(errors),
+      played.potentials[-1].reshape(size, -1),
+      played.winners[-1].reshape(size, -1),
+      played.update,
+      Costs(
+        played.silence,
+        _count_spikes(played.spikes),
+        _count_spikes(played.errors),
+        *np.sum(additions, axis=(0, 2)),
+      ),
+    ))  # fmt: skip
+    carry = _remember(circuit, grid, carry, after.arrived)
+    state = None if reset else after
+    if learn is not None and np.any(label >= 0):
+      change, optimizer_state = learn.update(
+        played.update, optimizer_state, params
+      )
+      params = optax.apply_updates(params, change)
+  *stacked, costs = jax.tree.map(lambda *own: np.stack(own), *moments)
+  return Streamed(*stacked, params, costs)
+
+
+def _count_spikes(layers):
+  """Counts the spikes of each sample, `[B]`, in all ticks."""
+  axes = lambda own: (0, *range(2, own.ndim))
+  return sum(np.count_nonzero(own, axis=axes(own)) for own in layers)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _leak(circuit, carry):
+  """Returns traces of silent neurons."""
+  none = (
+    jnp.zeros((len(own), *recall.rates.shape[1:]))
+    for own, recall in zip(carry, circuit.recalls)
+  )
+  return tuple(
+    temporal.advance(rates, recall.memory, own)[0]
+    for rates, recall, own in zip(none, circuit.recalls, carry)
+  )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _remember(circuit, params, carry, rates):
+  """Returns the traces of a moment whose rates have arrived."""
+  with jax.default_matmul_precision('highest'):
+    return _find_currents(circuit, params, carry, rates)[1]
