@@ -289,7 +289,7 @@ def mean_loss(
   """Returns the mean cross-entropy of a batch, in nats; None without labels."""
   if batch.label is None:
     return None
-  _, label, weight = samples.ask(batch, potential.shape, answers)
+  _, label, weight, total = samples.ask(batch, potential.shape, answers)
   *shape, num_classes = potential.shape
   is_masked = weight is not None
   checks.check_labels(label, tuple(shape), num_classes, is_masked=is_masked)
@@ -298,7 +298,7 @@ def mean_loss(
   if weight is None:
     return jnp.mean(losses)
   losses = jnp.sum(jnp.where(weight > 0, weight * losses, 0.0))
-  return losses / jnp.maximum(jnp.sum(weight), 1.0)
+  return losses / jnp.maximum(total, 1.0)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -361,14 +361,14 @@ def settle(
 
   def loss(probe, params, rates):
     potential = run(params, rates) + probe
-    asked = samples.ask(batch, potential.shape, model.answers)
     loss, inference = answer(model, key, asked, potential)
     return loss, (inference.potential, inference.winner_counts)
 
-  probe = jnp.zeros(jax.eval_shape(run, params, inputs).shape)
+  shape = jax.eval_shape(run, params, inputs).shape
+  asked, probe = samples.ask(batch, shape, model.answers), jnp.zeros(shape)
   args = probe, params, inputs
   traced = intercept.trace(loss, *args)
   seen = intercept.observe(traced, *args)
-  num_samples = len(batch.position)  # of a mean loss
+  num_samples = len(batch.position) if asked.total is None else asked.total
   errors = tuple(num_samples * own for own in (*seen.errors, seen.gradient))
   return Settled(traced.calls, (inputs, *seen.rates), errors, *seen.others)
