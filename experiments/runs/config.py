@@ -215,7 +215,8 @@ class ExperimentConfig:
   model: str | None = _flag(
     None,
     'model of your own instead of --layers, as path/to/own.py:make, a function '
-    'that returns an ssnn_jax.Model; its arguments are flags',
+    'that returns an ssnn_jax.Model, whose arguments are flags; or one of '
+    f'{", ".join(models.NAMES)} (experiments/models)',
   )
   num_steps: int = _flag(
     64,
@@ -584,7 +585,8 @@ DEFAULTS = to_json(ExperimentConfig())
 
 def _is_path(name, value):
   is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
-  return is_file or (name in ('init_from', 'model') and value is not None)
+  is_own = name == 'model' and models.is_path(value)
+  return is_file or is_own or (name == 'init_from' and value is not None)
 
 
 def absolute(name: str, value: Any) -> Any:
@@ -670,6 +672,11 @@ def network_config(
   )
   if config.model:
     return _make_model(config, dataset)
+  if dataset.train.labels.ndim > 1:
+    raise ssnn_jax.UserError(
+      f'{dataset.name} has labels of moments; give a --model that answers at '
+      f'each, as --model=signals.'
+    )
   has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
   # Of methods with trains of their own.
   is_drawn = concerns(config.method, 'sampler') and not has_neurons
@@ -701,11 +708,15 @@ def network_config(
   return network
 
 
-def own_model(config: ExperimentConfig) -> ssnn_jax.Model | None:
+def own_model(
+  config: ExperimentConfig, dataset: datasets.Dataset
+) -> ssnn_jax.Model | None:
   """Makes the model of --model, with the spikes of a run; None without it."""
   if not config.model:
     return None
-  made = models.make(config.model, config.model_sha256, config.model_args)
+  shape = tuple(dataset.input_shape)
+  arguments = config.model_args, shape, dataset.num_classes
+  made = models.make(config.model, config.model_sha256, *arguments)
   # Other choices are those of the model, unless they are given.
   values = {
     name: getattr(config, name)
@@ -717,16 +728,19 @@ def own_model(config: ExperimentConfig) -> ssnn_jax.Model | None:
 
 def _make_model(config, dataset):
   """Makes the model of a run, and refuses one that does not fit the data."""
-  model = own_model(config)
+  model = own_model(config, dataset)
   inputs = jnp.zeros((1, dataset.num_inputs))
   params = jax.eval_shape(model.init, jax.random.key(0))
   with checks.explain(f'--model={config.model}', 'see --dataset', 'is not fit'):
     run = lambda params: model.respond(params, inputs, model.fire)
     shape = jax.eval_shape(run, params).shape
-  if shape != (1, dataset.num_classes):
+  labels = dataset.train.labels
+  expected = 1, *labels.shape[1:], dataset.num_classes
+  is_answer = len(expected) == 2 and shape[::2] == (1, expected[-1])
+  if shape != expected and not is_answer:
     raise ssnn_jax.UserError(
       f'--model={config.model} has logits of shape {shape}; {dataset.name} '
-      f'needs {(1, dataset.num_classes)}.'
+      f'needs {expected}.'
     )
   return model
 
