@@ -43,7 +43,7 @@ def load(
 ) -> datasets.Dataset:
   """Loads the data set of a run, with its own fold and validation split."""
   binning = None
-  if catalog.is_recorded(config.dataset):
+  if catalog.has_events(config.dataset):
     with named():
       binning = datasets.Binning(
         num_steps=config.num_steps, event_window=config.event_window

@@ -45,9 +45,14 @@ _SETS = {  # name of each class, and number of samples of both splits
 NAMES = tuple(_SETS)
 
 
-def is_recorded(name: str) -> bool:
+def has_events(name: str) -> bool:
   """Returns whether a dataset is made of recordings of events."""
   return _divide(name)[0] == _N_MNIST or name.startswith(_TONIC)
+
+
+def is_recorded(name: str) -> bool:
+  """Returns whether a dataset has the spike trains of recorded events."""
+  return has_events(name) and _divide(name)[1] is None
 
 
 def is_signal(name: str) -> bool:
@@ -57,9 +62,9 @@ def is_signal(name: str) -> bool:
   """
   if arrays.is_npz_path(name):
     return arrays.holds_signals(name)
-  is_binned = is_recorded(name) and _divide(name)[1] is not None
+  is_counted = has_events(name) and not is_recorded(name)
   is_known = _family(name) in (*signals.FAMILIES, _SPEECH) or name in _ROWS
-  return is_known or is_binned or signals.is_text_path(name)
+  return is_known or is_counted or signals.is_text_path(name)
 
 
 def _family(name):
@@ -110,7 +115,7 @@ def load(
     return signals.load_text(name)
   data_dir = find_data_dir(data_dir)
   class_names, full_size = _SETS.get(name, (None, None))
-  if is_recorded(name):
+  if has_events(name):
     base, moment = _divide(name)
     class_names, full_size = _SETS.get(base, (None, None))
     folder = 'NMNIST' if base == _N_MNIST else base.removeprefix(_TONIC)

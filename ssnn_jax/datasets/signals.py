@@ -91,7 +91,11 @@ def pad(
 def load(
   name: str, data_dir: pathlib.Path, class_names: tuple[str, ...]
 ) -> arrays.Dataset:
-  """Loads a set of signals of `LOADERS`, or of speakers, from its files."""
+  """Loads a set of signals of `FAMILIES` from its files.
+
+  The test split of `spoken_digits/speakers` is the last two speakers; that of
+  other sets is decoded with them.
+  """
   family, _, split = name.partition('/')
   *patterns, decode = _SETS[family]
   found = ([*data_dir.glob(pattern)] for pattern in patterns)
