@@ -167,7 +167,10 @@ def from_arrays(
 
 
 def label_moments(
-  labels: np.ndarray, lengths: np.ndarray, num_moments: int
+  labels: np.ndarray,
+  lengths: np.ndarray,
+  num_moments: int,
+  dtype: npt.DTypeLike = np.int32,
 ) -> np.ndarray:
   """Returns labels `[N, L]` of moments, and -1 after the end of a signal.
 
@@ -175,7 +178,7 @@ def label_moments(
   """
   is_given = np.arange(num_moments) < np.asarray(lengths)[:, None]
   labels = labels[:, None] if labels.ndim == 1 else labels
-  return np.where(is_given, labels.astype(np.int32), np.int32(-1))
+  return np.where(is_given, labels.astype(dtype), np.array(-1, dtype))
 
 
 def _expand_labels(part, inputs, labels, lengths):
@@ -194,8 +197,10 @@ def _expand_labels(part, inputs, labels, lengths):
       )
     if labels.shape == inputs.shape[:1]:
       labels = np.broadcast_to(labels[:, None], inputs.shape[:2])
-    if labels.shape == inputs.shape[:2]:
-      labels = label_moments(labels, lengths, num_moments)
+    is_integer = np.issubdtype(labels.dtype, np.integer)
+    if labels.shape == inputs.shape[:2] and is_integer:
+      # Large labels are refused later, and must not overflow.
+      labels = label_moments(labels, lengths, num_moments, np.int64)
   is_signal = is_3d and labels.ndim == 2 and labels.shape[1] == num_moments
   return labels, inputs.shape[: 2 if is_signal else 1]
 

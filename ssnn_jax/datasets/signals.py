@@ -45,9 +45,17 @@ def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
   Args:
     samples: `[S]` samples of 16 bits.
     sample_rate: samples per second.
+
+  Raises:
+    UserError: if the samples are no integers of one channel.
   """
+  samples = np.asarray(samples)
+  if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.integer):
+    raise types.UserError(
+      f'samples are {samples.dtype} of shape {samples.shape}; expected '
+      'integers of 16 bits of one channel.'
+    )
   hop, window = (round(t * sample_rate) for t in (_HOP, _WINDOW))
-  samples = np.asarray(samples).astype(np.float64, casting='same_kind')
   samples = np.pad(samples, (0, max(window - len(samples), 0))) / _FULL_SCALE
   frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop]
   taper = np.hanning(window + 1)[:-1]

@@ -60,6 +60,8 @@ class FromArraysTest(data_util.DatasetTestCase):
     ),
     (LENGTHS | dict(lengths_test=None), 'one split has labels of moments'),
     (LENGTHS | dict(y_train=Y - 2), 'different labels from -2'),
+    (LENGTHS | dict(y_train=Y / 1), 'y_train.*float64'),
+    (LENGTHS | dict(y_train=Y * 2**32), 'to 4294967296'),
     (dict(y_train=MOMENTS - 1, y_test=MOMENTS[:2]), 'from -2 to'),
     (dict(y_train=MOMENTS, y_test=MOMENTS[:2] * 0 - 1), 'y_test has no label'),
     (dict(y_train=np.eye(4, dtype=int)), 'one-hot'),
@@ -108,6 +110,8 @@ class SoundTest(data_util.DatasetTestCase):
     self.assertGreater(start.min(), 0)
     self.assertEqual(signals.log_mel(0 * samples, 8000).max(), 0)
     self.assertLen(signals.log_mel(samples[:7], 8000), 1)
+    for wrong in (samples / 2**15, samples.reshape(-1, 2)):
+      self.assert_refused('one channel', signals.log_mel, wrong, 8000)
 
   def write_digits(self, folder=None):
     """Writes tones as recordings; returns digit, speaker and index of each."""
