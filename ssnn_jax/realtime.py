@@ -476,7 +476,7 @@ def _play_ticks(circuit, wires, batch, state, first, train):
       spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
       digits = spiking.leading_digits(error, neurons.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
-    is_asked = 1.0 if weights is None else (weights > 0)[..., None]
+    is_asked = 1.0 if weights is None else jnp.sign(weights)[..., None]
     wanted.append(is_asked * (winners - target))
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):
       own = jnp.where(tick < wires.error_start, 0.0, own - sent)

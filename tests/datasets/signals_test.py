@@ -266,7 +266,7 @@ class EventsTest(data_util.DatasetTestCase):
     np.testing.assert_array_equal(own.train.inputs, expected.reshape(1, 3, -1))
     self.assertEqual(own.train.labels.tolist(), [[7, 7, 7]])
     self.assertEqual(own.test.labels.tolist(), [[7, -1, -1]])
-    self.assertEqual((own.name, own.num_inputs), ('n_mnist/10ms', 2312))
+    self.assertEqual((own.name, own.num_inputs), ('n_mnist/10ms', 3 * 2312))
     self.assertEqual((own.full_size, own.num_classes), (70_000, 10))
     self.assertEqual(own.late_fraction, 1 / 9)
     load('n_mnist')  # of the same decoded events
