@@ -138,7 +138,7 @@ def read_trained(
     number = config.seed if seed is None else seed
     dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
-    model = config_lib.own_model(config)
+    model = config_lib.own_model(config, dataset)
   config, params, _ = ssnn_jax.load(workdir, model, seed=seed)
   key = jax.random.key(number)
   network = make(config, key)

@@ -163,7 +163,7 @@ def _describe(task):
 
 def _explain(task, dataset):
   """Explains a run at chance, by its first seed; '' of any other."""
-  model = config_lib.own_model(task.config)
+  model = config_lib.own_model(task.config, dataset)
   config, params, _ = ssnn_jax.load(task.folder, model)
   lines = records.read_lines(task.folder, 'epoch')
   own = [line for line in lines if line['seed'] == task.config.seed]
@@ -180,8 +180,8 @@ def _run_one(given):
   else:
     dataset = train.load(task.config, options.data_dir, options.download)
     print(train.describe_data(dataset), end='')
-    if task.config.model:
-      models.warn(task.config)
+    if task.config.model and task.config.method == 'ssnn':
+      models.warn(config_lib.own_model(task.config, dataset))
     config = task.config
     print(
       f'steps {config.num_steps}, learning rate {config.learning_rate:g}, '

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 
 from ssnn_jax import spiking
 from ssnn_jax import temporal
+from ssnn_jax import types
 
 
 class Call(NamedTuple):
@@ -178,6 +179,12 @@ def _find(program):
       calls += (own,)
     elif (inner := _inner(operation)) is not None:
       calls += _find(inner.jaxpr)
+    elif any(map(_find, core.jaxprs_in_params(operation.params))):
+      raise types.UserError(
+        f'neurons are called below {operation.primitive.name}, whose course '
+        'depends on values, as of a loop within a moment; call them always, '
+        'and hear spikes of a loop one moment later, by their traces.'
+      )
   return calls
 
 

@@ -102,8 +102,7 @@ def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
   label = batch.label
   if len(shape) == 2:
     return Asked(batch.position, label, None)
-  moments = jnp.arange(shape[1])
-  position = batch.position[:, None] * shape[1] + moments
+  position = batch.position[:, None] * shape[1] + jnp.arange(shape[1])[None]
   if label is None:
     return Asked(position, None, None)
   if label.ndim == 1:

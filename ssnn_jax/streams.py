@@ -161,7 +161,8 @@ def make_gradient(
       else:
         label = jnp.repeat(each, moments, axis=1)
       weight = temporal.weigh(label, model.answers, before, total)[0]
-      position = batch.position[:, None] * length + first + jnp.arange(moments)
+      position = batch.position[:, None] * length + first
+      position = position + jnp.arange(moments)[None]
       asked = samples.Asked(position, label, weight, num_labelled)
       loss, inference = network.answer(model, key, asked, logits)
       before = before + jnp.sum(label >= 0, axis=1, dtype=jnp.float32)

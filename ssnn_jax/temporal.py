@@ -162,8 +162,9 @@ _advance_locally = jax.custom_vjp(_advance, nondiff_argnums=(1,))
 def _send_back(memory, _, errors):
   traces, carry = errors
   shape = *traces.shape[:-1], len(memory.decays), -1
-  gains = _find_gains(memory, traces.dtype)
-  return jnp.sum(gains * traces.reshape(shape), axis=-2), jnp.zeros_like(carry)
+  traces = traces.reshape(shape)
+  gains = _find_gains(memory, traces)
+  return jnp.sum(gains * traces, axis=-2), jnp.zeros_like(carry)
 
 
 _advance_locally.defvjp(
@@ -177,23 +178,24 @@ def join(shape, memory):
   return (*shape[:-1], len(memory.decays) * shape[-1])
 
 
-def _find_gains(memory, dtype):
-  """Returns the `[D, 1]` gains 1 - a of what is received."""
-  return jnp.asarray(1 - np.array(memory.decays), dtype)[:, None]
+def _find_gains(memory, traces):
+  """Returns the gains 1 - a of what is received, on the axes of traces."""
+  gains = (1 - np.array(memory.decays))[:, None]
+  gains = np.expand_dims(gains, tuple(range(traces.ndim - 2)))
+  return jnp.asarray(gains, traces.dtype)
 
 
 def _advance_block(carry, moments, memory):
   """Computes the traces `[P, l, ..., D, I]` of a block of l moments."""
   decays, length = np.array(memory.decays), moments.shape[1]
-  gains = _find_gains(memory, carry.dtype)
   if memory.bits is not None:
-    past = _leak(carry, gains, 2.0**memory.bits)[:, None]
+    past = _leak(carry, memory)[:, None]
   else:
     ages = np.arange(length)[:, None] - np.arange(length)
     powers = decays[:, None, None] ** np.maximum(ages, 0)
     weights = np.where(ages > 0, (1 - decays)[:, None, None] * powers, 0.0)
     kept = decays ** np.arange(1, length + 1)[:, None]
-    kept = kept.reshape(length, *[1] * (carry.ndim - 3), len(decays), 1)
+    kept = kept.reshape(1, length, *[1] * (carry.ndim - 3), len(decays), 1)
     past = jnp.einsum(
       'dts,ps...i->pt...di',
       jnp.asarray(weights, carry.dtype),
@@ -201,13 +203,14 @@ def _advance_block(carry, moments, memory):
       precision=jax.lax.Precision.HIGHEST,
     )
     past = past + jnp.asarray(kept, carry.dtype) * carry[:, None]
-  traces = past + gains * moments[..., None, :]
+  received = _find_gains(memory, past) * moments[..., None, :]
+  traces = past + received
   return traces[:, -1], traces
 
 
-def _leak(carry, gains, scale):
-  """Returns traces after they leaked, on the grid 1 / scale."""
-  leak = gains * carry
+def _leak(carry, memory):
+  """Returns traces after they leaked, on the grid of the memory."""
+  leak, scale = _find_gains(memory, carry) * carry, 2.0**memory.bits
   # The derivative is that of a leak without rounding.
   rounding = jnp.floor(leak * scale + 0.5) / scale - leak
   return carry - (leak + jax.lax.stop_gradient(rounding))
@@ -216,7 +219,7 @@ def _leak(carry, gains, scale):
 def weigh(
   labels: jax.Array,
   answers: str,
-  before: jax.Array | float = 0.0,
+  before: jax.Array | None = None,
   total: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
   """Returns the weights of moments in the loss, and in the accuracy.
@@ -228,19 +231,22 @@ def weigh(
     answers: 'last', where the loss weighs a moment by its number among those
       with a label, and the last one answers; or 'each', all moments alike.
     before: `[B]` moments with a label before these, of some moments of a
-      signal.
+      signal; None is 0.
     total: `[B]` moments with a label of the whole signal; None is of these.
 
   Returns:
     `[B, L]` float32 each.
   """
   is_labelled = (labels >= 0).astype(jnp.float32)
-  numbers = jnp.cumsum(is_labelled, axis=1) + jnp.asarray(before)[..., None]
+  numbers = jnp.cumsum(is_labelled, axis=1)
+  if before is not None:
+    numbers = numbers + before[:, None]
   if total is None:
     total = jnp.sum(is_labelled, axis=1)
   scale = lambda own, most: own / jnp.maximum(most, 1.0)[:, None]
   if answers == 'each':
     alike = scale(is_labelled, total)
     return alike, alike
-  is_last = is_labelled * (numbers == total[:, None])
-  return scale(is_labelled * numbers, total * (total + 1) / 2), is_last
+  is_last = (numbers == total[:, None]) & (labels >= 0)
+  weights = scale(is_labelled * numbers, total * (total + 1) / 2)
+  return weights, is_last.astype(jnp.float32)

@@ -33,6 +33,7 @@ from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
+from ssnn_jax.datasets import signals
 from ssnn_jax.hardware import device_config
 
 flags.disclaim_key_flags()  # flags of fields are those of the command
@@ -41,7 +42,7 @@ NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 ANN, CHIP = 'bp', 'chip'
-ADAM_RATE = 0.001
+ADAM_RATE, SIGNAL_RATE = 0.001, 0.003  # of adam; of signals in time
 IDEAL = 'ideal'
 DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
@@ -199,7 +200,10 @@ class ExperimentConfig:
   dataset: str = _flag(
     'digits',
     'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, tonic:<event set>, '
-    'any set of images that TFDS has prepared, or path/to/own.npz',
+    'any set of images that TFDS has prepared, or path/to/own.npz; signals in '
+    'time: spoken_digits, spoken_digits/speakers, braille, mnist_1d, '
+    'mnist/rows, mnist/permuted, n_mnist/10ms, tonic:<event set>/10ms, '
+    'speech_commands, or path/to/own.txt',
     heading='Most used:',
   )
   method: str = _flag(
@@ -215,7 +219,8 @@ class ExperimentConfig:
   model: str | None = _flag(
     None,
     'model of your own instead of --layers, as path/to/own.py:make, a function '
-    'that returns an ssnn_jax.Model; its arguments are flags',
+    'that returns an ssnn_jax.Model, whose arguments are flags; or one of '
+    f'{", ".join(models.NAMES)} (experiments/models)',
   )
   num_steps: int = _flag(
     64,
@@ -264,24 +269,31 @@ class ExperimentConfig:
   )
   batch_size: int = _flag(
     32,
-    'samples of a batch; default: 32, 128 or 16. The chip learns from one '
-    'sample after another, with 1 / batch_size of the rate',
+    'samples of a batch; default: 32, 128 or 16; of signals 64, of text 32. '
+    'The chip learns from one sample after another, with 1 / batch_size of the '
+    'rate',
     heading='Training; defaults on digits and own files, images, recordings:',
     low=1,
     by_dataset=True,
   )
   num_epochs: int = _flag(
-    20, 'training epochs; default: 20, 10 or 40', low=1, by_dataset=True
+    20,
+    'training epochs; default: 20, 10 or 40; of signals 20',
+    low=1,
+    by_dataset=True,
   )
   learning_rate: float = _flag(
     1.0,
     'initial learning rate; default: 1 (own files: at most 0.5, less the '
-    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam',
+    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam, of signals '
+    f'{SIGNAL_RATE}',
     low=2.0**-126,
     by_dataset=True,
   )
   optimizer: str = _flag(
-    'sgd', 'optimizer of weights that are floats', ['sgd', 'adam']
+    'sgd',
+    'optimizer of weights that are floats; default of signals: adam',
+    ['sgd', 'adam'],
   )
   augment: bool = _flag(
     False,
@@ -543,15 +555,25 @@ def _write(value):
 
 
 def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
-  """Returns a configuration with the defaults of its data set and optimizer."""
+  """Returns a configuration with the defaults of its data set and optimizer.
+
+  Signals in time are known by their names, or by the labels of own files.
+  """
   values = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
-  if catalog.is_recorded(dataset):
+  is_signal = catalog.is_signal(dataset)
+  if is_signal:
+    is_text = signals.is_text_path(dataset)
+    values = {'batch_size': 32 if is_text else 64, 'num_epochs': 20}
+    values |= {'optimizer': 'adam', 'learning_rate': 0.1}
+    if not {'layers', 'model'} & given.keys():
+      given['model'] = 'signals'
+  elif catalog.is_recorded(dataset):
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif dataset == 'digits' or arrays.is_npz_path(dataset):
     values = {}
-  if given.get('optimizer') == 'adam':
-    values |= {'learning_rate': ADAM_RATE}
-  elif arrays.is_npz_path(dataset) and 'learning_rate' not in given:
+  if (values | given).get('optimizer') == 'adam':
+    values |= {'learning_rate': SIGNAL_RATE if is_signal else ADAM_RATE}
+  elif arrays.is_npz_path(dataset) and 'learning_rate' not in {*values, *given}:
     values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
   if given.get('model') and 'num_steps' not in given:
     text, arguments = given['model'], given.get('model_args', '')
@@ -583,8 +605,10 @@ DEFAULTS = to_json(ExperimentConfig())
 
 
 def _is_path(name, value):
-  is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
-  return is_file or (name in ('init_from', 'model') and value is not None)
+  is_data = arrays.is_npz_path(value) or signals.is_text_path(value)
+  is_file = is_data or device_config.is_device_path(value)
+  is_own = name == 'model' and models.is_path(value)
+  return is_file or is_own or (name == 'init_from' and value is not None)
 
 
 def absolute(name: str, value: Any) -> Any:
@@ -663,13 +687,19 @@ def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
 ) -> ssnn_jax.NetworkConfig | ssnn_jax.Model:
   """Makes the network configuration of a run for a data set, or its model."""
-  is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
+  is_image = len(dataset.input_shape) > 1
+  is_image = is_image and not (dataset.is_recorded or dataset.is_signal)
   expected = f'false, as {dataset.name} has no images of height and width'
   checks.check_field(
     config, 'augment', is_image or not config.augment, expected
   )
   if config.model:
     return _make_model(config, dataset)
+  if dataset.is_signal:
+    raise ssnn_jax.UserError(
+      f'{dataset.name} has labels of moments; give a --model that answers at '
+      'each, as --model=signals.'
+    )
   has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
   # Of methods with trains of their own.
   is_drawn = concerns(config.method, 'sampler') and not has_neurons
@@ -701,11 +731,15 @@ def network_config(
   return network
 
 
-def own_model(config: ExperimentConfig) -> ssnn_jax.Model | None:
+def own_model(
+  config: ExperimentConfig, dataset: datasets.Dataset
+) -> ssnn_jax.Model | None:
   """Makes the model of --model, with the spikes of a run; None without it."""
   if not config.model:
     return None
-  made = models.make(config.model, config.model_sha256, config.model_args)
+  shape = tuple(dataset.input_shape)
+  arguments = config.model_args, shape, dataset.num_classes
+  made = models.make(config.model, config.model_sha256, *arguments)
   # Other choices are those of the model, unless they are given.
   values = {
     name: getattr(config, name)
@@ -717,16 +751,19 @@ def own_model(config: ExperimentConfig) -> ssnn_jax.Model | None:
 
 def _make_model(config, dataset):
   """Makes the model of a run, and refuses one that does not fit the data."""
-  model = own_model(config)
+  model = own_model(config, dataset)
   inputs = jnp.zeros((1, dataset.num_inputs))
   params = jax.eval_shape(model.init, jax.random.key(0))
   with checks.explain(f'--model={config.model}', 'see --dataset', 'is not fit'):
     run = lambda params: model.respond(params, inputs, model.fire)
     shape = jax.eval_shape(run, params).shape
-  if shape != (1, dataset.num_classes):
+  labels = dataset.train.labels
+  expected = 1, *labels.shape[1:], dataset.num_classes
+  is_answer = len(expected) == 2 and shape[::2] == (1, expected[-1])
+  if shape != expected and not is_answer:
     raise ssnn_jax.UserError(
       f'--model={config.model} has logits of shape {shape}; {dataset.name} '
-      f'needs {(1, dataset.num_classes)}.'
+      f'needs {expected}.'
     )
   return model
 

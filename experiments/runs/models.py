@@ -1,4 +1,8 @@
-"""Models of users, `path/to/own.py:make`, whose arguments are flags."""
+"""Models by `--model`: a user's `path/to/own.py:make`, or a name of ours.
+
+Arguments of the function are flags. `input_shape` and `num_classes`, if it has
+them, are those of the data set.
+"""
 
 import ast
 from collections.abc import Sequence
@@ -23,16 +27,35 @@ _PARSERS = {
   float: flags.FloatParser,
   str: flags.ArgumentParser,
 }
-_EXAMPLE = 'give --model=path/to/own.py:make, a function that returns a Model'
+_FOLDER = pathlib.Path(__file__).parents[1] / 'models'
+NAMES = sorted(own.stem for own in _FOLDER.glob('[a-z]*.py'))
+_EXAMPLE = (
+  'give --model=path/to/own.py:make, a function that returns a Model, or one '
+  f'of {", ".join(NAMES)}'
+)
+_SIZES = 'input_shape', 'num_classes'
 #: Parsers of the flags of the arguments of --model
 OWN_FLAGS: dict[str, flags.ArgumentParser] = {}
 
 
-def digest(text: str) -> str:
-  """Returns the SHA-256 digest of the file of a model."""
+def is_path(text: str | None) -> bool:
+  """Returns whether --model has a path, and is not a name of ours."""
+  return text is not None and text not in NAMES
+
+
+def _split(text):
+  """Returns the path of the file of a model, and the name of its function."""
+  if not is_path(text):
+    return str(_FOLDER / f'{text}.py'), 'make'
   path, _, name = text.rpartition(':')
   if not path or not name:
     raise ssnn_jax.UserError(f'--model={text} names no function; {_EXAMPLE}.')
+  return path, name
+
+
+def digest(text: str) -> str:
+  """Returns the SHA-256 digest of the file of a model."""
+  path, _ = _split(text)
   with checks.explain(f'--model={text}', _EXAMPLE):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
@@ -40,7 +63,7 @@ def digest(text: str) -> str:
 @functools.lru_cache  # programs are cached by their functions
 def _load(text, sha256):
   """Loads the function of a file, which must have a digest."""
-  path, _, name = text.rpartition(':')
+  path, name = _split(text)
   found = digest(text)
   if sha256 != found:
     raise ssnn_jax.UserError(
@@ -58,14 +81,21 @@ def _load(text, sha256):
 
 
 @functools.lru_cache
-def make(text: str, sha256: str, arguments: str) -> ssnn_jax.Model:
+def make(
+  text: str,
+  sha256: str,
+  arguments: str,
+  input_shape: tuple[int, ...] | None = None,
+  num_classes: int | None = None,
+) -> ssnn_jax.Model:
   """Makes the model of a file, with arguments as `width=8,depth=2`."""
   function = _load(text, sha256)
   known = inspect.signature(function).parameters
   pairs = [part.split('=', 1) for part in arguments.split(',') if part]
-  found = function(
-    **{name: _read(value, known[name].default) for name, value in pairs}
-  )
+  sizes = zip(_SIZES, (input_shape, num_classes))
+  values = {name: own for name, own in sizes if own and name in known}
+  values |= {name: _read(own, known[name].default) for name, own in pairs}
+  found = function(**values)
   example = 'a Model, as of ssnn_jax.from_linen'
   checks.check_type(f'--model={text}', found, ssnn_jax.Model, example)
   return found
@@ -82,9 +112,8 @@ def _read(text, default):
     return text
 
 
-def warn(config: Any) -> None:
+def warn(model: ssnn_jax.Model) -> None:
   """Warns of a model that trains, but is no network of spikes."""
-  model = make(config.model, config.model_sha256, config.model_args)
   params = jax.jit(model.init)(jax.random.key(0))
   try:
     realtime.check_model(model, params)
@@ -97,11 +126,16 @@ def define_flags(argv: Sequence[str]) -> None:
   for word, following in zip(argv, (*argv[1:], '')):
     name, is_given, text = word.partition('=')
     text = text if is_given else following
-    if name.lstrip('-') != 'model' or name == 'model' or ':' not in text:
+    if name.lstrip('-') != 'model' or name == 'model':
       continue
-    text = str(pathlib.Path(text).expanduser().absolute())
+    if is_path(text):
+      if ':' not in text:
+        continue
+      text = str(pathlib.Path(text).expanduser().absolute())
     function = _load(text, digest(text))
     for own in inspect.signature(function).parameters.values():
+      if own.name in _SIZES:
+        continue
       if own.name in flags.FLAGS:
         raise ssnn_jax.UserError(
           f'--model={text} has an argument {own.name}, as a flag of the '

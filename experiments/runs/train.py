@@ -43,7 +43,7 @@ def load(
 ) -> datasets.Dataset:
   """Loads the data set of a run, with its own fold and validation split."""
   binning = None
-  if catalog.is_recorded(config.dataset):
+  if catalog.has_events(config.dataset):
     with named():
       binning = datasets.Binning(
         num_steps=config.num_steps, event_window=config.event_window
@@ -77,7 +77,7 @@ def describe_data(dataset: datasets.Dataset) -> str:
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
     )
-  if not dataset.is_recorded:
+  if not (dataset.is_recorded or dataset.is_signal):
     few = ssnn_jax.rate_encode(dataset.train.inputs[:1000])
     mean, most = float(jnp.mean(few)), float(jnp.max(few))
     if 0 < most < 0.5:

@@ -118,7 +118,7 @@ def to_frame(runs: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 def write(name: str, value: Any) -> str:
   """Writes the value of a field as a cell."""
-  if name == 'dataset' and value.endswith('.npz'):
+  if name == 'dataset' and value.endswith(('.npz', '.txt')):
     return pathlib.Path(value).stem
   if name in DIGESTS:
     return value[:8]  # hexadecimal digits

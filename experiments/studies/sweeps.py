@@ -165,7 +165,10 @@ def _make_setting(base, values, is_named, kept):
     ideal = {}
   own = {k: v for k, v in values.items() if k in models.OWN_FLAGS}
   fields = {k: v for k, v in values.items() if k not in own}
-  fields['model_args'] = models.write(own, base.model_args)
+  before = fields.get('model_args', base.model_args)
+  fields['model_args'] = models.write(own, before)
+  if 'model' in fields:
+    fields['model_sha256'] = ''
   with config_lib.named('grid'):
     config = dataclasses.replace(base, method=method, **fields | ideal)
   parts = [ANN] if method == ANN else [f'method={method}'] * is_named
@@ -227,8 +230,12 @@ def run(
   first, *_ = tasks.values()
   dataset, pending = load(first.config), {}
   print(train.describe_data(dataset), end='', flush=True)
-  if first.config.model:
-    models.warn(first.config)
+  own = {}  # models of spikes, by their names and arguments
+  for config in (task.config for task in tasks.values()):
+    if config.model and config.method == 'ssnn':
+      own[config.model, config.model_args] = config
+  for config in own.values():
+    models.warn(config_lib.own_model(config, load(config)))
   for name, task in tasks.items():
     network = config_lib.network_config(task.config, load(task.config))
     train.read_initial(task, network)

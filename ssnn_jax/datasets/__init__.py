@@ -1,4 +1,4 @@
-"""Datasets: images, event-camera recordings and user-provided arrays."""
+"""Datasets: images, recordings of events, signals in time, and own arrays."""
 
 from ssnn_jax.datasets.arrays import Dataset as Dataset
 from ssnn_jax.datasets.arrays import Split as Split
@@ -9,3 +9,4 @@ from ssnn_jax.datasets.catalog import NAMES as NAMES
 from ssnn_jax.datasets.catalog import load as load
 from ssnn_jax.datasets.events import Binning as Binning
 from ssnn_jax.datasets.events import bin_events as bin_events
+from ssnn_jax.datasets.signals import from_text as from_text

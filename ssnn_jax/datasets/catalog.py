@@ -3,11 +3,13 @@
 import difflib
 import os
 import pathlib
+import re
 
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import events
 from ssnn_jax.datasets import images
+from ssnn_jax.datasets import signals
 
 _DIGITS = tuple('0123456789')
 _UPPER = tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
@@ -19,6 +21,10 @@ _CLOTHES = (
   'Ankle boot'
 )
 _N_MNIST, _TONIC = 'n_mnist', 'tonic:'  # recordings, and the start of names
+# The end of their names as signals in time: milliseconds of a moment.
+_MOMENT = re.compile(r'/([1-9]\d*)ms')
+_ROWS = 'mnist/rows', 'mnist/permuted'
+_SPEECH = 'speech_commands'  # of TFDS
 _SETS = {  # name of each class, and number of samples of both splits
   'digits': (_DIGITS, 1_797),
   'mnist': (_DIGITS, 70_000),
@@ -30,13 +36,45 @@ _SETS = {  # name of each class, and number of samples of both splits
   'emnist/byclass': (_DIGITS + _UPPER + _LOWER, 814_255),
   'emnist/bymerge': (_MERGED, 814_255),
   _N_MNIST: (_DIGITS, 70_000),
+  **dict.fromkeys(_ROWS, (_DIGITS, 70_000)),
+  'mnist_1d': (_DIGITS, 5_000),
+  'spoken_digits': (_DIGITS, 3_000),
+  'spoken_digits/speakers': (_DIGITS, 3_000),
+  'braille': (('space', *_UPPER), 1_350),
 }
 NAMES = tuple(_SETS)
 
 
+def has_events(name: str) -> bool:
+  """Returns whether a dataset is made of recordings of events."""
+  return _divide(name)[0] == _N_MNIST or name.startswith(_TONIC)
+
+
 def is_recorded(name: str) -> bool:
-  """Returns whether a dataset holds recordings of events, and not images."""
-  return name == _N_MNIST or name.startswith(_TONIC)
+  """Returns whether a dataset has the spike trains of recorded events."""
+  return has_events(name) and _divide(name)[1] is None
+
+
+def is_signal(name: str) -> bool:
+  """Returns whether a dataset holds signals in time, as its name says.
+
+  The labels of an `.npz` file or of a set of TFDS may also say it.
+  """
+  if arrays.is_npz_path(name):
+    return arrays.holds_signals(name)
+  is_counted = has_events(name) and not is_recorded(name)
+  is_known = _family(name) in (*signals.FAMILIES, _SPEECH) or name in _ROWS
+  return is_known or is_counted or signals.is_text_path(name)
+
+
+def _family(name):
+  return name.partition('/')[0]
+
+
+def _divide(name):
+  """Returns the name of recordings, and the milliseconds of a moment if any."""
+  moment = _MOMENT.fullmatch(name, name.rfind('/')) if '/' in name else None
+  return (name[: moment.start()], int(moment[1])) if moment else (name, None)
 
 
 def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
@@ -58,25 +96,38 @@ def load(
   then memory-mapped from a cache.
 
   Args:
-    name: one of `NAMES`, the name of images that TFDS has prepared,
-      `tonic:<name>`, or the path of an `.npz` file for `from_arrays`.
+    name: one of `NAMES`, the name of images or sounds that TFDS has prepared,
+      `tonic:<name>`, the path of an `.npz` file for `from_arrays`, or of a
+      `.txt` file for `from_text`; `n_mnist/10ms` and `tonic:<name>/10ms` count
+      events in moments of 10 milliseconds, as signals in time.
     data_dir: folder of all datasets; by default, `$TFDS_DATA_DIR` or
       `~/tensorflow_datasets`.
-    download: whether to download missing files of `NAMES` and of tonic.
+    download: whether to download missing files of images and of tonic.
     binning: conversion of recordings to spike trains, by default 300 ms in 64
-      ticks; unused for images.
+      ticks; unused for images, and only its event window for signals.
 
   Raises:
     UserError: if the name is unknown, or a file is missing or invalid.
   """
   if arrays.is_npz_path(name):
     return arrays.load_npz(name)
+  if signals.is_text_path(name):
+    return signals.load_text(name)
   data_dir = find_data_dir(data_dir)
   class_names, full_size = _SETS.get(name, (None, None))
-  if is_recorded(name):
-    folder = 'NMNIST' if name == _N_MNIST else name.removeprefix(_TONIC)
+  if has_events(name):
+    base, moment = _divide(name)
+    class_names, full_size = _SETS.get(base, (None, None))
+    folder = 'NMNIST' if base == _N_MNIST else base.removeprefix(_TONIC)
     binning = binning or events.Binning()
-    dataset = events.load_tonic(name, data_dir / folder, download, binning)
+    dataset = events.load_tonic(
+      base, data_dir / folder, download, binning, moment
+    )._replace(name=name)
+  elif name in _ROWS:
+    mnist = images.load('mnist', data_dir, download, class_names)
+    dataset = signals.cut_rows(name, mnist)
+  elif class_names and _family(name) in signals.FAMILIES:
+    dataset = signals.load(name, data_dir, class_names)
   elif name == 'digits':
     dataset = images.load_digits(class_names)
   else:
@@ -87,8 +138,8 @@ def load(
     hint = f'did you mean {close[0]}? Choose' if close else 'choose'
     raise types.UserError(
       f'There is no dataset named {name!r} in {data_dir}; {hint} one of '
-      f'{", ".join(NAMES)}, {_TONIC}<name>, own.npz, or images prepared by '
-      f'TFDS as {images.FORMAT}.'
+      f'{", ".join(NAMES)}, {_TONIC}<name>, own.npz, own.txt, or images or '
+      f'sounds prepared by TFDS as {images.FORMAT}.'
     )
   names = class_names or dataset.class_names
   return dataset._replace(full_size=full_size, class_names=names)

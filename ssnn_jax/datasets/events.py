@@ -1,7 +1,7 @@
 """Recordings of events: folders, classes of tonic, and spike trains of them.
 
 The events of any sensor are decoded once, and then memory-mapped from a cache.
-Binning makes spike trains of T ticks of them.
+Binning makes spike trains of T ticks of them, or signals in time.
 """
 
 import contextlib
@@ -23,6 +23,8 @@ from ssnn_jax.datasets import files
 from ssnn_jax.progress import show_progress
 
 _SPLITS = {'train': (True, False), 'split': ('train', 'test')}  # of tonic
+# Rates of a moment with 0 to 4 events, or more.
+_COUNTED = np.rint(255 * np.arange(5) / 4).astype(np.uint8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +62,37 @@ def bin_events(
   return train.reshape(num_words, num_inputs)
 
 
+def count_events(
+  times: np.ndarray,
+  addresses: np.ndarray,
+  num_inputs: int,
+  event_window: float,
+  moment: float,
+) -> np.ndarray:
+  """Counts the events of a recording in moments, as `[L, I]` uint8 rates.
+
+  Four events or more are the rate 1 of an input. L moments of so many
+  milliseconds cover the event window, of which the last may be shorter; later
+  events are dropped.
+  """
+  num_moments = math.ceil(event_window / moment)
+  is_used = times < round(event_window * 1000)
+  moments = times[is_used].astype(np.int64) // round(moment * 1000)
+  positions = moments * num_inputs + addresses[is_used]
+  counts = np.bincount(positions, minlength=num_moments * num_inputs)
+  return _COUNTED[np.minimum(counts, 4)].reshape(num_moments, num_inputs)
+
+
 def load_tonic(
-  name: str, folder: pathlib.Path, download: bool, binning: Binning
+  name: str,
+  folder: pathlib.Path,
+  download: bool,
+  binning: Binning,
+  moment: float | None = None,
 ) -> arrays.Dataset:
   """Returns the spike trains of an event set, named by its folder.
+
+  Given the milliseconds of a moment, the events are signals in time instead.
 
   It has recordings `{train,test}/<class>/*`, or else what the class of tonic of
   this name reads, if its argument `train` or `split` chooses between training
@@ -94,28 +123,43 @@ def load_tonic(
       return _pack(read(lambda events: _encode(events, shape)), shape, classes)
 
     paths = [path for path in folder.rglob('*') if path.is_file()]
-    return _bin(name, files.load_or_build(name, paths, decode), binning)
+    decoded = files.load_or_build(name, paths, decode)
+    return _bin(name, decoded, binning, moment)
 
 
-def _bin(name, decoded, binning):
-  """Returns the spike trains of decoded events."""
+def _bin(name, decoded, binning, moment):
+  """Returns the spike trains of decoded events, or their signals in time."""
   times, addresses = decoded['times'], decoded['addresses']
   labels, offsets = decoded['labels'], decoded['offsets']
   num_train = int(decoded['num_train'])
   shape = tuple(decoded['sensor_shape'].tolist())
-  size, num_words = math.prod(shape), trains.count_words(binning.num_steps)
-  words = np.empty((len(labels), num_words, size), np.uint32)
-  for index, own in enumerate(map(slice, offsets[:-1], offsets[1:])):
-    words[index] = bin_events(times[own], addresses[own], size, binning)
-  is_late = times[: offsets[num_train]] >= round(binning.event_window * 1000)
+  size, window = math.prod(shape), binning.event_window
+  recordings = [
+    (times[own], addresses[own])
+    for own in map(slice, offsets[:-1], offsets[1:])
+  ]
+  if moment is None:
+    num_words = trains.count_words(binning.num_steps)
+    inputs = np.empty((len(labels), num_words, size), np.uint32)
+    for binned, recording in zip(inputs, recordings):
+      binned[:] = bin_events(*recording, size, binning)
+  else:
+    num_moments = math.ceil(window / moment)
+    inputs = np.empty((len(labels), num_moments, size), np.uint8)
+    for binned, recording in zip(inputs, recordings):
+      binned[:] = count_events(*recording, size, window, moment)
+    # A recording ends with its last event.
+    ends = [own.max(initial=0) // round(moment * 1000) for own, _ in recordings]
+    labels = arrays.label_moments(labels, np.add(ends, 1), num_moments)
+  is_late = times[: offsets[num_train]] >= round(window * 1000)
   while len(shape) > 1 and shape[0] == 1:  # no polarities, or a single row
     shape = shape[1:]
   return arrays.Dataset(
     name,
-    arrays.Split(words[:num_train], labels[:num_train]),
-    arrays.Split(words[num_train:], labels[num_train:]),
+    arrays.Split(inputs[:num_train], labels[:num_train]),
+    arrays.Split(inputs[num_train:], labels[num_train:]),
     tuple(map(str, decoded['class_names'])),
-    sensor_shape=shape,
+    sensor_shape=shape if moment is None else None,
     late_fraction=float(np.mean(is_late)) if len(is_late) else 0.0,
   )
 
@@ -232,7 +276,8 @@ def _pack(splits, shape, class_names):
   times, addresses = zip(*encoded)
   sizes = len(train), len(test)
   labels = labels[: sizes[0]], labels[sizes[0] :]
-  labels, names = arrays.check_labels(labels, sizes, class_names)
+  shapes = [(size,) for size in sizes]
+  labels, names = arrays.check_labels(labels, shapes, class_names)
   return {
     'times': np.concatenate(times),
     'addresses': np.concatenate(addresses),

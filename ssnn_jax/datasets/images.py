@@ -1,4 +1,4 @@
-"""Images: digits, sets prepared by TFDS, and IDX files.
+"""Images: digits, sets prepared by TFDS, also of sounds, and IDX files.
 
 The digits are in the package: the test set of E. Alpaydin and C. Kaynak,
 Optical Recognition of Handwritten Digits, 1998, https://doi.org/10.24432/C50P49
@@ -9,12 +9,14 @@ The original files of MNIST, Fashion-MNIST and EMNIST are IDX files. Bytes 0 and
 length of each axis follows in four bytes, big-endian, and then the items.
 """
 
+import contextlib
 import gzip
 import io
 import json
 import pathlib
 import struct
 import sys
+import types as types_lib
 import zipfile
 
 import numpy as np
@@ -23,10 +25,12 @@ from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
+from ssnn_jax.datasets import signals
 from ssnn_jax.progress import show_progress
 
 FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
+_SAMPLE_RATE = 16_000  # of sounds, unless their set has another
 #: Modes of Pillow, by the number of channels
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
@@ -49,7 +53,7 @@ def load(
   download: bool,
   class_names: tuple[str, ...] | None,
 ) -> arrays.Dataset | None:
-  """Loads a set of images, upright and with labels from 0.
+  """Loads a set of images, upright and with labels from 0, or of sounds.
 
   A set that TFDS has prepared takes precedence over original files, which only
   a set with given class names has; returns None if there is neither.
@@ -65,8 +69,9 @@ def load(
 
   def decode():
     with checks.explain(sources[0].parent, 'replace its files'):
+      lengths = {}
       if prepared is not None:
-        *splits, names = _read_prepared(prepared)
+        *splits, names, lengths = _read_prepared(prepared)
       else:
         *splits, names = *map(read_idx, originals), class_names
       x_train, y_train, x_test, y_test = splits
@@ -75,7 +80,12 @@ def load(
       if is_letters:
         y_train, y_test = y_train - np.int32(1), y_test - np.int32(1)
       _, train, test, names, *_ = arrays.from_arrays(
-        x_train, y_train, x_test, y_test, class_names=class_names or names
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        class_names=class_names or names,
+        **lengths,
       )
     decoded = {'x_train': train.inputs, 'y_train': train.labels}
     decoded |= {'x_test': test.inputs, 'y_test': test.labels}
@@ -153,40 +163,84 @@ def _find_prepared(name, data_dir):
 
 
 def _read_prepared(folder):
-  """Returns images and labels of both splits of TFDS, and the class names."""
+  """Returns inputs and labels of both splits of TFDS, names, and lengths.
+
+  Sounds become their log mel spectra, whose lengths are arguments of
+  `arrays.from_arrays`.
+  """
   remedy = (
     'expected splits train and test (or validation) of image, with 1, 3 or 4 '
-    'channels of uint8, and label: prepare the set again, install a package '
-    'that is missing, or save other arrays in an .npz file'
+    'channels of uint8, or of audio, with 1 channel, and label: prepare the '
+    'set again, install a package that is missing, or save other arrays in an '
+    '.npz file'
   )
   with checks.explain('the set of TFDS', remedy):
     import tensorflow_datasets as tfds
 
     tfds.display_progress_bar(sys.stderr.isatty())
-    builder = tfds.builder_from_directory(folder)
-    image, label = (builder.info.features[key] for key in ('image', 'label'))
-    if np.dtype(image.np_dtype) != np.uint8:
-      raise ValueError(f'the images are {np.dtype(image.np_dtype)}')
+    with _sounds_without_tensorflow():
+      builder = tfds.builder_from_directory(folder)
+    features = builder.info.features
+    is_sound = 'audio' in features and 'image' not in features
+    kind = 'audio' if is_sound else 'image'
+    inputs, label = features[kind], features['label']
+    if is_sound:
+      rate = getattr(inputs, 'sample_rate', None) or _SAMPLE_RATE
+      read = lambda item: signals.log_mel(item, rate)
+    elif np.dtype(inputs.np_dtype) != np.uint8:
+      raise ValueError(f'the images are {np.dtype(inputs.np_dtype)}')
+    else:
+      mode = MODES[inputs.shape[-1]]
+      read = lambda item: _read_image(item, mode)
     # Decoding the images here takes half the time of decoding by TFDS.
-    decoders = {'image': tfds.decode.SkipDecoding()}
+    decoders = {kind: tfds.decode.SkipDecoding()}
     sources = builder.as_data_source(decoders=decoders)
     test = 'test' if 'test' in sources else 'validation'
-    mode = MODES[image.shape[-1]]
-    train, test = (_read_split(sources[part], mode) for part in ('train', test))
-    return *train, *test, label.names
+    (x_train, y_train), (x_test, y_test) = (
+      _read_split(sources[part], kind, read) for part in ('train', test)
+    )
+    lengths = {}
+    if is_sound:
+      x_train, lengths['lengths_train'] = signals.pad(x_train)
+      x_test, lengths['lengths_test'] = signals.pad(x_test)
+    else:
+      x_train, x_test = np.stack(x_train), np.stack(x_test)
+    return x_train, y_train, x_test, y_test, label.names, lengths
 
 
-def _read_split(source, mode):
+@contextlib.contextmanager
+def _sounds_without_tensorflow():
+  """Lets TFDS describe sounds without TensorFlow.
+
+  It needs the package to encode sounds, and for a dtype that is not used to
+  read them.
+  """
+  from tensorflow_datasets.core.features import audio_feature
+
+  tensorflow = audio_feature.tf
+  dtypes = types_lib.SimpleNamespace(as_dtype=np.dtype)
+  audio_feature.tf = types_lib.SimpleNamespace(dtypes=dtypes)
+  try:
+    yield
+  finally:
+    audio_feature.tf = tensorflow
+
+
+def _read_split(source, kind, read):
   """Reads and decodes all items of one split, a chunk at a time."""
-  import PIL.Image
-
-  images, labels = [], []
+  inputs, labels = [], []
   for start in show_progress(range(0, len(source), _CHUNK_SIZE)):
     chunk = range(len(source))[start : start + _CHUNK_SIZE]
     for item in source.__getitems__(chunk):
-      image = PIL.Image.open(io.BytesIO(item['image']))
-      # A file may have fewer channels, or a palette.
-      image = image if image.mode == mode else image.convert(mode)
-      images.append(np.asarray(image))
+      inputs.append(read(item[kind]))
       labels.append(item['label'])
-  return np.stack(images), np.array(labels)
+  return inputs, np.array(labels)
+
+
+def _read_image(content, mode):
+  """Decodes an image; a file may have fewer channels, or a palette."""
+  import PIL.Image
+
+  image = PIL.Image.open(io.BytesIO(content))
+  image = image if image.mode == mode else image.convert(mode)
+  return np.asarray(image)

@@ -138,6 +138,15 @@ class EventsTest(data_util.DatasetTestCase):
     self.assertEqual(found.class_names, ('zero', 'eins'))
     for split, events in zip(found[1:3], written):
       self.assert_trains(split, events, (700, 1, 1))
+    counted = self.load(f'tonic:{name}/100ms')
+    self.assertEqual(counted.train.inputs.shape, (5, 10, 700))
+    for x, y, events in zip(*counted.test, written[1]):
+      expected = np.zeros((10, 700), int)
+      used = events[events['t'] < 1_000_000]
+      np.add.at(expected, (used['t'] // 100_000, used['x']), 64)
+      np.testing.assert_allclose(x, np.minimum(expected, 255), atol=1)
+      last = events['t'].max() // 100_000
+      self.assertEqual((y != -1).tolist(), (np.arange(10) <= last).tolist())
 
   def test_reads_folders_and_decodes_again_if_they_change(self):
     extra = np.ones(3, [('x', int), ('t', int)])  # of a sensor of one row

@@ -19,7 +19,11 @@ CODE = re.compile(r'```python\n(.*?)```', re.DOTALL)
 # Results of the examples of a page, which exceed a number.
 RESULTS = {
   'README': {'min(own.ssnn.min() for own in found.values())': 0.95},
-  'data': {'len(own.train.labels)': 1199},
+  'data': {
+    'len(own.train.labels)': 1199,
+    'signals.is_signal': 0,
+    'sum(signals.train.labels[1] == 1)': 4,
+  },
   'training_loop': {'accuracy': 0.9, 'epoch.accuracy.default.min()': 0.8},
   'nir': {'accuracies[-1]': 0.85},
   'paper_neuron': {'accuracy': 0.9},

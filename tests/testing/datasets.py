@@ -72,21 +72,23 @@ def random_colors(size, shape=(32, 32, 3), num_classes=10, seed=0):
 def prepare_tfds(name, data_dir, image, label, **splits):
   """Prepares a TFDS dataset in `array_record`, as a script of a user does.
 
-  Takes the features of images and labels, and images and labels of each split;
-  returns the folder of the version.
+  Takes the features of images, or of sounds, and labels, and images and labels
+  of each split; returns the folder of the version.
   """
+  is_image = isinstance(image, tfds.features.Image)
+  kind = 'image' if is_image else 'audio'
 
   def examples(split):
-    for index, (pixels, target) in enumerate(zip(*split, strict=True)):
-      if not isinstance(pixels, PIL.Image.Image):
-        pixels = PIL.Image.fromarray(pixels)
-      yield index, {'image': pixels, 'label': int(target)}
+    for index, (own, target) in enumerate(zip(*split, strict=True)):
+      if is_image and not isinstance(own, PIL.Image.Image):
+        own = PIL.Image.fromarray(own)
+      yield index, {kind: own, 'label': int(target)}
 
   class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version('1.0.0')
 
     def _info(self):
-      features = tfds.features.FeaturesDict({'image': image, 'label': label})
+      features = tfds.features.FeaturesDict({kind: image, 'label': label})
       info = tfds.core.DatasetInfo(builder=self, features=features)
       info.as_proto.disable_shuffling = True
       info.initialize_from_bucket = lambda: None  # no network

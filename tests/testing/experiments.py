@@ -37,6 +37,14 @@ READOUTS = '', '_winner', '_potential', '_rate'
 FINAL = {f'test_accuracy{readout}': 0.5 for readout in READOUTS}
 FINAL['train_seconds'] = 6.0
 NUM_CLASSES = {'balanced': 47, 'bymerge': 47, 'byclass': 62, 'letters': 26}
+NUM_CLASSES['braille'] = 27
+# Moments and channels of signals.
+SIGNALS = {
+  **dict.fromkeys(('spoken_digits', 'spoken_digits/speakers'), (64, 32)),
+  **dict.fromkeys(('mnist/rows', 'mnist/permuted'), (28, 28)),
+  'mnist_1d': (40, 2),
+  'braille': (75, 24),
+}
 
 
 class FolderTestCase(parameterized.TestCase):
@@ -82,7 +90,12 @@ def blank_dataset(name):
     shape = 500, 32, 32, 3
   elif name == 'n_mnist':
     shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
-  split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
+  elif name in SIGNALS:
+    shape = 500, *SIGNALS[name]
+  label_shape = shape[:2] if name in SIGNALS else 500
+  split = datasets.Split(
+    np.zeros(shape, dtype), np.zeros(label_shape, np.int32)
+  )
   num_classes = NUM_CLASSES.get(name.rpartition('emnist/')[2], 10)
   class_names = ('name',) * num_classes
   return datasets.Dataset(

@@ -57,7 +57,7 @@ class ModelTest(FolderTestCase):
     for event in ('epoch', 'final'):
       found, expected = (lines(x.folder, event) for x in (stopped, whole))
       self.assertEqual(found, expected)
-    model = config_lib.own_model(whole.config)
+    model = config_lib.own_model(whole.config, data)
     loaded = ssnn_jax.load(whole.folder, model, seed=1)
     self.assertEqual((loaded.config, loaded.kind), (model, 'ssnn'))
     *_, line = lines(whole.folder)
@@ -71,12 +71,13 @@ class ModelTest(FolderTestCase):
       task.config, model=f'{path}:make', model_sha256=''
     )
     self.assertEqual(config.model_sha256, models_lib.digest(f'{path}:make'))
-    config_lib.own_model(config)
+    data = train.load(config)
+    config_lib.own_model(config, data)
     path.write_text(path.read_text() + '\n')
     models_lib.make.cache_clear()
     models_lib._load.cache_clear()
     with self.assertRaisesRegex(ssnn_jax.UserError, 'has changed: its SHA-256'):
-      config_lib.own_model(config)
+      config_lib.own_model(config, data)
 
   def test_command_sweeps_fields_and_arguments_and_goes_on(self):
     folder = self.folder / 'sweep'
