@@ -445,7 +445,11 @@ def _play(circuit, params, carry, train, outputs, wires, before=None):
   labels = np.asarray(outputs[1]).reshape(size, -1)
   num_labelled = max(1, np.sum(np.any(labels >= 0, axis=1)))
   update = jax.tree.map(lambda leaf: leaf / np.float32(num_labelled), update)
-  last = int(Played(*ticks, update).silence.max())
+  played = Played(*ticks, update)
+  # The last spikes may still be on their way to the output.
+  moves = np.diff(played.potentials, axis=0).reshape(len(ticks[2]) - 1, -1)
+  moved = np.max(np.flatnonzero(moves.any(axis=1)), initial=-2) + 2
+  last = int(max(played.silence.max(), moved))
   ticks = jax.tree.map(lambda own: own[: last + 1], ticks)
   return Played(*ticks, update), state
 
