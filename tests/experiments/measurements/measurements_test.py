@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.measurements import faults as faults_lib
+from experiments.measurements import memory
 from experiments.measurements import settling
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
@@ -144,3 +145,12 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual(late, whole)
     self.assertEqual((whole[2], lost[2]), (0, 1))
     self.assertLess(max(lost[:2] + stuck[:2]), min(whole[:2]))
+
+  def test_memory_of_local_errors_does_not_grow(self):
+    found = [
+      memory.count_bytes(errors, length, width=6, batch_size=2)
+      for errors in memory.ERRORS
+      for length in (50, 500)
+    ]
+    self.assertEqual(found[0], found[1])
+    self.assertGreater(found[3], 8 * found[2])
