@@ -38,6 +38,7 @@ Others:
   of their output layer.
 - `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
+- `synapses`: how many a spike reaches.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
 - `figures`: of rasters and of samples; needs matplotlib, imported by itself.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.

@@ -696,7 +696,7 @@ def stream(
     model: as of `streams.follow`.
     params: its parameters, as of `play`.
     key: PRNG key of the stream.
-    inputs: `[B, L, channels]` rates of B streams at once.
+    inputs: `[B, L, channels]` rates of B streams at once, as images.
     labels: `[B]` or `[B, L]` integer classes, -1 at moments without one, in
       which no error is sent; None has none.
     wires: delays and bounds. What is lost on them stays lost.
@@ -723,12 +723,14 @@ def stream(
     >>> streamed = realtime.stream(
     ...   model, init(None), jax.random.key(0), inputs)
     >>> streamed.costs.spikes[:, 0].astype(int).tolist()
-    [0, 0, 9, 3, 3, 3, 0, 0]
+    [0, 0, 9, 3, 3, 0, 0, 0]
   """
   _check_spikes(model)
   streams.follow(model)
-  streams.check_inputs(inputs)
   own, (size, length) = streams.at_moments(model, 1), inputs.shape[:2]
+  whole = streams.at_moments(model, length)
+  rates = samples.prepare(whole, params, key, inputs).inputs.rates
+  rates = np.asarray(rates).reshape(inputs.shape)
   circuit = _make_circuit(own)
   _check_wires(circuit, wires)
   if labels is None:
@@ -745,7 +747,7 @@ def stream(
   silent = [np.zeros((size, *own), np.float32) for own in circuit.shapes]
   for t in range(length):
     now = jax.random.fold_in(key, t)
-    batch = samples.prepare(own, params, now, inputs[:, t : t + 1])
+    batch = samples.prepare(own, params, now, rates[:, t : t + 1])
     label = np.asarray(labels[:, t : t + 1])
     shape = size, *circuit.shapes[-1]
     checks.check_labels(label, shape[:-1], shape[-1], is_masked=True)

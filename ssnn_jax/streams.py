@@ -92,7 +92,9 @@ def follow(model: Model) -> Stream:
     check(model, jax.jit(model.init)(jax.random.key(0)))
 
   def loss(params, carry, key, inputs, labels=None):
-    own, batch = _prepare(model, params, key, inputs, labels)
+    _check_inputs(inputs)
+    own = at_moments(model, inputs.shape[1])
+    batch = samples.prepare(own, params, key, inputs, labels)
     rates = own.encode(key, batch.inputs, batch.position)
     dropout_key = None if labels is None else key
     logits, carry = _respond(
@@ -129,8 +131,9 @@ def make_gradient(
   start = follow(model).start
 
   def learn(params, key, inputs, labels):
-    whole, batch = _prepare(model, params, key, inputs, labels)
     num_samples, length = inputs.shape[:2]
+    whole, own = at_moments(model, length), at_moments(model, moments)
+    batch = samples.prepare(whole, params, key, inputs, labels)
     if length % moments:
       raise types.UserError(
         f'inputs have {length} moments; expected a multiple of the {moments} '
@@ -139,7 +142,7 @@ def make_gradient(
     if model.sampler != 'regular':  # drawn at once, as the network's are
       drawn = whole.encode(key, batch.inputs, batch.position)
       inputs = drawn.reshape(inputs.shape)
-    each = jnp.asarray(labels)
+    white, each = _find_white(inputs), jnp.asarray(labels)
     each = each if each.ndim == 2 else each[:, None]  # not of all L, in memory
     repeats = length // each.shape[1]
     total = repeats * jnp.sum(each >= 0, axis=1, dtype=jnp.float32)
@@ -150,7 +153,8 @@ def make_gradient(
     )
 
     def loss(grid, carry, first, before):
-      own, batch = _prepare(model, params, key, cut(inputs, first))
+      now = cut(inputs, first).astype(jnp.float32) / white
+      batch = samples.prepare(own, params, key, now)
       rates = batch.inputs.rates
       if model.sampler == 'regular':
         rates = own.encode(key, batch.inputs, batch.position)
@@ -266,20 +270,20 @@ def at_moments(model: Model, length: int) -> Model:
   )
 
 
-def check_inputs(inputs: jax.Array | np.ndarray) -> None:
+def _check_inputs(inputs):
   """Refuses integers: of a dark moment the largest may be 1, or a train."""
   if inputs.dtype != bool and not jnp.issubdtype(inputs.dtype, jnp.floating):
     raise types.UserError(
-      f'inputs of a stream have dtype {inputs.dtype}; expected float rates '
-      'within [0, 1], as grey values / 255, or bool.'
+      f'inputs of a stream are {inputs.dtype}; expected float rates within '
+      '[0, 1], as grey values / 255, or bool.'
     )
 
 
-def _prepare(model, params, key, inputs, labels=None):
-  """Returns the model of as many moments as the inputs have, and the batch."""
-  check_inputs(inputs)
-  own = at_moments(model, inputs.shape[1])
-  return own, samples.prepare(own, params, key, inputs, labels)
+def _find_white(inputs):
+  """Returns the value of a rate of 1; of integers 0 and 1, as images, NaN."""
+  if not jnp.issubdtype(inputs.dtype, jnp.integer):
+    return jnp.float32(1.0)
+  return jnp.where(jnp.max(inputs) == 1, jnp.nan, jnp.float32(255.0))
 
 
 def _start(model, num_samples):

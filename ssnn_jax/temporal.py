@@ -173,7 +173,7 @@ _advance_locally.defvjp(
 )
 
 
-def join(shape, memory):
+def join(shape: tuple[int, ...], memory: Memory) -> tuple[int, ...]:
   """Returns the shape of the traces of rates of a shape."""
   return (*shape[:-1], len(memory.decays) * shape[-1])
 

@@ -311,5 +311,6 @@ class RefusalTest(parameterized.TestCase):
     learn = streams.make_gradient(MODELS['two'], moments=4)
     with self.assertRaisesRegex(ssnn_jax.UserError, '6 moments; .* the 4'):
       learn(params, KEY, inputs, labels)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'dtype int32; .* / 255'):
-      realtime.stream(MODELS['two'], params, KEY, np.int32(inputs))
+    stream, grey = streams.follow(MODELS['two']), np.uint8(inputs)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'uint8; .* / 255'):
+      stream.loss(params, stream.start(1), KEY, grey)
