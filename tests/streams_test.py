@@ -6,11 +6,9 @@ are powers of two, so that all that is compared is equal in every bit.
 
 import dataclasses
 import functools
+import itertools
 
 from absl.testing import parameterized
-import equinox as eqx
-from flax import nnx
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,75 +18,17 @@ import ssnn_jax
 from ssnn_jax import realtime
 from ssnn_jax import streams
 from ssnn_jax import synapses
-from tests.testing import models
 from tests.testing import mutations
 from tests.testing import networks
 from tests.testing.networks import assert_same
+from tests.testing.signals import CHANNELS
+from tests.testing.signals import FIELDS
+from tests.testing.signals import MODELS
+from tests.testing.signals import NUM_CLASSES
+from tests.testing.signals import NUM_MOMENTS
+from tests.testing.signals import trace
 
-KEY, NUM_MOMENTS, CHANNELS, NUM_CLASSES = jax.random.key(7), 6, 4, 3
-trace = functools.partial(ssnn_jax.trace, bits=8)
-
-
-class Layers(nn.Module):
-  """Layers of traces and neurons, of flax.linen."""
-
-  neuron: object
-  widths: tuple
-  decays: tuple
-
-  @nn.compact
-  def __call__(self, x):
-    for width in self.widths:
-      x = self.neuron(nn.Dense(width)(trace(x, self.decays)), ceiling=4.0)
-    return nn.Dense(NUM_CLASSES)(x)
-
-
-class Gated(nnx.Module):
-  """A product of two layers, of which one is signed, and a residual sum."""
-
-  def __init__(self, neuron, rngs):
-    self.neuron = neuron
-    self.gate, self.hidden = (nnx.Linear(8, 5, rngs=rngs) for _ in range(2))
-    self.out = nnx.Linear(10, NUM_CLASSES, rngs=rngs)
-
-  def __call__(self, x):
-    x = trace(x, (0, 0.75))
-    y = self.neuron(self.gate(x), ceiling=1.0)
-    x = self.neuron(self.hidden(x), floor=-2.0, ceiling=2.0)
-    return self.out(trace(x + x * y, (0, 0.5)))
-
-
-class Single(eqx.Module):
-  """A model of one sample, of equinox, whose output sees traces."""
-
-  neuron: object
-  hidden: eqx.nn.Linear
-  out: eqx.nn.Linear
-
-  def __init__(self, neuron, key):
-    keys = jax.random.split(key)
-    self.neuron = neuron
-    self.hidden = eqx.nn.Linear(2 * CHANNELS, 6, key=keys[0])
-    self.out = eqx.nn.Linear(12, NUM_CLASSES, key=keys[1])
-
-  def __call__(self, x):
-    x = jax.vmap(self.hidden)(trace(x, (0.0, 0.5), axis=0))
-    return jax.vmap(self.out)(trace(self.neuron(x), (0.5, 0.75), axis=0))
-
-
-FIELDS = {
-  'input_shape': (NUM_MOMENTS, CHANNELS),
-  'grid': functools.partial(models.to_grid, steps=8),
-}
-linen = lambda *own, **fields: ssnn_jax.from_linen(
-  lambda neuron: Layers(neuron, *own), **FIELDS | fields
-)
-MODELS = {
-  'two': linen((6, 5), (0, 0.5, 0.75), num_steps=4, num_winners=16),
-  'three': linen((5, 4, 4), (0, 0.5), num_steps=16, digits=1, answers='each'),
-  'nnx': ssnn_jax.from_nnx(Gated, num_steps=2, num_winners=1, **FIELDS),
-  'equinox': ssnn_jax.from_equinox(Single, num_steps=8, digits=3, **FIELDS),
-}
+KEY = jax.random.key(7)
 
 
 @functools.cache
@@ -141,29 +81,22 @@ def play(name, num_samples, change, is_slow, learn, lib=realtime, **options):
   return lib.stream(*args, wires, learn=learn, **options), batch
 
 
-def take(tree, t):
-  return jax.tree.map(lambda own: own[t], tree)
-
-
-def find_difference(name, streamed, batch, learn):
+def compare(name, streamed, batch, learn):
   """Asserts that a stream is what `jax.grad` learns at each moment."""
-  for t, (gradient, found) in enumerate(present(name, *batch, learn)):
-    assert_same(take(streamed.updates, t), gradient)
-    assert_same(streamed.potentials[t], found.potential[:, 0])
-    assert_same(streamed.winners[t], found.winner_counts[:, 0])
+  moments = present(name, *batch, learn)
+  gradient, found = jax.tree.map(lambda *own: np.stack(own), *moments)
+  assert_same(streamed.updates, gradient)
+  assert_same(streamed.potentials, found.potential[:, :, 0])
+  assert_same(streamed.winners, found.winner_counts[:, :, 0])
 
 
-SETTINGS = [
-  (name, *own)
-  for name in MODELS
-  for own in (
-    (2, 1, False, None),
-    (2, 20, False, 0.5),
-    (1, 3, True, 0.25),
-    (1, 20, True, None),
-    (1, 0, True, 0.5),
-  )
-]
+KINDS = (
+  (2, 1, False, None),
+  (2, 20, False, 0.5),
+  (1, 3, True, 0.25),
+  (1, 20, True, None),
+  (1, 0, True, 0.5),
+)
 # What is exchanged in the source, as of a network that would be reset.
 MUTATIONS = (
   ('_remember(circuit, grid, carry, after.arrived)', 'carry'),
@@ -183,15 +116,16 @@ def find_synapses(model, params):
 
 
 class StreamTest(parameterized.TestCase):
-  @parameterized.parameters(*SETTINGS)
-  def test_is_each_moment_a_fresh_presentation(self, *setting):
+  @parameterized.parameters(*itertools.product(MODELS, KINDS))
+  def test_is_each_moment_a_fresh_presentation(self, name, kind):
+    setting = name, *kind
     streamed, batch = play(*setting)
     reset, _ = play(*setting, reset=True)
     assert_same(streamed[:-1], reset[:-1])  # without costs
-    find_difference(setting[0], streamed, batch, setting[-1])
+    compare(name, streamed, batch, kind[-1])
     for own in (*streamed.counts, *streamed.errors):
       self.assertTrue(np.any(own))
-    if setting[2] < 4:
+    if kind[1] < 4:
       spikes = (np.sum(own.costs.spikes[1:]) for own in (streamed, reset))
       self.assertLess(*spikes)
 
@@ -201,7 +135,7 @@ class StreamTest(parameterized.TestCase):
     setting = 'equinox', 1, 3, False, 0.5
     with self.assertRaises(AssertionError):
       streamed, batch = play(*setting, lib=wrong)
-      find_difference('equinox', streamed, batch, 0.5)
+      compare('equinox', streamed, batch, 0.5)
 
   def test_silence_while_nothing_changes(self):
     model, params = MODELS['two'], make_params('two')
@@ -249,28 +183,23 @@ class GradientTest(parameterized.TestCase):
     functions = learn, *(streams.make_gradient(model, n) for n in (1, 3))
     run = jax.jit(lambda *args: [own(*args) for own in functions])
     expected, *found = jax.device_get(run(*args))
-    compare = assert_same if of_moments else networks.assert_close
     for own in found:
-      compare(own, expected)
+      (assert_same if of_moments else networks.assert_close)(own, expected)
     self.assertTrue(all(map(np.any, jax.tree.leaves(expected))))
 
   def test_scan_over_moments_is_the_whole_signal(self):
     model, params = MODELS['two'], make_params('two')
     stream, (inputs, _) = streams.follow(model), make_batch(2, 9)
 
-    @jax.jit
-    def run(params, inputs):
-      def step(carry, now):
-        loss, (carry, inference) = stream.loss(params, carry, KEY, now)
-        assert loss is None
-        return carry, inference.potential[:, 0]
+    def step(carry, now):
+      loss, (carry, inference) = stream.loss(params, carry, KEY, now[:, None])
+      assert loss is None
+      return carry, inference.potential[:, 0]
 
-      moments = jnp.swapaxes(inputs, 0, 1)[:, :, None]
-      found = jax.lax.scan(step, stream.start(2), moments)[1]
-      whole = ssnn_jax.ssnn(model).infer(params, KEY, inputs).potential
-      return jnp.swapaxes(found, 0, 1), whole
-
-    assert_same(*run(params, inputs))
+    moments = inputs.swapaxes(0, 1)
+    found = jax.lax.scan(step, stream.start(2), moments)[1]
+    whole = jax.jit(ssnn_jax.ssnn(model).infer)(params, KEY, inputs).potential
+    assert_same(found, whole.swapaxes(0, 1))
 
   def test_no_label_teaches_nothing(self):
     inputs, labels = make_batch(2, 9)
