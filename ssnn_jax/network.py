@@ -294,11 +294,12 @@ def mean_loss(
   is_masked = weight is not None
   checks.check_labels(label, tuple(shape), num_classes, is_masked=is_masked)
   losses = optax.softmax_cross_entropy_with_integer_labels(potential, label)
-  losses = losses * spiking.mark_classes(label, potential)
+  marks = spiking.mark_classes(label, potential)
   if weight is None:
-    return jnp.mean(losses)
-  losses = jnp.sum(jnp.where(weight > 0, weight * losses, 0.0))
-  return losses / jnp.maximum(total, 1.0)
+    return jnp.mean(losses * marks)
+  # The derivative of a loss without a label would be NaN.
+  shares = jnp.where(weight > 0, weight * marks, 0.0)
+  return jnp.sum(shares * losses) / jnp.maximum(total, 1.0)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

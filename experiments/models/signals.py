@@ -34,7 +34,7 @@ class Signals(nn.Module):
 
 
 def make(
-  input_shape: tuple[int, ...] = (64, 32),
+  input_shape: tuple[int, ...] = (64, 65),
   num_classes: int = 10,
   width: int = 128,
   num_layers: int = 2,

@@ -18,9 +18,9 @@ from ssnn_jax.datasets import files
 NUM_MOMENTS = 64  # of a recording of speech; later ones are cut
 _NUM_BANDS = 32
 _HOP, _WINDOW = 0.016, 0.032  # seconds
-# Levels of rates 0 and 1, in dB of a sine of the full scale of 16 bits. Of the
-# training recordings of the spoken digits, a tenth of the values is below.
-_LOWEST, _HIGHEST = -80.0, -10.0
+# Mean levels of a moment that are the rates 0 and 1, in dB of a sine of the
+# full scale of 16 bits; and dB of a band above or below it that are a rate 1.
+_LOWEST, _HIGHEST, _SPAN = -75.0, -15.0, 25.0
 _FULL_SCALE = 2.0**15
 _DIGITS_RATE = 8_000  # samples per second of the spoken digits
 _NUM_TEST = 5  # test recordings of each digit and speaker: the first ones
@@ -36,11 +36,13 @@ def is_text_path(name: object) -> bool:
 
 
 def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-  """Computes the log mel spectrum of a recording, as `[L, 32]` uint8 rates.
+  """Computes the log mel spectrum of a recording, as `[L, 65]` uint8 rates.
 
-  A moment is a window of 32 ms, 16 ms after the last one. Levels of -80 to
-  -10 dB of a full-scale sine are the rates 0 to 1, for any recording: a moment
-  depends on nothing but its window.
+  A moment is a window of 32 ms, 16 ms after the last one. Its channels are how
+  much each of 32 bands is above the mean of their levels, a rate of 1 for 25
+  dB; how much each is below; and the mean, of -75 to -15 dB of a full-scale
+  sine. A moment depends on nothing but its window, and all channels but the
+  last not on the volume.
 
   Args:
     samples: `[S]` samples of 16 bits.
@@ -61,8 +63,11 @@ def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
   taper = np.hanning(window + 1)[:-1]
   amplitudes = np.abs(np.fft.rfft(frames * taper)) * (2 / np.sum(taper))
   powers = amplitudes**2 @ _mel_filters(sample_rate, window)
-  levels = 10 * np.log10(np.maximum(powers, 1e-20))
-  rates = (levels - _LOWEST) / (_HIGHEST - _LOWEST)
+  levels = 10 * np.log10(np.maximum(powers, 1e-10))
+  mean = np.mean(levels, axis=1, keepdims=True)
+  above = (levels - mean) / _SPAN
+  volume = (mean - _LOWEST) / (_HIGHEST - _LOWEST)
+  rates = np.concatenate([above, -above, volume], axis=1)
   return np.rint(255 * np.clip(rates, 0, 1)).astype(np.uint8)
 
 

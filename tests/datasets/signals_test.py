@@ -95,19 +95,30 @@ class SoundTest(data_util.DatasetTestCase):
   @parameterized.product(rate=(8000, 16_000), frequency=(300, 1000, 3000))
   def test_tone_peaks_in_its_band(self, rate, frequency):
     rates = signals.log_mel(tone(frequency, rate, amplitude=0.01), rate)
-    self.assertEqual(rates.shape, (30, 32))  # windows of 32 ms each 16 ms
+    self.assertEqual(rates.shape, (30, 65))  # windows of 32 ms each 16 ms
     centers = librosa.mel_frequencies(34, fmin=0, fmax=rate / 2)[1:-1]
     band = np.argmin(np.abs(centers - frequency))
-    self.assertEqual(set(np.argmax(rates, axis=1)), {band})
-    # -40 dB are the rate 4 / 7; the window and the filter change some dB.
-    np.testing.assert_allclose(rates[:, band] / 255, 4 / 7, atol=3 / 70)
+    peaks = rates[:, :32] == 255  # 25 dB or more above the mean
+    self.assertTrue(np.all(peaks[:, band]))
+    self.assertLess(np.max(np.sum(peaks, axis=1)), 8)
+    # A band is above the mean, or below it.
+    self.assertFalse(np.any((rates[:, :32] > 0) & (rates[:, 32:64] > 0)))
+
+  def test_volume_is_the_last_channel(self):
+    samples = np.random.default_rng(0).integers(-999, 999, 2560, np.int16)
+    quiet, loud = (
+      np.float64(signals.log_mel(own, 8000)) for own in (samples, 8 * samples)
+    )
+    np.testing.assert_allclose(loud[:, :64], quiet[:, :64], atol=1)
+    rise = (loud[:, 64] - quiet[:, 64]) / 255  # 18 dB of 60
+    np.testing.assert_allclose(rise, 20 * np.log10(8) / 60, atol=0.01)
 
   def test_silence_is_0_and_moments_depend_on_their_windows_alone(self):
     samples = np.random.default_rng(0).integers(-9999, 9999, 2560, np.int16)
     whole = signals.log_mel(samples, 8000)
     start = signals.log_mel(samples[:1280], 8000)
     np.testing.assert_array_equal(whole[: len(start)], start)
-    self.assertGreater(start.min(), 0)
+    self.assertGreater(start[:, 64].min(), 0)
     self.assertEqual(signals.log_mel(0 * samples, 8000).max(), 0)
     self.assertLen(signals.log_mel(samples[:7], 8000), 1)
     for wrong in (samples / 2**15, samples.reshape(-1, 2)):
@@ -184,7 +195,7 @@ class SoundTest(data_util.DatasetTestCase):
     with images._sounds_without_tensorflow(), dtype:
       data_util.prepare_tfds('words', self.data_dir, audio, label, **splits)
     found = datasets.load('words', self.data_dir)
-    self.assertEqual((found.class_names, found.input_shape), (names, (64, 32)))
+    self.assertEqual((found.class_names, found.input_shape), (names, (64, 65)))
     expected, lengths = signals.pad([signals.log_mel(x, rate) for x in own])
     data_util.assert_arrays_equal(found.test.inputs, expected)
     self.assertEqual(lengths.tolist(), [11, 30, 49, 64])
