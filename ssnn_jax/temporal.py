@@ -78,9 +78,9 @@ def trace(
   Example:
     >>> x = jnp.array([[[1.0], [0.0], [0.0]]])
     >>> ssnn_jax.trace(x, (0, 0.5))[0]
-    Array([[1.  , 0.5 ],
-           [0.  , 0.25],
-           [0.  , 0.125]], dtype=float32)
+    Array([[1.   , 0.5  ],
+           [0.   , 0.25 ],
+           [0.   , 0.125]], dtype=float32)
   """
   decays = tuple(map(float, decays))
   if not decays or not all(0 <= own < 1 for own in decays):
