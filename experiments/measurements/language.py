@@ -2,15 +2,12 @@
 
   python -m experiments.measurements.language --text=own.txt > language.jsonl
 
-It is trained, plays windows of the test text with their labels, and writes. A
+It is trained, plays windows of the test text with their labels, and writes. The
 JSON line has the additions of spikes for a character, the multiplications of
 its ANN, and times of training steps, as ratios to those of a GPT.
 """
 
-from collections.abc import Iterator
-import statistics
 import time
-from typing import Any
 from unittest import mock
 
 from absl import flags
@@ -32,109 +29,89 @@ FLAGS = flags.FLAGS
 _KEY = jax.random.key(0)
 
 
-def count_products(length: int, size: int, width: int, *args: int) -> int:
-  """Counts the multiplications of the ANN forward, for a character."""
-  num_layers, num_heads = args
-  seen = sum(
-    np.mean(np.minimum(np.arange(length) + 1, max(length // 4**head, 2)))
-    for head in range(num_heads)
-  )
-  of_heads = 2 * seen * width // num_heads  # scores, and sums over values
-  return int(num_layers * (10 * width**2 + 2 * width + of_heads) + size * width)
-
-
-def write(
-  network: ssnn_jax.Network, params: Any, data: datasets.Dataset, number: int
-) -> str:
-  """Writes characters after the first window of the test text."""
-  infer, rng = jax.jit(network.infer), np.random.default_rng(0)
-  window, written = data.test.inputs[0], ''
-  for _ in range(number):
-    potential = infer(params, _KEY, window[None]).potential[0, -1]
-    noise = rng.gumbel(size=data.num_classes)  # of the softmax, a sample
-    code = np.argmax(np.asarray(potential) + noise)
-    written += data.class_names[code]
-    own = 255 * (np.arange(data.num_classes) == code)
-    window = np.concatenate([window[1:], np.uint8(own)[None]])
-  return written
-
-
-def measure_steps(
-  networks: dict[str, ssnn_jax.Network], batch: tuple[np.ndarray, np.ndarray]
-) -> dict[str, float]:
-  """Measures training steps in turn, and returns ratios to the last one."""
-  seconds, steps = {name: [] for name in networks}, {}
-  for name, network in networks.items():
-    learn = jax.jit(jax.grad(network.loss, has_aux=True))
-    params = network.init(_KEY)
-    steps[name] = lambda learn=learn, params=params: learn(params, _KEY, *batch)
-  for _ in range(11):
-    for name, step in steps.items():
-      start = time.perf_counter()
-      jax.block_until_ready(step())
-      seconds[name].append(time.perf_counter() - start)
-  found = {name: statistics.median(own[1:]) for name, own in seconds.items()}
-  return {f'{name}_step': own / found['gpt'] for name, own in found.items()}
-
-
-def count_additions(played: realtime.Played, *args: int) -> dict[str, float]:
-  """Counts the additions of a presentation, for a character.
+def count_additions(played, make):
+  """Counts the additions of a presentation, for a character, by their kinds.
 
   A spike adds to all that it reaches: potentials, errors and synapses, and the
-  factor of a product if the other factor is not 0. They are counted by the
-  same circuit with weights, factors, rates and spikes of 1.
-
-  Args:
-    played: the presentation.
-    *args: of `transformer.make`.
+  factor of a product if the other factor is not 0. The same circuit counts
+  them, with 1 for all weights, factors, rates and spikes.
   """
-  model = transformer.make(*args)
-  circuit = realtime._make_circuit(model)
-  ones = jax.tree.map(jnp.ones_like, model.init(_KEY))
-  ends = [own.shape[1:] for own in (*played.spikes, *played.errors)]
-  before, number = [jnp.zeros(own) for own in ends], len(played.spikes)
+  circuit = realtime._make_circuit(make())
+  ones = jax.tree.map(jnp.ones_like, make().init(_KEY))
+  ticks, size = [*played.spikes, *played.errors], len(played.spikes)
+  before, totals = [jnp.zeros(own.shape[1:]) for own in ticks], np.zeros(3)
 
   @jax.jit
   def count(before, sent):
-    flow = lambda own: realtime._flow(circuit, ones, own[:number], own[number:])
-    marks = lambda arrays: [jnp.float32(own != 0) for own in arrays]
+    flow = lambda x: realtime._flow(circuit, ones, x[:size], x[size:])
+    marks = lambda arrays: ([jnp.float32(own != 0) for own in arrays],)
+    _, added = jax.jvp(flow, marks(before), marks(sent))
     after = [old + new for old, new in zip(before, sent)]
-    _, added = jax.jvp(flow, (marks(before),), (marks(sent),))
     return after, [sum(map(jnp.sum, jax.tree.leaves(own))) for own in added]
 
-  totals = np.zeros(3)
   with mock.patch.object(transformer, 'scale', np.ones_like):
-    for sent in zip(*played.spikes, *played.errors):
+    for sent in zip(*ticks):
       before, added = count(before, sent)
       totals += jax.device_get(added)
   names = 'forward_events', 'error_events', 'coincidences'
   return dict(zip(names, totals / np.prod(played.potentials.shape[1:3])))
 
 
-def _measure() -> Iterator[dict[str, Any]]:
+def count_products(length, size, width, num_layers, num_heads):
+  """Counts the multiplications of the ANN forward, for a character."""
+  windows = [max(length // 4**head, 2) for head in range(num_heads)]
+  seen = sum(np.minimum.outer(windows, 1 + np.arange(length)).mean(axis=1))
+  block = 10 * width**2 + 2 * width * (1 + seen / num_heads)
+  return int(num_layers * block + size * width)
+
+
+def write(network, params, data, number):
+  """Writes a number of characters after the first window of the test text."""
+  infer, window, text = jax.jit(network.infer), data.test.inputs[0], ''
+  rng, letters = np.random.default_rng(0), 255 * np.eye(data.num_classes)
+  for _ in range(number):
+    logits = np.asarray(infer(params, _KEY, window[None]).potential)[0, -1]
+    # The largest sum with this noise is a sample of the softmax.
+    code = np.argmax(logits + rng.gumbel(size=len(logits)))
+    window = np.concatenate([window[1:], np.uint8(letters[[code]])])
+    text += data.class_names[code]
+  return text
+
+
+def measure_steps(networks, batch):
+  """Measures training steps in turn, as ratios to those of the last network."""
+  steps = [jax.jit(jax.grad(own.loss, has_aux=True)) for own in networks]
+  params = [own.init(_KEY) for own in networks]
+  seconds = np.zeros((11, len(networks)))
+  for row in seconds:
+    for index, step in enumerate(steps):
+      start = time.perf_counter()
+      jax.block_until_ready(step(params[index], _KEY, *batch))
+      row[index] = time.perf_counter() - start
+  found = np.median(seconds[1:], axis=0)
+  return dict(zip(('step', 'exact_step'), (found / found[-1]).tolist()))
+
+
+def _measure():
   data = datasets.load(FLAGS.text)
-  shape, sizes = data.train.inputs.shape[1:], (FLAGS.width, FLAGS.num_layers, 4)
-  model = transformer.make(shape, shape[1], *sizes)
-  ssnn, ann = ssnn_jax.ssnn(model), ssnn_jax.ann(model)
-  fitted = training.fit(
-    ssnn, optax.adam(5e-3), data, num_epochs=FLAGS.num_epochs, evaluate=False
-  )
-  params = fitted.state.params
-  batch = tuple(own[: FLAGS.num_windows] for own in data.test)
-  played = realtime.play(model, params, _KEY, *batch)
-  line = count_additions(played, shape, shape[1], *sizes)
-  line['silence'] = float(np.median(played.silence))
-  line['products'] = count_products(*shape, *sizes)
-  other = ssnn_jax.ann(gpt.make(shape, shape[1], *sizes))
-  networks = {'spikes': ssnn, 'exact': ann, 'gpt': other}
-  line |= measure_steps(networks, tuple(own[:32] for own in data.train))
-  yield line | {'text': write(ssnn, params, data, 300)}
+  length, size = data.train.inputs.shape[1:]
+  sizes = (length, size), size, FLAGS.width, FLAGS.num_layers, 4
+  make = lambda: transformer.make(*sizes)
+  network, options = ssnn_jax.ssnn(make()), {'num_epochs': FLAGS.num_epochs}
+  fitted = training.fit(network, optax.adam(5e-3), data, **options)
+  params, batch = fitted.state.params, [own[:4] for own in data.test]
+  played = realtime.play(network.config, params, _KEY, *batch)
+  exact, other = ssnn_jax.ann(make()), ssnn_jax.ann(gpt.make(*sizes))
+  line = count_additions(played, make) | options
+  line |= {'products': count_products(length, *sizes[1:])}
+  line |= measure_steps((network, exact, other), [x[:32] for x in data.train])
+  line |= {'test_accuracy': float(fitted.history.eval_accuracy[-1])}
+  yield line | {'text': write(network, params, data, 300)}
 
 
 if __name__ == '__main__':
   flags.DEFINE_string('text', None, 'file of the text.', required=True)
   flags.DEFINE_integer('width', 96, 'width of the transformer.', 1)
   flags.DEFINE_integer('num_layers', 3, 'blocks of the transformer.', 1)
-  flags.DEFINE_integer('num_epochs', 2, 'epochs of training.', 1)
-  flags.DEFINE_integer('num_windows', 4, 'windows to play.', 1)
+  flags.DEFINE_integer('num_epochs', 3, 'epochs of training.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))
