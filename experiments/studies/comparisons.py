@@ -18,10 +18,11 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
 
   Returns:
     A row for each setting that the study shows, except the baseline, and each
-    metric: `value`, an accuracy minus the baseline in percentage points or the
-    mean of another metric; `half_width` of its 95 % interval; `seeds`, their
-    number; `baseline`, the accuracy of the baseline in percent; `margin`;
-    `text` and `verdict`. Parameters of devices are those that differ.
+    metric: `value`, an accuracy minus the baseline in percentage points, a loss
+    minus the baseline in nats, or the mean of another metric; `half_width` of
+    its 95 % interval; `seeds`, their number; `baseline`, its accuracy in
+    percent, or its loss; `margin`; `text` and `verdict`. Parameters of devices
+    are those that differ.
 
   Raises:
     UserError: if paired runs were trained on other samples, or runs of one
@@ -69,14 +70,14 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
 def _compare(group, base, metric, margin):
   """Returns the numbers of a setting: a difference, or without base a mean."""
   is_accuracy, pairs = metric.startswith(_ACCURACY), group.head(0)
-  accuracy, verdict = math.nan, ''
-  if is_accuracy and base is not None:
+  unit, baseline, verdict = 100 if is_accuracy else 1, math.nan, ''
+  if (is_accuracy or metric == studies.LOSS) and base is not None:
     if metric not in base or not base[metric].count():  # ANNs have one readout
       base = base.assign(**{metric: base[_ACCURACY]})
     pairs = group.merge(base, on='seed', suffixes=('', '_base'))
     _refuse_other_data(pairs)
   if pairs.empty:
-    mean = (100 if is_accuracy else 1) * group[metric].mean()
+    mean = unit * group[metric].mean()
     number = group[metric].count()
     difference = statistics.Difference(mean, math.nan, math.nan, number)
     text = f'{mean:.3g}' if abs(mean) < 1000 else f'{mean:.0f}'
@@ -86,10 +87,15 @@ def _compare(group, base, metric, margin):
     folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
     overlap = 1 / (int(folds) - 1) if folds else 0.0
     difference = statistics.paired_difference(
-      pairs[metric], of_base, int(size), overlap=overlap
+      pairs[metric] * (unit / 100),
+      of_base * (unit / 100),
+      int(size) if is_accuracy else math.inf,  # losses are never alike
+      overlap=overlap,
     )
-    accuracy, text = 100 * of_base.mean(), str(difference)
+    baseline = unit * of_base.mean()
+    text = f'{difference:{".2f" if is_accuracy else ".3f"}}'
     verdict = statistics.verdict(difference, margin)
+    verdict = verdict if is_accuracy else verdict.replace('points', 'nats')
     classes = base['layers'].iloc[0].split(',')[-1] if 'layers' in base else ''
     # Of balanced classes.
     chance = 1 / int(classes) if classes.isdecimal() else 0
@@ -99,7 +105,7 @@ def _compare(group, base, metric, margin):
     'value': difference.mean,
     'half_width': difference.half_width,
     'seeds': difference.num_seeds,
-    'baseline': accuracy,
+    'baseline': baseline,
     'margin': margin,
     'text': text,
     'verdict': verdict,

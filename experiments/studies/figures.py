@@ -16,7 +16,8 @@ _USUAL = '0.0', 'softmax', 'custom'  # values that need no word
 _COLORS = (*spikes.raster.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
-_TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points
+# Of differences, in points or nats.
+_TICKS = 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50
 _MOST_CURVES = 6  # of a panel
 
 
@@ -187,6 +188,7 @@ def _scale(axes, rows, study, axis):
   if rows['baseline'].notna().any():
     base = tables.baseline_name(study)
     label = f'accuracy minus {base} (points)'
+    label = f'loss minus {base} (nats)' if study.is_loss else label
     margin = rows['margin'].iloc[0]
     draw_line(0, color='black', linewidth=1, label=base)
     draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')

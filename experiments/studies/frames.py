@@ -27,6 +27,7 @@ METRICS = {
   'test_accuracy_winner': 'winners',
   'test_accuracy_rate': 'ANN readout',
   'test_accuracy_learned': 'learned with the fault',
+  studies.LOSS: 'loss, nats',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
   'median_silence': 'ticks to silence, median',

@@ -13,6 +13,7 @@ ANY = '*'  # sweeps of all other data sets
 # Neurons of recorded runs of version 0.5, whose rule was another.
 UNIT_SPIKES = 'bipolar 0.5'
 ANN = {'method': 'bp'}
+LOSS = 'test_loss'  # compared in nats
 _field = dataclasses.field
 
 
@@ -50,16 +51,21 @@ class Study:
   columns: tuple[str, ...] = ()
   #: the field whose values are columns of the table, or 'metric'
   across: str = 'num_steps'
-  #: what is shown: accuracies minus the baseline, or plain numbers
+  #: what is shown: accuracies or `LOSS` minus the baseline, or plain numbers
   metrics: tuple[str, ...] = ('test_accuracy',)
-  #: values of fields of the runs that accuracies are compared with, paired by
+  #: values of fields of the runs that these are compared with, paired by
   #: data set, seed and all other columns that the baseline has; None is any
   baseline: Mapping[str, Any] = _field(default_factory=lambda: ANN)
-  #: equivalence margin in percentage points, chosen before the runs; 1 point
-  #: for digits in all studies, whose 360 test samples decide no less
+  #: equivalence margin in percentage points, or nats, chosen before the runs; 1
+  #: point for digits in all studies, whose 360 test samples decide no less
   margin: float = 1.0
   #: values of columns to which the table is restricted; the CSV file has all
   shown: Mapping[str, tuple[str, ...]] = _field(default_factory=dict)
+
+  @property
+  def is_loss(self) -> bool:
+    """Whether losses are compared, in nats, and not accuracies."""
+    return self.metrics[0] == LOSS
 
   def find_sweeps(self, dataset: str) -> tuple[Sweep, ...]:
     """Returns the sweeps for a data set, by its name or that of its file.

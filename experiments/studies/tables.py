@@ -66,9 +66,10 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   rows = []
   for cells, group in compared.groupby(names or 'method', sort=False):
     row = {heading(x): word(x, cell) for x, cell in zip(names, cells)}
-    accuracies = [f'{x:.1f}' for x in group['baseline'].dropna()]
+    decimals, unit = (3, 'nats') if study.is_loss else (1, '%')
+    bases = [f'{x:.{decimals}f}' for x in group['baseline'].dropna()]
     if study.across != 'dataset':
-      row[f'{baseline_name(study)}, %'] = _range(accuracies)
+      row[f'{baseline_name(study)}, {unit}'] = _range(bases)
     for value in columns:
       texts = group[group[study.across] == value]['text']
       row[describe(study.across, value)] = ' / '.join(texts)
@@ -78,8 +79,8 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
       logs = (np.log(group[x].astype(float)) for x in (study.across, 'value'))
       row['power of T'] = f'{np.polyfit(*logs, 1)[0]:.2f}'  # a slope
     row['verdict'] = _join_verdicts(group, study)
-    seeds = group.dropna(subset='baseline') if accuracies else group
-    if accuracies or group['seeds'].max() > 1:  # not measured once
+    seeds = group.dropna(subset='baseline') if bases else group
+    if bases or group['seeds'].max() > 1:  # not measured once
       row['seeds'] = _range(seeds['seeds'].astype(str))
     rows.append(row)
   written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
@@ -87,8 +88,8 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   if compared['baseline'].notna().any():
     margins = {f'{margin:g}' for margin in compared['margin']}
     caption = (
-      f'Accuracies minus {baseline_name(study)} in points, and 95 % intervals '
-      f'over seeds; the margin is {" or ".join(sorted(margins))}:\n\n'
+      f'{describe_difference(study)}, and 95 % intervals over seeds; the '
+      f'margin is {" or ".join(sorted(margins))}:\n\n'
     )
   elif study.across != 'metric':  # whose columns are named
     caption = f'{name[0].upper()}{name[1:]}:\n\n'
@@ -125,6 +126,12 @@ def _range(texts):
 def baseline_name(study: studies.Study) -> str:
   """Returns the name of the baseline of a study."""
   return 'ANN' if study.baseline == studies.ANN else 'baseline'
+
+
+def describe_difference(study: studies.Study) -> str:
+  """Describes what is compared with the baseline, with its unit."""
+  words = ('Losses', 'nats') if study.is_loss else ('Accuracies', 'points')
+  return f'{words[0]} minus {baseline_name(study)} in {words[1]}'
 
 
 def heading(name: str) -> str:

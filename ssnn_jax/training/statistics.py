@@ -19,8 +19,11 @@ class Difference(NamedTuple):
   num_seeds: int
 
   def __str__(self):
-    spread = f' ± {self.half_width:.2f}' if self.num_seeds > 1 else ''
-    return f'{self.mean:+.2f}{spread}'
+    return f'{self:.2f}'
+
+  def __format__(self, decimals):
+    spread = f' ± {self.half_width:{decimals}}' if self.num_seeds > 1 else ''
+    return f'{self.mean:+{decimals}}{spread}'
 
 
 def paired_difference(

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.measurements import faults as faults_lib
+from experiments.measurements import language
 from experiments.measurements import memory
 from experiments.measurements import settling
+from experiments.models import transformer
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
@@ -154,3 +156,24 @@ class MeasurementsTest(parameterized.TestCase):
     ]
     self.assertEqual(found[0], found[1])
     self.assertGreater(found[3], 8 * found[2])
+
+
+class LanguageTest(parameterized.TestCase):
+  def test_spikes_add_to_all_that_they_reach(self):
+    make = lambda: transformer.make((2, 3), 3, 4, 1, 2)
+    shapes = [(2, 3), *[(2, 4)] * 4, (2, 2, 2), (2, 2, 2), (2, 4)]
+    shapes += [(2, 8), (2, 8), (2, 4), (2, 3)]  # gates, their sum, and logits
+    spikes, errors = (
+      [np.zeros((2, 1, *own), np.float32) for own in ends]
+      for ends in (shapes[:-1], shapes[1:])
+    )
+    spikes[1][0, 0, 1, 2] = 4  # of the first layer
+    errors[-1][1, 0, 1, 0] = -8
+    played = realtime.Played(
+      tuple(spikes), tuple(errors), np.zeros((2, 1, 2, 3)), None, None
+    )
+    found = language.count_additions(played, make)
+    # Queries, keys, values, gates and logits; three sums; a weight and a bias.
+    two = [3 * 4 + 2 * 8 + 3, 3 * 4, 2]  # of two characters
+    np.testing.assert_allclose(list(found.values()), np.divide(two, 2))
+    self.assertEqual(language.count_products(2, 3, 4, 1, 2), 160 + 8 + 12 + 12)

@@ -57,6 +57,24 @@ class VerdictTest(parameterized.TestCase):
     self.assertEqual(row['seeds'], len(differences))
     self.assertAlmostEqual(row['baseline'], 90 + (len(differences) - 1) / 2)
 
+  def test_losses_are_compared_in_nats(self):
+    runs = make_runs([0.0] * 5)
+    runs['test_loss'] = 1.6
+    of_spikes = 1.6 + np.array([0.003, 0.005, 0.004, 0.003, 0.005])
+    runs.loc[runs['method'] == 'ssnn', 'test_loss'] = of_spikes
+    runs['dataset'] = 'shakespeare'
+    study = dataclasses.replace(STUDY, metrics=(studies.LOSS,), margin=0.02)
+    compared = comparisons.compare(runs, study)
+    self.assertEqual(compared['text'].item(), '+0.004 ± 0.001')
+    self.assertEqual(compared['verdict'].item(), 'within 0.02 nats')
+    self.assertEqual(compared['baseline'].item(), 1.6)
+    caption, *_, row = tables.table(compared, study).splitlines()
+    self.assertStartsWith(caption, 'Losses minus ANN in nats, and 95 %')
+    self.assertEndsWith(caption, 'the margin is 0.02:')
+    self.assertIn('| 1.600 ', row)
+    (axes,) = figures.draw(compared, study).axes
+    self.assertEqual(axes.get_xlabel(), 'loss minus ANN (nats)')
+
   def test_folds_share_training_samples(self):
     differences = [0.0, 1.0, -1.0, 0.5, -0.5]
     columns = (*STUDY.columns, 'folds')
