@@ -6,8 +6,6 @@ same blocks. It has as many parameters as `transformer` of the same arguments,
 within 2 %, no neurons, and is trained by backpropagation.
 """
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -27,20 +25,21 @@ class Gpt(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Returns the logits of the next character at each position."""
     size, draw = x.shape[1], nn.initializers.normal(0.02)
-    dense = functools.partial(nn.Dense, kernel_init=draw)
     mask = jnp.tril(jnp.ones((1, 1, size, size), bool))
-    x = dense(self.width)(x) + self.param('place', draw, (1, size, self.width))
+    x = nn.Dense(self.width)(x) + self.param(
+      'place', draw, (1, size, self.width)
+    )
     for _ in range(self.num_layers):
       y = nn.LayerNorm()(x)
       shape = *x.shape[:2], self.num_heads, -1
-      q, k, v = (dense(self.width)(y).reshape(shape) for _ in range(3))
+      q, k, v = (nn.Dense(self.width)(y).reshape(shape) for _ in range(3))
       scores = jnp.einsum('bihd,bjhd->bhij', q, k) / q.shape[-1] ** 0.5
       shares = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf))
       y = jnp.einsum('bhij,bjhd->bihd', shares, v)
-      x = x + dense(self.width)(y.reshape(x.shape))
-      y = dense(4 * self.width)(nn.LayerNorm()(x))
-      x = x + dense(self.width)(nn.gelu(y))
-    return dense(self.num_classes)(nn.LayerNorm()(x))
+      x = x + nn.Dense(self.width)(y.reshape(x.shape))
+      y = nn.Dense(4 * self.width)(nn.LayerNorm()(x))
+      x = x + nn.Dense(self.width)(nn.gelu(y))
+    return nn.Dense(self.num_classes)(nn.LayerNorm()(x))
 
 
 def make(

@@ -7,6 +7,8 @@ through time, as nothing that computes in real time could.
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 import ssnn_jax
 from ssnn_jax.model import Neuron
@@ -28,7 +30,10 @@ class Signals(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Returns the logits of all moments."""
     for _ in range(self.num_layers):
-      x = ssnn_jax.trace(x, DECAYS, bptt=self.bptt)
+      # Fixed weights: longer traces of signals that change are smaller.
+      gains = np.repeat(1 / np.sqrt(1 - np.array(DECAYS)), x.shape[-1])
+      traces = ssnn_jax.trace(x, DECAYS, bptt=self.bptt)
+      x = traces * jnp.float32(gains)[None, None]
       x = self.neuron(nn.Dense(self.width)(x), dropout=self.drop)
     return nn.Dense(self.num_classes)(x)
 
@@ -38,7 +43,7 @@ def make(
   num_classes: int = 10,
   width: int = 128,
   num_layers: int = 2,
-  drop: float = 0.0,
+  drop: float = 0.3,
   bptt: bool = False,
 ) -> ssnn_jax.Model:
   """Makes the model of a data set of signals."""

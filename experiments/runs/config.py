@@ -269,7 +269,7 @@ class ExperimentConfig:
   )
   batch_size: int = _flag(
     32,
-    'samples of a batch; default: 32, 128 or 16; of signals 64, of text 32. '
+    'samples of a batch; default: 32, 128 or 16; of signals 16, of text 32. '
     'The chip learns from one sample after another, with 1 / batch_size of the '
     'rate',
     heading='Training; defaults on digits and own files, images, recordings:',
@@ -278,7 +278,7 @@ class ExperimentConfig:
   )
   num_epochs: int = _flag(
     20,
-    'training epochs; default: 20, 10 or 40; of signals 20',
+    'training epochs; default: 20, 10 or 40; of signals 30, of text 2',
     low=1,
     by_dataset=True,
   )
@@ -563,10 +563,11 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
   is_signal = catalog.is_signal(dataset)
   if is_signal:
     is_text = signals.is_text_path(dataset)
-    values = {'batch_size': 32 if is_text else 64, 'num_epochs': 20}
+    values = {'batch_size': 32 if is_text else 16}
+    values |= {'num_epochs': 2 if is_text else 30}
     values |= {'optimizer': 'adam', 'learning_rate': 0.1}
     if not {'layers', 'model'} & given.keys():
-      given['model'] = 'signals'
+      given['model'] = 'transformer' if is_text else 'signals'
   elif catalog.is_recorded(dataset):
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif dataset == 'digits' or arrays.is_npz_path(dataset):

@@ -144,7 +144,11 @@ def define_flags(argv: Sequence[str]) -> None:
       parser = _PARSERS.get(type(own.default), flags.ArgumentParser)()
       default = '' if own.default is own.empty else f'; default: {own.default}'
       help_text = f'argument of {function.__name__} of --model{default}'
-      flags.DEFINE(parser, own.name, None, help_text, module_name=sys.argv[0])
+      options = {'module_name': sys.argv[0]}
+      if isinstance(own.default, bool):  # also without a value
+        flags.DEFINE_boolean(own.name, None, help_text, **options)
+      else:
+        flags.DEFINE(parser, own.name, None, help_text, **options)
       OWN_FLAGS[own.name] = parser
 
 

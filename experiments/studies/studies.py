@@ -356,6 +356,71 @@ STUDIES['attribution'] = Study(
 )
 
 
+# Time and language.
+
+
+def _listen(num_epochs, learning_rate, batch_size=16):
+  """Sweeps N of spikes with local errors, and exact networks beside them.
+
+  Settings were chosen for the exact network with errors through time, on
+  held-out training samples.
+  """
+  base = {'num_epochs': num_epochs, 'learning_rate': learning_rate}
+  base |= {'batch_size': batch_size}
+  return (
+    Sweep({'method': ('ssnn',), 'num_steps': (8, 16, 64)}, 5, base),
+    Sweep({'method': ('bp',), 'model_args': ('', 'bptt=True')}, 5, base),
+    Sweep({'method': ('bp',), 'model': ('gru',)}, 5, base),
+  )
+
+
+STUDIES['time'] = Study(
+  question=(
+    'Do spikes with errors of their own moment learn signals as well as '
+    'backpropagation through time?'
+  ),
+  sweeps={
+    'spoken_digits': _listen(30, 0.003),
+    'spoken_digits/speakers': _listen(30, 0.003),
+    'braille': _listen(30, 0.01),
+    'mnist_1d': _listen(40, 0.005),
+    'mnist/rows': _listen(3, 0.003, 64),
+    'mnist/permuted': _listen(3, 0.003, 64),
+    'n_mnist/10ms': _listen(10, 0.003),
+  },
+  base={'model': 'signals', 'diagnostics': False},
+  columns=('model', 'model_args', 'num_steps'),
+  across='metric',
+  baseline={'method': 'bp', 'model': 'signals', 'model_args': 'bptt=True'},
+)
+
+
+STUDIES['language'] = Study(
+  question=(
+    'Does a transformer in spikes learn a language as well as its exact ANN, '
+    'and as a GPT?'
+  ),
+  sweeps={
+    'shakespeare': (
+      Sweep({'num_steps': (2, 4, 8, 16)}, 3),
+      Sweep({'method': ('ssnn',), 'num_steps': (8,), 'digits': (1,)}, 3),
+      Sweep(
+        {'method': ('ssnn',), 'num_steps': (8,), 'num_winners': (16, 1024)}, 3
+      ),
+      Sweep(
+        {'method': ('bp',), 'model': ('gpt',), 'learning_rate': (0.005,)}, 3
+      ),
+    ),
+  },
+  base={'model': 'transformer', 'diagnostics': False},
+  columns=('model', 'learning_rate', 'num_steps', 'digits', 'num_winners'),
+  across='metric',
+  metrics=(LOSS, 'test_accuracy'),
+  baseline={'method': 'bp', 'model': 'transformer', 'learning_rate': None},
+  margin=0.02,
+)
+
+
 _BASELINES = 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
 _SPIKING = 'ssnn', 'feedback_alignment'
 STUDIES['baselines'] = Study(

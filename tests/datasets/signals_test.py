@@ -206,9 +206,10 @@ class SoundTest(data_util.DatasetTestCase):
   def test_real_digits_fill_the_range_of_rates(self):
     train = datasets.load('spoken_digits', data_util.REAL_DATA).train
     rates = train.inputs[train.labels >= 0]
-    self.assertBetween(np.mean(rates == 0), 0.01, 0.2)
-    self.assertLess(np.mean(rates == 255), 0.01)
-    self.assertBetween(np.mean(rates), 64, 128)
+    # A band is above the mean or below it, seldom 25 dB.
+    self.assertLess(np.mean(rates[:, :64] == 255), 0.05)
+    self.assertBetween(np.mean(rates[:, :64] > 0), 0.4, 0.5)
+    self.assertLess(np.mean(np.isin(rates[:, 64], (0, 255))), 0.1)
 
 
 class TouchTest(data_util.DatasetTestCase):
@@ -330,10 +331,11 @@ class DefaultsTest(data_util.DatasetTestCase):
   def test_signals_have_defaults_of_adam(self):
     path = str(self.data_dir / 'own.npz')
     np.savez(path, **SIGNALS, **LENGTHS)
-    for name, size in ((path, 64), ('braille', 64), ('a/own.txt', 32)):
+    known = (path, 16, 30), ('braille', 16, 30), ('a/own.txt', 32, 2)
+    for name, size, epochs in known:
       own = config_lib.default(name)
       found = own.optimizer, own.learning_rate, own.batch_size, own.num_epochs
-      self.assertEqual(found, ('adam', 0.003, size, 20))
+      self.assertEqual(found, ('adam', 0.003, size, epochs))
     given = config_lib.default(path, optimizer='sgd', num_epochs=3)
     self.assertEqual((given.optimizer, given.num_epochs), ('sgd', 3))
     self.assertEqual(given.learning_rate, 0.1)
