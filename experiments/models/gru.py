@@ -28,7 +28,7 @@ class Recurrent(nn.Module):
 def make(
   input_shape: tuple[int, ...] = (64, 65),
   num_classes: int = 10,
-  width: int = 128,
+  width: int = 64,
   num_layers: int = 2,
 ) -> ssnn_jax.Model:
   """Makes the model of a data set of signals."""

@@ -41,7 +41,7 @@ class Signals(nn.Module):
 def make(
   input_shape: tuple[int, ...] = (64, 65),
   num_classes: int = 10,
-  width: int = 128,
+  width: int = 64,
   num_layers: int = 2,
   drop: float = 0.3,
   bptt: bool = False,
