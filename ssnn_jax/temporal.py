@@ -216,6 +216,17 @@ def _leak(carry, memory):
   return carry - (leak + jax.lax.stop_gradient(rounding))
 
 
+def check_answers(labels: np.ndarray, answers: str) -> None:
+  """Refuses `[N, L]` labels that change where a signal has one class."""
+  if answers == 'last' and labels.ndim == 2:
+    known = np.max(labels, axis=1, keepdims=True)
+    if np.any((labels >= 0) & (labels != known)):
+      raise types.UserError(
+        "labels change within a signal, but the model answers 'last', one "
+        "class of the whole; give it answers='each'."
+      )
+
+
 def weigh(
   labels: jax.Array,
   answers: str,

@@ -1,5 +1,6 @@
 """Tests of traces: values, derivatives, interception, and answers in time."""
 
+import dataclasses
 import functools
 
 from absl.testing import parameterized
@@ -151,7 +152,7 @@ class TraceTest(parameterized.TestCase):
     for bptt in (False, True):
       model = ssnn_jax.from_linen(make_layers(1, bptt), (6, 3), num_steps=8)
       params = model.init(jax.random.key(0))
-      learn = jax.grad(ssnn_jax.ssnn(model).loss, has_aux=True)
+      learn = jax.jit(jax.grad(ssnn_jax.ssnn(model).loss, has_aux=True))
       gradients.append(learn(params, KEY, rates, labels)[0])
     networks.assert_same(*gradients)
 
@@ -256,6 +257,16 @@ MODELS = {
   'equinox': ssnn_jax.from_equinox(Single, **FIELDS),
   'recurrent': ssnn_jax.from_linen(Recurrent, **FIELDS),
 }
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def settle(model, params, rates, labels):
+  """Returns the rates and errors of a settled network."""
+  batch = ssnn_jax.samples.prepare(model, params, KEY, rates, labels)
+  settled = network_lib.settle(model, params, KEY, batch)
+  return settled.rates, settled.errors
+
+
 LABELS = np.int32([[1, 1, 1, 1], [2, -1, -1, -1], [0, 0, -1, -1], [2, 2, 2, 2]])
 
 
@@ -265,9 +276,8 @@ class ModelTest(parameterized.TestCase):
     model, rates = MODELS[name], draw((4, 4, 3), seed=2)
     params = models.to_grid(model.init(jax.random.key(1)))
     network = ssnn_jax.ssnn(model)
-    gradient, inference = jax.grad(network.loss, has_aux=True)(
-      params, KEY, rates, LABELS
-    )
+    learn = jax.jit(jax.grad(network.loss, has_aux=True))
+    gradient, inference = learn(params, KEY, rates, LABELS)
     rng, batch = np.random.default_rng(0), (params, KEY, rates, LABELS)
     circuit = realtime._make_circuit(model)
     wires = realtime.Wires(
@@ -289,11 +299,10 @@ class ModelTest(parameterized.TestCase):
     rates, labels = draw((1, 4, 3)), np.int32([[-1, -1, -1, 1]])
     for name, model in MODELS.items():
       params = model.init(jax.random.key(1))
-      batch = ssnn_jax.samples.prepare(model, params, KEY, rates, labels)
-      settled = network_lib.settle(model, params, KEY, batch)
+      _, sent = settle(model, params, rates, labels)
       errors = np.concatenate([
         np.reshape(own, (4, -1)) if name != 'recurrent' else own
-        for own in settled.errors[:-1]
+        for own in sent[:-1]
       ])  # fmt: skip
       if name == 'recurrent':  # a call a step
         errors = errors.reshape(4, -1)
@@ -304,13 +313,12 @@ class ModelTest(parameterized.TestCase):
   def test_recurrent_weights_learn_a_trace_times_the_present_error(self):
     model, rates = MODELS['recurrent'], draw((1, 4, 3))
     params = model.init(jax.random.key(1))
-    batch = ssnn_jax.samples.prepare(model, params, KEY, rates, LABELS[:1])
-    settled = network_lib.settle(model, params, KEY, batch)
+    found, errors = settle(model, params, rates, LABELS[:1])
     past, update = np.zeros(5), np.zeros((5, 5))
-    for sent, error in zip(settled.rates[1:], settled.errors[:-1]):
+    for sent, error in zip(found[1:], errors[:-1]):
       update += np.outer(past, error)
       past = (past + np.ravel(sent)) / 2
-    learn = jax.grad(ssnn_jax.ssnn(model).loss, has_aux=True)
+    learn = jax.jit(jax.grad(ssnn_jax.ssnn(model).loss, has_aux=True))
     gradient, _ = learn(params, KEY, rates, LABELS[:1])
     (cell,) = (
       own for name, own in gradient['params'].items() if 'Cell' in name
@@ -387,3 +395,19 @@ class AnswersTest(parameterized.TestCase):
         found[0], np.sum(weights * losses, axis=1), rtol=1e-5
       )
       np.testing.assert_allclose(found[1], correct, rtol=1e-6)
+
+  def test_labels_that_change_need_answers_of_each_moment(self):
+    model, rates = MODELS['linen'], draw((4, 4, 3))
+    labels = np.int32([[0, 1, 2, -1]] * 4)
+    fit = functools.partial(
+      ssnn_jax.training.fit,
+      optimizer=0.1,
+      dataset=(rates, labels),
+      num_epochs=1,
+      batch_size=2,
+      progress=False,
+    )
+    with self.assertRaisesRegex(ssnn_jax.UserError, "answers='each'"):
+      fit(ssnn_jax.ssnn(model))
+    each = dataclasses.replace(model, answers='each')
+    self.assertTrue(np.isfinite(fit(ssnn_jax.ssnn(each)).history.loss[0]))

@@ -43,7 +43,7 @@ def count_additions(played, make):
 
   @jax.jit
   def count(before, sent):
-    flow = lambda x: realtime._flow(circuit, ones, x[:size], x[size:])
+    flow = lambda x: realtime._flow(circuit, ones, (), x[:size], x[size:])
     marks = lambda arrays: ([jnp.float32(own != 0) for own in arrays],)
     _, added = jax.jvp(flow, marks(before), marks(sent))
     after = [old + new for old, new in zip(before, sent)]

@@ -28,6 +28,7 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
+from ssnn_jax import temporal
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
@@ -766,6 +767,8 @@ def _make_model(config, dataset):
       f'--model={config.model} has logits of shape {shape}; {dataset.name} '
       f'needs {expected}.'
     )
+  with named('model'):
+    temporal.check_answers(labels, model.answers)
   return model
 
 

@@ -39,6 +39,7 @@ METRICS = {
   'error_events': 'additions, back',
   'coincidences': 'changes of synapses',
   'calibration_error': 'calibration error',
+  'temporary_bytes': 'bytes of a training step',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',

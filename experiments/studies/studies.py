@@ -639,6 +639,26 @@ STUDIES['settling'] = Study(
 )
 
 
+_SIGNALS = 'python -m experiments.measurements.signals --num_steps=16'
+STUDIES['streams'] = Study(
+  question=(
+    'How early is the answer to a signal, what does a moment cost with and '
+    'without a reset, and what does learning remember?'
+  ),
+  commands=(
+    f'{_SIGNALS} --dataset=spoken_digits --lengths=100,1000,10000',
+    f'{_SIGNALS} --dataset=braille --learning_rate=0.01',
+  ),
+  columns=('num_steps', 'part', 'presentation', 'errors', 'length'),
+  across='metric',
+  metrics=(
+    *('test_accuracy', 'forward_spikes', 'error_spikes', 'forward_events'),
+    *('error_events', 'coincidences', 'median_silence', 'temporary_bytes'),
+  ),
+  baseline={'method': ''},  # none
+)
+
+
 _FAULTS = 'python -m experiments.measurements.faults'
 _FIXED = '--num_epochs=5 --num_seeds=5 --weight_bits=16'
 STUDIES['faults'] = Study(

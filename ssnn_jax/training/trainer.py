@@ -23,6 +23,7 @@ import optax
 from ssnn_jax import checks
 from ssnn_jax import observe
 from ssnn_jax import realtime
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
@@ -415,6 +416,7 @@ def _load_splits(network, params, *splits):
       shape = (len(inputs), *moments)
       labels = np.maximum(labels, -1)
       checks.check_labels(np.maximum(labels, 0), shape, num_classes)
+      temporal.check_answers(labels, loop.find_answers(network))
     else:
       labels = arrays.as_classes(labels)
       checks.check_labels(labels, shape, num_classes)

@@ -34,7 +34,11 @@ RESULTS = {
     'min(jax.tree.leaves(same))': 0.5,
     'right[-1].mean()': 0.8,
   },
-  'time': {'np.mean(right[-30:])': 0.76, 'saved': 1.5},
+  'time': {
+    'result.history.eval_accuracy[-1]': 0.8,
+    'np.mean(right[-30:])': 0.76,
+    'saved': 1.5,
+  },
   'your_model': {
     'costs[8].ssnn.min()': 0.5,
     'min(accuracies)': 0.85,

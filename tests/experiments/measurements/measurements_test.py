@@ -2,6 +2,7 @@
 
 import functools
 import json
+from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -10,8 +11,9 @@ import numpy as np
 
 from experiments.measurements import faults as faults_lib
 from experiments.measurements import language
-from experiments.measurements import memory
 from experiments.measurements import settling
+from experiments.measurements import signals
+from experiments.models import signals as signals_model
 from experiments.models import transformer
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
@@ -148,14 +150,41 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual((whole[2], lost[2]), (0, 1))
     self.assertLess(max(lost[:2] + stuck[:2]), min(whole[:2]))
 
+
+class SignalsTest(parameterized.TestCase):
   def test_memory_of_local_errors_does_not_grow(self):
-    found = [
-      memory.count_bytes(errors, length, width=6, batch_size=2)
-      for errors in memory.ERRORS
-      for length in (50, 500)
-    ]
+    sizes = {'_WIDTH': 6, '_BATCH_SIZE': 2}
+    with mock.patch.multiple(signals, **sizes):
+      found = [
+        signals.count_bytes(errors, length)
+        for errors in signals.ERRORS
+        for length in (50, 500)
+      ]
     self.assertEqual(found[0], found[1])
     self.assertGreater(found[3], 8 * found[2])
+
+  def test_answers_count_after_each_tenth_of_a_signal(self):
+    labels = np.full((2, 20), -1)
+    labels[0, :10], labels[1] = 2, 3
+    classes = np.zeros((2, 20), int)
+    classes[0, 4:], classes[1, 18:] = 2, 3  # right from then on
+    found = signals.find_accuracies(classes, labels)
+    expected = [0] * 4 + [0.5] * 5 + [1]
+    self.assertEqual([*found.values()], expected)
+    self.assertEqual([*found][0], '10 %')
+
+  def test_what_does_not_change_costs_nothing_without_a_reset(self):
+    model = signals_model.make((6, 3), 2, width=4, num_layers=1)
+    inputs = np.zeros((1, 6, 3), np.float32)
+    inputs[:, 3:, 1] = 0.5
+    params = model.init(jax.random.key(0))
+    labels = np.ones((1, 6), np.int32)
+    lines = signals.measure_moments(model, params, inputs, labels)
+    stream, reset = lines
+    self.assertEqual(stream['presentation'], 'stream')
+    self.assertGreater(stream['forward_spikes'], 0)
+    for name in ('forward_spikes', 'forward_events', 'error_events'):
+      self.assertLessEqual(stream[name], reset[name])
 
 
 class LanguageTest(parameterized.TestCase):
