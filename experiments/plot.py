@@ -6,8 +6,9 @@
 
 --workdir is the folder of a run or of a sweep, finished or not. --sample draws
 a page of one sample: the image, the activity of each layer, and the classes
-with their probabilities; --image classifies an image file. Of a spiking
-network, --raster draws all spikes of the sample, --play animates them, and
+with their probabilities, of a signal in time inputs, neurons and classes at
+each moment, or the scores of attention, which --play animates moment after
+moment; --image classifies an image file. Of a spiking network, --raster draws all spikes of the sample, --play animates them, and
 --ticks draws the accuracy after each tick.
 """
 
@@ -169,13 +170,14 @@ def choose_sample(trained: Trained, text: str) -> int:
 
   @jax.jit
   @jax.vmap  # each as if presented alone
-  def predict(sample):
+  def score(sample, label):
     inference = network.infer(params, key, sample[None])
-    return metrics.predict(inference, network.readout)[0]
+    args = label[None], training.loop.find_answers(network), network.readout
+    return metrics.score(inference, *args)[1][0]
 
   for first in range(0, len(labels), _AT_ONCE):
     few = slice(first, first + _AT_ONCE)
-    wrong = np.flatnonzero(predict(inputs[few]) != labels[few])
+    wrong = np.flatnonzero(score(inputs[few], labels[few]) < 0.5)
     if len(wrong):
       return first + int(wrong[0])
   raise ssnn_jax.UserError(
@@ -247,9 +249,15 @@ def show_sample(
   else:
     inputs, label = read_image(image, trained, invert), None
     name, words = pathlib.Path(image).stem, pathlib.Path(image).name
-  presented = figures.sample.present(
-    network, params, key, inputs, label, dataset
-  )
+  args = network, params, key, inputs, label, dataset
+  if dataset is not None and dataset.is_signal:
+    if raster:
+      raise ssnn_jax.UserError(
+        '--raster is of images and events; give --sample or --play of a signal.'
+      )
+    _show_signal(workdir, figures.signal.present(*args), name, words, play)
+    return
+  presented = figures.sample.present(*args)
   recorded = presented.recorded
   if recorded is None and (raster or play):
     raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
@@ -272,6 +280,22 @@ def show_sample(
     fig = figures.sample.draw(presented)
     fig.suptitle(f'{words}: {presented.title}')
     _save(fig, workdir / f'sample-{name}.png')
+
+
+def _show_signal(workdir, presented, name, words, play):
+  """Draws a signal, or its attention in all layers that have some."""
+  print(f'{words}: {presented.title}')
+  for layer in range(1, 1 + len(presented.scores)) or [None]:
+    kind = f'attention-{name}-{layer}' if layer else f'signal-{name}'
+    if play:
+      file = workdir / f'{kind}.gif'
+      figures.signal.animate(presented, layer).save(file, 'pillow')
+      print(f'figure: {file}')
+    elif layer:
+      fig = figures.signal.draw_attention(presented, layer)
+      _save(fig, workdir / f'{kind}.png')
+    else:
+      _save(figures.signal.draw(presented), workdir / f'{kind}.png')
 
 
 def draw_ticks(

@@ -16,7 +16,8 @@ from ssnn_jax.datasets import files
 
 # Sounds.
 NUM_MOMENTS = 64  # of a recording of speech; later ones are cut
-_NUM_BANDS = 32
+NUM_BANDS = 32  # of sounds, above the mean, and again below
+SOUNDS = 'spoken_digits', 'speech_commands'
 _HOP, _WINDOW = 0.016, 0.032  # seconds
 # Mean levels of a moment that are the rates 0 and 1, in dB of a sine of the
 # full scale of 16 bits; and dB of a band above or below it that are a rate 1.
@@ -80,7 +81,7 @@ def _mel_filters(sample_rate, window):
   import librosa  # slow
 
   filters = librosa.filters.mel(
-    sr=sample_rate, n_fft=window, n_mels=_NUM_BANDS, norm=None
+    sr=sample_rate, n_fft=window, n_mels=NUM_BANDS, norm=None
   )
   return filters.T.astype(np.float64)
 

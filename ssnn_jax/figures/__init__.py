@@ -1,4 +1,4 @@
-"""Figures of spikes: rasters of layers, pages and animations of samples.
+"""Figures of spikes: rasters of layers, samples, and signals in time.
 
 They require the package matplotlib and are imported by themselves.
 """
@@ -8,6 +8,7 @@ from ssnn_jax import types
 try:
   from ssnn_jax.figures import raster as raster
   from ssnn_jax.figures import sample as sample
+  from ssnn_jax.figures import signal as signal
 except ModuleNotFoundError as error:
   raise types.UserError(
     f'the package {error.name} is not installed; pip install '

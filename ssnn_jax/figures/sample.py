@@ -4,6 +4,7 @@
 each layer and the answer, `animate` a film of all spikes.
 """
 
+from collections.abc import Callable
 import math
 from typing import Any
 from typing import NamedTuple
@@ -200,14 +201,14 @@ def _tile(counts):
 
 def _draw_classes(axes, presented):
   """Draws bars of the probabilities, and points of the winners."""
-  chosen, recorded = _choose_classes(presented), presented.recorded
+  chosen, recorded = choose_classes(presented), presented.recorded
   rows, values = range(len(chosen)), presented.probabilities[chosen]
   axes.barh(rows, values, color=_PALE, label='probability')
   if recorded is not None:
     wins = recorded.winners.sum(axis=0, dtype=int)
     shares, name = wins[chosen] / max(1, wins.sum()), 'share of the winners'
     axes.plot(shares, rows, 'o', color=raster.SPIKE, label=name)
-  _name_classes(axes, presented, chosen)
+  name_classes(axes, presented, chosen)
   if presented.label is not None:
     axes.set_title('classes, the true one in a box', fontsize=9)
   axes.set_xlim(-0.02, 1.02)
@@ -216,7 +217,7 @@ def _draw_classes(axes, presented):
   axes.legend(fontsize=8)
 
 
-def _choose_classes(presented):
+def choose_classes(presented):
   """Returns the most probable classes and the true one, in their order."""
   chosen = presented.ranking[:_MAX_CLASSES].copy()
   if presented.label is not None and presented.label not in chosen:
@@ -224,7 +225,7 @@ def _choose_classes(presented):
   return np.sort(chosen)
 
 
-def _name_classes(axes, presented, chosen):
+def name_classes(axes, presented, chosen):
   """Names the classes of bars, with a box around the true one."""
   names = [presented.class_names[number] for number in chosen]
   axes.set_yticks(range(len(chosen)), names)
@@ -256,8 +257,6 @@ def animate(presented: Presented) -> animation.FuncAnimation:
   wins = recorded.winners.cumsum(axis=0, dtype=int)
   layers = [_most_active(*own) for own in zip(hidden, errors)]
   num_ticks, num_columns = len(wins), 2 + len(hidden)
-  step = -(-num_ticks // _MAX_FRAMES)
-  frames = [*range(step, num_ticks, step), *[num_ticks] * _STILL]
   space = 0.45 + 0.05 * max(map(len, presented.class_names))
   fig = figure.Figure(((1.4 + 1.5 * space) * num_columns, 4.4))
   grid = fig.add_gridspec(2, num_columns, wspace=space, **_GRID)
@@ -266,7 +265,7 @@ def animate(presented: Presented) -> animation.FuncAnimation:
   _add_legend(fig)
   _add_arrows(fig, panels[:-1])
 
-  def show(tick):
+  def show(tick, step):
     """Draws the spikes of the ticks since the frame before."""
     now = slice(max(0, tick - step), tick)
     for axes in panels:
@@ -286,9 +285,22 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     name = _name_leader(presented, wins[tick - 1])
     fig.suptitle(words + f': the answer is {name}' * bool(name))
 
+  return film(fig, show, num_ticks)
+
+
+def film(
+  fig: figure.Figure, show: Callable[[int, int], Any], num_ticks: int
+) -> animation.FuncAnimation:
+  """Animates a figure by `show(tick, step)`, a step after the frame before."""
+  step = -(-num_ticks // _MAX_FRAMES)
+  frames = [*range(step, num_ticks, step), *[num_ticks] * _STILL]
   per_second = np.clip(len(frames) / 5, *_FRAMES_PER_SECOND)
   return animation.FuncAnimation(
-    fig, show, frames, lambda: None, interval=1000 / per_second
+    fig,
+    lambda tick: show(tick, step),
+    frames,
+    lambda: None,
+    interval=1000 / per_second,
   )
 
 
@@ -367,7 +379,7 @@ def _show_errors(axes, places, errors, area):
 
 def _show_wins(axes, presented, wins, errors):
   """Shows the share of the winners of each class, and their errors."""
-  chosen = _choose_classes(presented)
+  chosen = choose_classes(presented)
   rows = np.arange(len(chosen))
   shares = wins[chosen] / max(1, wins.sum())
   bars = [raster.SPIKE if own else _PALE for own in shares == shares.max()]
@@ -378,7 +390,7 @@ def _show_wins(axes, presented, wins, errors):
   axes.set_xlim(0, 1)
   axes.xaxis.set_major_formatter(ticker.PercentFormatter(1))
   axes.tick_params(labelsize=8)
-  _name_classes(axes, presented, chosen)
+  name_classes(axes, presented, chosen)
   axes.spines[['top', 'right']].set_visible(False)
   axes.set_title('winners', fontsize=10)
 

@@ -1,0 +1,326 @@
+"""Figures of a signal in time: how early a network answers, and what it sees.
+
+`present` presents the signal; `draw` draws inputs, neurons and answers on one
+axis of time, `draw_attention` the scores of attention; `animate` makes a film
+of either, moment after moment.
+"""
+
+import functools
+import math
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from matplotlib import animation
+from matplotlib import figure
+from matplotlib import ticker
+import numpy as np
+
+from ssnn_jax import intercept
+from ssnn_jax import spiking
+from ssnn_jax import types
+from ssnn_jax.datasets import Dataset
+from ssnn_jax.datasets import signals
+from ssnn_jax.figures import raster
+from ssnn_jax.figures import sample
+from ssnn_jax.training import metrics
+
+_MAX_NEURONS = 64  # of a layer
+_MOST = 32  # moments of a map of scores
+_LATER = '#EEEEEE'  # what is not drawn yet, or not seen
+_SIGNS = {'\n': '↵', ' ': '␣', '\t': '⇥'}
+
+
+class Presented(NamedTuple):
+  """A signal of L moments that a network was presented, and its answers."""
+
+  inputs: np.ndarray  #: [L, I] rates, of sounds the signed levels of 32 bands
+  labels: np.ndarray | None  #: [L] classes, -1 without one, if known
+  #: [L, J] counts of each call of neurons, but for scores
+  counts: tuple[np.ndarray, ...]
+  #: [heads, L, L] counts, NaN where no answer depends on the score
+  scores: tuple[np.ndarray, ...]
+  probabilities: np.ndarray  #: [L, C] as of `metrics.probabilities`
+  class_names: tuple[str, ...]
+  is_each: bool  #: whether each moment has an answer of its own
+
+  @property
+  def answers(self) -> np.ndarray:
+    """The most probable class of each moment, `[L]`."""
+    return self.probabilities.argmax(axis=1)
+
+  @property
+  def label(self) -> int | None:
+    """The true class at the last moment, if known."""
+    return None if self.labels is None else int(self.labels[-1])
+
+  @property
+  def ranking(self) -> np.ndarray:
+    """Classes, the most probable of any moment first."""
+    return np.argsort(-self.probabilities.max(axis=0), stable=True)
+
+  @property
+  def title(self) -> str:
+    """The class, what the network takes the signal for, and since when."""
+    answers, length = self.answers, len(self.answers)
+    if self.is_each:
+      if self.labels is None:
+        return f'{length} answers'
+      return f'{np.sum(answers == self.labels)} of {length} answers are right'
+    first = np.max(np.flatnonzero(answers != answers[-1]), initial=-1) + 1
+    probability = self.probabilities[-1, answers[-1]]
+    words = f'classified as {self.class_names[answers[-1]]} from moment '
+    words += f'{first} of {length} on, probability {probability:.2f}'
+    if self.label is None:
+      return words
+    return f'class {self.class_names[self.label]}, {words}'
+
+
+def present(
+  network: types.Network,
+  params: Any,
+  key: jax.Array,
+  inputs: np.ndarray,
+  labels: np.ndarray | None = None,
+  dataset: Dataset | None = None,
+) -> Presented:
+  """Presents a signal to a network.
+
+  Args:
+    network: the network of a model, spiking or not.
+    params: its parameters.
+    key: PRNG key of the presentation; consumed.
+    inputs: `[L, I]` signal.
+    labels: `[L]` classes, -1 at moments without one, if known. What follows
+      the last label is not drawn.
+    dataset: data set with the names of the classes; None: they are numbers.
+
+  Raises:
+    UserError: if the network has no answer at each moment.
+
+  Example:
+    >>> from ssnn_jax import figures
+    >>> def init(key):
+    ...   return jax.random.normal(key, (12, 10))
+    >>> def apply(params, rates, neuron):
+    ...   return neuron(ssnn_jax.trace(rates, (0.5, 0.9))) @ params
+    >>> network = ssnn_jax.ssnn(ssnn_jax.Model(init, apply, (20, 6)))
+    >>> presented = figures.signal.present(
+    ...   network, network.init(jax.random.key(0)), jax.random.key(1),
+    ...   np.eye(20, 6, dtype=np.float32))
+    >>> presented.counts[0].shape
+    (20, 12)
+    >>> page = figures.signal.draw(presented)
+  """
+  args = params, key, jnp.asarray(inputs)[None]
+  traced = intercept.trace(network.infer, *args)
+
+  def evaluate(probes):
+    """Returns a sum of all answers, and what all neurons send."""
+    rates = []
+
+    def respond(number, potential):
+      own = spiking.respond(potential, traced.calls[number].neurons)
+      rates.append(own)
+      return own + probes[number]
+
+    inference = traced.evaluate(respond, *args)
+    return jnp.sum(inference.potential), (rates, inference)
+
+  probes = [jnp.zeros(call.shape) for call in traced.calls]
+  slopes, (rates, inference) = jax.device_get(
+    jax.jit(jax.grad(evaluate, has_aux=True))(probes)
+  )
+  probabilities = np.asarray(metrics.probabilities(inference, network.readout))
+  length = len(inputs)
+  if probabilities.shape[:-1] != (1, length):
+    raise types.UserError(
+      'the network does not answer at each moment of a signal; present the '
+      'signal to a model with logits [B, L, C].'
+    )
+  if labels is not None:
+    length = 1 + int(np.max(np.flatnonzero(np.asarray(labels) >= 0)))
+    labels = np.asarray(labels)[:length]
+  counts, scores = [], []
+  for own, slope in zip(rates, slopes):
+    own = network.config.num_steps * own[0]
+    if own.ndim == 3 and own.shape[1:] == 2 * (len(inputs),):
+      seen = np.where(slope[0] == 0, np.nan, own)
+      scores.append(seen[:, :length, :length])
+    elif own.shape[:1] == (len(inputs),):
+      counts.append(own[:length].reshape(length, -1))
+  levels = np.float32(inputs[:length])
+  if inputs.dtype == np.uint8:
+    levels /= 255
+  if dataset and dataset.name.partition('/')[0] in signals.SOUNDS:
+    above, below, _ = np.split(levels, signals.NUM_BANDS * np.arange(1, 3), 1)
+    levels = above - below
+  numbers = tuple(map(str, range(probabilities.shape[-1])))
+  return Presented(
+    levels,
+    labels,
+    tuple(counts),
+    tuple(scores),
+    probabilities[0, :length],
+    dataset.class_names if dataset else numbers,
+    network.config.answers == 'each',
+  )
+
+
+def draw(
+  presented: Presented,
+  moments: int | None = None,
+  fig: figure.Figure | None = None,
+) -> figure.Figure:
+  """Draws inputs, counts of neurons and probabilities of classes in time.
+
+  Of a layer the 64 most active neurons are drawn, in the order of the moments
+  at which they are active.
+
+  Args:
+    presented: the signal.
+    moments: how many are drawn, the first ones; None is all.
+    fig: figure that is drawn again; None is a new one.
+  """
+  length = len(presented.inputs)
+  panels = [(presented.inputs, 'inputs', 'Greys')]
+  if np.any(presented.inputs < 0):
+    panels = [(presented.inputs, 'inputs, above and below the mean', 'RdBu_r')]
+  for number, counts in enumerate(presented.counts, 1):
+    chosen = raster.most_active([counts], _MAX_NEURONS)
+    own = np.abs(counts[:, chosen])
+    times = np.arange(length) @ own / np.maximum(own.sum(axis=0), 1e-9)
+    words = f'layer {number}: counts of {len(chosen)} neurons'
+    words += f', of {counts.shape[1]}' * (len(chosen) < counts.shape[1])
+    panels.append((counts[:, chosen[np.argsort(times)]], words, 'Blues'))
+  classes = sample.choose_classes(presented)
+  words = 'probabilities of the classes'
+  words += ', the true one in a box' * (presented.label is not None)
+  panels.append((presented.probabilities[:, classes], words, 'Blues'))
+  if fig is None:
+    size = 7.6, 0.8 + 1.7 * len(panels)
+    fig = figure.Figure(size, layout='constrained')
+  fig.clear()
+  grid = fig.subplots(len(panels), sharex=True)
+  for axes, (values, words, cmap) in zip(grid, panels):
+    most = np.abs(values).max() or 1
+    least = -most if cmap == 'RdBu_r' else min(0, values.min())
+    values = _hide(values, moments).T
+    look = {'vmin': least, 'vmax': most, 'interpolation': 'none'}
+    shown = axes.imshow(values, cmap, aspect='auto', **look)
+    axes.set_facecolor(_LATER)
+    axes.set_title(words, fontsize=10, loc='left')
+    axes.set_yticks([])
+    fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), pad=0.01)
+    if moments is not None:
+      axes.axvline(moments - 0.5, color=raster.FIRE_LESS)
+  grid[0].invert_yaxis()  # low frequencies are below
+  sample.name_classes(axes, presented, classes)
+  shown.set_clim(0, 1)
+  axes.set(xlabel='moment', xlim=(-0.5, length - 0.5))
+  fig.suptitle(_describe(presented, moments), fontsize=11)
+  return fig
+
+
+def _hide(values, moments):
+  """Returns values of all moments, NaN of later ones."""
+  is_later = np.arange(len(values)) >= (moments or len(values))
+  return np.where(is_later[:, None], np.nan, values)
+
+
+def _describe(presented, moments):
+  """Returns the title, or the answer at the last moment that is drawn."""
+  if moments in (None, len(presented.inputs)):
+    return presented.title
+  last = presented.answers[moments - 1]
+  probability = presented.probabilities[moments - 1, last]
+  words = f'moment {moments - 1}: classified as {presented.class_names[last]}'
+  return f'{words}, probability {probability:.2f}'
+
+
+def draw_attention(
+  presented: Presented,
+  layer: int = 1,
+  moments: int | None = None,
+  fig: figure.Figure | None = None,
+) -> figure.Figure:
+  """Draws the scores of the heads of a layer, and the answers on their right.
+
+  A row is a moment that looks at those of the columns. Scores on which no
+  answer depends, as behind a mask, are gray. Of a long signal the first 32
+  moments are drawn.
+
+  Args:
+    presented: the signal.
+    layer: layer with attention, from 1.
+    moments: rows that are drawn, the first ones; None is all.
+    fig: figure that is drawn again; None is a new one.
+  """
+  if layer not in range(1, 1 + len(presented.scores)):
+    raise types.UserError(
+      f'layer is {layer}, and {len(presented.scores)} layers have attention; '
+      'give one of them, from 1.'
+    )
+  scores = presented.scores[layer - 1][:, :_MOST, :_MOST]
+  names = _name_moments(presented)[:_MOST]
+  num_columns = math.ceil(len(scores) ** 0.5)
+  num_rows = -(-len(scores) // num_columns)
+  if fig is None:
+    size = 0.6 + 4.3 * num_columns, 0.7 + 4.0 * num_rows
+    fig = figure.Figure(size, layout='constrained')
+  fig.clear()
+  grid = np.ravel(fig.subplots(num_rows, num_columns, squeeze=False))
+  for number, (axes, own) in enumerate(zip(grid, scores), 1):
+    most = np.nanmax(own, initial=1)
+    shown = axes.imshow(_hide(own, moments), 'Blues', vmin=0, vmax=most)
+    axes.set_facecolor(_LATER)
+    axes.set_title(f'head {number}: counts of the scores', fontsize=10)
+    look = {'fontsize': 8, 'family': 'monospace'}
+    for axis in (axes.xaxis, axes.yaxis):
+      axis.set_ticks(range(len(names)), names, **look)
+    axes.tick_params(length=0, pad=2)
+    fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), shrink=0.6)
+    for row, answer in enumerate(presented.answers[: len(names)][:moments]):
+      is_wrong = (
+        presented.labels is not None and answer != presented.labels[row]
+      )
+      color = raster.FIRE_LESS if is_wrong else raster.SPIKE
+      text = _name(presented.class_names[answer])
+      axes.text(len(names), row, text, color=color, va='center', **look)
+  for axes in grid[len(scores) :]:
+    axes.set_axis_off()
+  fig.suptitle(f'layer {layer}')
+  return fig
+
+
+def _name(name):
+  """Returns the name of a class, of a character that is not seen a sign."""
+  return _SIGNS.get(name, name)
+
+
+def _name_moments(presented):
+  """Names moments by their one-hot inputs, characters, or by their number."""
+  inputs, names = presented.inputs, presented.class_names
+  if inputs.shape[1] == len(names) and np.all(np.sum(inputs != 0, axis=1) == 1):
+    return [_name(names[code]) for code in inputs.argmax(axis=1)]
+  return list(map(str, range(len(inputs))))
+
+
+def animate(
+  presented: Presented, layer: int | None = None
+) -> animation.FuncAnimation:
+  """Animates a signal, moment after moment; what is later is not yet drawn.
+
+  Args:
+    presented: the signal.
+    layer: layer of `draw_attention`; None animates `draw`.
+  """
+  show, length = functools.partial(draw, presented), len(presented.inputs)
+  if layer is not None:
+    show = functools.partial(draw_attention, presented, layer)
+    length = min(length, _MOST)
+  fig = show()
+  return sample.film(
+    fig, lambda moment, _: show(moments=moment, fig=fig), length
+  )
