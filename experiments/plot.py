@@ -6,10 +6,11 @@
 
 --workdir is the folder of a run or of a sweep, finished or not. --sample draws
 a page of one sample: the image, the activity of each layer, and the classes
-with their probabilities, of a signal in time inputs, neurons and classes at
-each moment, or the scores of attention, which --play animates moment after
-moment; --image classifies an image file. Of a spiking network, --raster draws all spikes of the sample, --play animates them, and
---ticks draws the accuracy after each tick.
+with their probabilities; of a signal in time inputs, neurons and classes at
+each moment, or the scores of attention. --image classifies an image file. Of a
+spiking network, --raster draws all spikes of the sample, --play animates them,
+and those of a signal moment after moment; --ticks draws the accuracy after each
+tick.
 """
 
 import math

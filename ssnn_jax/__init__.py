@@ -40,7 +40,8 @@ Others:
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `synapses`: how many a spike reaches.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
-- `figures`: of rasters, samples and signals; needs matplotlib, imported by itself.
+- `figures`: of rasters, samples and signals; needs matplotlib, and its own
+  import.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
 - `hardware`: resistive devices as synapses, exchange in NIR.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.

@@ -275,10 +275,12 @@ def draw_attention(
     most = np.nanmax(own, initial=1)
     shown = axes.imshow(_hide(own, moments), 'Blues', vmin=0, vmax=most)
     axes.set_facecolor(_LATER)
-    axes.set_title(f'head {number}: counts of the scores', fontsize=10)
+    axes.set_title(f'head {number}', fontsize=10)
     look = {'fontsize': 8, 'family': 'monospace'}
     for axis in (axes.xaxis, axes.yaxis):
       axis.set_ticks(range(len(names)), names, **look)
+    for label in axes.get_yticklabels():
+      label.set_va('center_baseline')
     axes.tick_params(length=0, pad=2)
     fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), shrink=0.6)
     for row, answer in enumerate(presented.answers[: len(names)][:moments]):
@@ -287,10 +289,14 @@ def draw_attention(
       )
       color = raster.FIRE_LESS if is_wrong else raster.SPIKE
       text = _name(presented.class_names[answer])
-      axes.text(len(names), row, text, color=color, va='center', **look)
+      axes.text(
+        len(names), row, text, color=color, va='center_baseline', **look
+      )
   for axes in grid[len(scores) :]:
     axes.set_axis_off()
-  fig.suptitle(f'layer {layer}')
+  words = f'layer {layer}: counts of scores, and right of them the answers'
+  words += ', orange if wrong' * (presented.labels is not None)
+  fig.suptitle(words, fontsize=11)
   return fig
 
 
