@@ -290,7 +290,7 @@ def _show_signal(workdir, presented, name, words, play):
     kind = f'attention-{name}-{layer}' if layer else f'signal-{name}'
     if play:
       file = workdir / f'{kind}.gif'
-      figures.signal.animate(presented, layer).save(file, 'pillow')
+      figures.signal.animate(presented, layer).save(file, 'pillow', dpi=80)
       print(f'figure: {file}')
     elif layer:
       fig = figures.signal.draw_attention(presented, layer)

@@ -29,7 +29,7 @@ from ssnn_jax.training import metrics
 _MAX_NEURONS = 64  # of a layer
 _MOST = 32  # moments of a map of scores
 _LATER = '#EEEEEE'  # what is not drawn yet, or not seen
-_SIGNS = {'\n': '↵', ' ': '␣', '\t': '⇥'}
+_SIGNS = {'\n': '↵', ' ': '·', '\t': '⇥'}
 
 
 class Presented(NamedTuple):
@@ -123,7 +123,9 @@ def present(
     def respond(number, potential):
       own = spiking.respond(potential, traced.calls[number].neurons)
       rates.append(own)
-      return own + probes[number]
+      # The derivative is also that of neurons that are silent or saturated.
+      change = probes[number] + potential
+      return jax.lax.stop_gradient(own - change) + change
 
     inference = traced.evaluate(respond, *args)
     return jnp.sum(inference.potential), (rates, inference)
@@ -186,23 +188,29 @@ def draw(
   length = len(presented.inputs)
   panels = [(presented.inputs, 'inputs', 'Greys')]
   if np.any(presented.inputs < 0):
-    panels = [(presented.inputs, 'inputs, above and below the mean', 'RdBu_r')]
+    panels = [
+      (presented.inputs, 'inputs: bands above and below the mean', 'RdBu_r')
+    ]
   for number, counts in enumerate(presented.counts, 1):
     chosen = raster.most_active([counts], _MAX_NEURONS)
-    own = np.abs(counts[:, chosen])
-    times = np.arange(length) @ own / np.maximum(own.sum(axis=0), 1e-9)
-    words = f'layer {number}: counts of {len(chosen)} neurons'
-    words += f', of {counts.shape[1]}' * (len(chosen) < counts.shape[1])
+    sums = np.abs(counts[:, chosen]).sum(axis=0)
+    if np.any(sums):  # without silent ones
+      chosen, sums = chosen[sums > 0], sums[sums > 0]
+    times = np.arange(length) @ np.abs(counts[:, chosen]) / np.maximum(sums, 1)
+    words = (
+      f'layer {number}: counts of {len(chosen)} of {counts.shape[1]} neurons'
+    )
     panels.append((counts[:, chosen[np.argsort(times)]], words, 'Blues'))
   classes = sample.choose_classes(presented)
   words = 'probabilities of the classes'
   words += ', the true one in a box' * (presented.label is not None)
   panels.append((presented.probabilities[:, classes], words, 'Blues'))
   if fig is None:
-    size = 7.6, 0.8 + 1.7 * len(panels)
+    size = 7.6, 1.2 + 1.3 * len(panels)
     fig = figure.Figure(size, layout='constrained')
   fig.clear()
-  grid = fig.subplots(len(panels), sharex=True)
+  ratios = [1] * (len(panels) - 1) + [1.3]
+  grid = fig.subplots(len(panels), sharex=True, height_ratios=ratios)
   for axes, (values, words, cmap) in zip(grid, panels):
     most = np.abs(values).max() or 1
     least = -most if cmap == 'RdBu_r' else min(0, values.min())
@@ -217,6 +225,7 @@ def draw(
       axes.axvline(moments - 0.5, color=raster.FIRE_LESS)
   grid[0].invert_yaxis()  # low frequencies are below
   sample.name_classes(axes, presented, classes)
+  axes.tick_params('y', length=0, labelsize=8)
   shown.set_clim(0, 1)
   axes.set(xlabel='moment', xlim=(-0.5, length - 0.5))
   fig.suptitle(_describe(presented, moments), fontsize=11)
@@ -267,7 +276,7 @@ def draw_attention(
   num_columns = math.ceil(len(scores) ** 0.5)
   num_rows = -(-len(scores) // num_columns)
   if fig is None:
-    size = 0.6 + 4.3 * num_columns, 0.7 + 4.0 * num_rows
+    size = 0.4 + 3.9 * num_columns, 0.6 + 3.6 * num_rows
     fig = figure.Figure(size, layout='constrained')
   fig.clear()
   grid = np.ravel(fig.subplots(num_rows, num_columns, squeeze=False))
