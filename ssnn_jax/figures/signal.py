@@ -5,7 +5,6 @@ axis of time, `draw_attention` the scores of attention; `animate` makes a film
 of either, moment after moment.
 """
 
-import functools
 import math
 from typing import Any
 from typing import NamedTuple
@@ -170,20 +169,11 @@ def present(
   )
 
 
-def draw(
-  presented: Presented,
-  moments: int | None = None,
-  fig: figure.Figure | None = None,
-) -> figure.Figure:
+def draw(presented: Presented) -> figure.Figure:
   """Draws inputs, counts of neurons and probabilities of classes in time.
 
   Of a layer the 64 most active neurons are drawn, in the order of the moments
   at which they are active.
-
-  Args:
-    presented: the signal.
-    moments: how many are drawn, the first ones; None is all.
-    fig: figure that is drawn again; None is a new one.
   """
   length = len(presented.inputs)
   panels = [(presented.inputs, 'inputs', 'Greys')]
@@ -205,55 +195,29 @@ def draw(
   words = 'probabilities of the classes'
   words += ', the true one in a box' * (presented.label is not None)
   panels.append((presented.probabilities[:, classes], words, 'Blues'))
-  if fig is None:
-    size = 7.6, 1.2 + 1.3 * len(panels)
-    fig = figure.Figure(size, layout='constrained')
-  fig.clear()
+  size = 7.6, 1.2 + 1.3 * len(panels)
+  fig = figure.Figure(size, layout='constrained')
   ratios = [1] * (len(panels) - 1) + [1.3]
   grid = fig.subplots(len(panels), sharex=True, height_ratios=ratios)
   for axes, (values, words, cmap) in zip(grid, panels):
     most = np.abs(values).max() or 1
     least = -most if cmap == 'RdBu_r' else min(0, values.min())
-    values = _hide(values, moments).T
     look = {'vmin': least, 'vmax': most, 'interpolation': 'none'}
-    shown = axes.imshow(values, cmap, aspect='auto', **look)
+    shown = axes.imshow(values.T, cmap, aspect='auto', **look)
     axes.set_facecolor(_LATER)
     axes.set_title(words, fontsize=10, loc='left')
     axes.set_yticks([])
     fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), pad=0.01)
-    if moments is not None:
-      axes.axvline(moments - 0.5, color=raster.FIRE_LESS)
   grid[0].invert_yaxis()  # low frequencies are below
   sample.name_classes(axes, presented, classes)
   axes.tick_params('y', length=0, labelsize=8)
   shown.set_clim(0, 1)
   axes.set(xlabel='moment', xlim=(-0.5, length - 0.5))
-  fig.suptitle(_describe(presented, moments), fontsize=11)
+  fig.suptitle(presented.title, fontsize=11)
   return fig
 
 
-def _hide(values, moments):
-  """Returns values of all moments, NaN of later ones."""
-  is_later = np.arange(len(values)) >= (moments or len(values))
-  return np.where(is_later[:, None], np.nan, values)
-
-
-def _describe(presented, moments):
-  """Returns the title, or the answer at the last moment that is drawn."""
-  if moments in (None, len(presented.inputs)):
-    return presented.title
-  last = presented.answers[moments - 1]
-  probability = presented.probabilities[moments - 1, last]
-  words = f'moment {moments - 1}: classified as {presented.class_names[last]}'
-  return f'{words}, probability {probability:.2f}'
-
-
-def draw_attention(
-  presented: Presented,
-  layer: int = 1,
-  moments: int | None = None,
-  fig: figure.Figure | None = None,
-) -> figure.Figure:
+def draw_attention(presented: Presented, layer: int = 1) -> figure.Figure:
   """Draws the scores of the heads of a layer, and the answers on their right.
 
   A row is a moment that looks at those of the columns. Scores on which no
@@ -263,8 +227,6 @@ def draw_attention(
   Args:
     presented: the signal.
     layer: layer with attention, from 1.
-    moments: rows that are drawn, the first ones; None is all.
-    fig: figure that is drawn again; None is a new one.
   """
   if layer not in range(1, 1 + len(presented.scores)):
     raise types.UserError(
@@ -275,14 +237,12 @@ def draw_attention(
   names = _name_moments(presented)[:_MOST]
   num_columns = math.ceil(len(scores) ** 0.5)
   num_rows = -(-len(scores) // num_columns)
-  if fig is None:
-    size = 0.4 + 3.9 * num_columns, 0.6 + 3.6 * num_rows
-    fig = figure.Figure(size, layout='constrained')
-  fig.clear()
+  size = 0.4 + 3.9 * num_columns, 0.6 + 3.6 * num_rows
+  fig = figure.Figure(size, layout='constrained')
   grid = np.ravel(fig.subplots(num_rows, num_columns, squeeze=False))
   for number, (axes, own) in enumerate(zip(grid, scores), 1):
     most = np.nanmax(own, initial=1)
-    shown = axes.imshow(_hide(own, moments), 'Blues', vmin=0, vmax=most)
+    shown = axes.imshow(own, 'Blues', vmin=0, vmax=most)
     axes.set_facecolor(_LATER)
     axes.set_title(f'head {number}', fontsize=10)
     look = {'fontsize': 8, 'family': 'monospace'}
@@ -292,7 +252,7 @@ def draw_attention(
       label.set_va('center_baseline')
     axes.tick_params(length=0, pad=2)
     fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), shrink=0.6)
-    for row, answer in enumerate(presented.answers[: len(names)][:moments]):
+    for row, answer in enumerate(presented.answers[: len(names)]):
       is_wrong = (
         presented.labels is not None and answer != presented.labels[row]
       )
@@ -331,11 +291,35 @@ def animate(
     presented: the signal.
     layer: layer of `draw_attention`; None animates `draw`.
   """
-  show, length = functools.partial(draw, presented), len(presented.inputs)
-  if layer is not None:
-    show = functools.partial(draw_attention, presented, layer)
-    length = min(length, _MOST)
-  fig = show()
-  return sample.film(
-    fig, lambda moment, _: show(moments=moment, fig=fig), length
-  )
+  fig = draw(presented) if layer is None else draw_attention(presented, layer)
+  fig.draw_without_rendering()
+  fig.set_layout_engine('none')  # places stay
+  panels = [axes for axes in fig.axes if axes.images]
+  whole = [axes.images[0].get_array().filled(np.nan) for axes in panels]
+  length = whole[0].shape[1]
+  for axes in panels:
+    (axes.axhline if layer else axes.axvline)(color=raster.FIRE_LESS)
+
+  def show(moment, _):
+    """Hides what is later than some moments."""
+    is_later, place = np.arange(length) >= moment, 2 * [moment - 0.5]
+    for axes, values in zip(panels, whole):
+      later = is_later[:, None] if layer else is_later
+      axes.images[0].set_data(np.where(later, np.nan, values))
+      (axes.lines[0].set_ydata if layer else axes.lines[0].set_xdata)(place)
+      for text, hidden in zip(axes.texts, is_later):
+        text.set_visible(not hidden)
+    if layer is None:
+      fig.suptitle(_describe(presented, moment), fontsize=11)
+
+  return sample.film(fig, show, length)
+
+
+def _describe(presented, moments):
+  """Returns the answer at the last of some moments, of all the title."""
+  if moments == len(presented.inputs):
+    return presented.title
+  last = presented.answers[moments - 1]
+  probability = presented.probabilities[moments - 1, last]
+  words = f'moment {moments - 1}: classified as {presented.class_names[last]}'
+  return f'{words}, probability {probability:.2f}'

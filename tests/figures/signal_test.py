@@ -96,7 +96,8 @@ class SignalTest(absltest.TestCase):
         expected = expected if is_text else expected.T
         np.testing.assert_array_equal(own[:3], expected[:3])
         self.assertTrue(np.isnan(own[3:]).all())
-    self.assertLen(film._fig.axes[0].texts, 3)
+    seen = [own.get_visible() for own in film._fig.axes[0].texts]
+    self.assertEqual(seen, [True] * 3 + [False] * (LENGTH - 3))
 
   def test_signals_without_labels_save_as_gif_and_others_are_refused(self):
     model = signals.MODELS['equinox']
