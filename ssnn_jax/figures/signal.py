@@ -26,7 +26,7 @@ from ssnn_jax.figures import sample
 from ssnn_jax.training import metrics
 
 _MAX_NEURONS = 64  # of a layer
-_MOST = 32  # moments of a map of scores
+_MOST = 24  # moments of a map of scores
 _LATER = '#EEEEEE'  # what is not drawn yet, or not seen
 _SIGNS = {'\n': '↵', ' ': '·', '\t': '⇥'}
 
@@ -195,9 +195,9 @@ def draw(presented: Presented) -> figure.Figure:
   words = 'probabilities of the classes'
   words += ', the true one in a box' * (presented.label is not None)
   panels.append((presented.probabilities[:, classes], words, 'Blues'))
-  size = 7.6, 1.2 + 1.3 * len(panels)
+  size = 7.6, 1.4 + 1.3 * len(panels)
   fig = figure.Figure(size, layout='constrained')
-  ratios = [1] * (len(panels) - 1) + [1.3]
+  ratios = [1] * (len(panels) - 1) + [1.6]
   grid = fig.subplots(len(panels), sharex=True, height_ratios=ratios)
   for axes, (values, words, cmap) in zip(grid, panels):
     most = np.abs(values).max() or 1
@@ -221,7 +221,7 @@ def draw_attention(presented: Presented, layer: int = 1) -> figure.Figure:
   """Draws the scores of the heads of a layer, and the answers on their right.
 
   A row is a moment that looks at those of the columns. Scores on which no
-  answer depends, as behind a mask, are gray. Of a long signal the first 32
+  answer depends, as behind a mask, are gray. Of a long signal the first 24
   moments are drawn.
 
   Args:
@@ -235,36 +235,33 @@ def draw_attention(presented: Presented, layer: int = 1) -> figure.Figure:
     )
   scores = presented.scores[layer - 1][:, :_MOST, :_MOST]
   names = _name_moments(presented)[:_MOST]
+  rows = np.arange(len(names)) + 0.3  # where letters stand
+  is_known = presented.labels is not None
+  labels = presented.labels if is_known else presented.answers
   num_columns = math.ceil(len(scores) ** 0.5)
   num_rows = -(-len(scores) // num_columns)
   size = 0.4 + 3.9 * num_columns, 0.6 + 3.6 * num_rows
   fig = figure.Figure(size, layout='constrained')
   grid = np.ravel(fig.subplots(num_rows, num_columns, squeeze=False))
   for number, (axes, own) in enumerate(zip(grid, scores), 1):
-    most = np.nanmax(own, initial=1)
-    shown = axes.imshow(own, 'Blues', vmin=0, vmax=most)
+    least, most = np.nanmin(own, initial=0), np.nanmax(own, initial=1)
+    shown = axes.imshow(own, 'Blues', vmin=least, vmax=most)
     axes.set_facecolor(_LATER)
     axes.set_title(f'head {number}', fontsize=10)
-    look = {'fontsize': 8, 'family': 'monospace'}
-    for axis in (axes.xaxis, axes.yaxis):
-      axis.set_ticks(range(len(names)), names, **look)
-    for label in axes.get_yticklabels():
-      label.set_va('center_baseline')
-    axes.tick_params(length=0, pad=2)
+    look = {'fontsize': 9, 'family': 'monospace', 'va': 'baseline'}
+    axes.set_xticks(range(len(names)), names, **look)
+    axes.set_yticks(rows, names, **look)
+    axes.tick_params('x', length=0, pad=11)
+    axes.tick_params('y', length=0, pad=3)
     fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), shrink=0.6)
-    for row, answer in enumerate(presented.answers[: len(names)]):
-      is_wrong = (
-        presented.labels is not None and answer != presented.labels[row]
-      )
-      color = raster.FIRE_LESS if is_wrong else raster.SPIKE
-      text = _name(presented.class_names[answer])
-      axes.text(
-        len(names), row, text, color=color, va='center_baseline', **look
-      )
+    for row, label, answer in zip(rows, labels, presented.answers):
+      color = raster.SPIKE if answer == label else raster.FIRE_LESS
+      name = _name(presented.class_names[answer])
+      axes.text(len(names) - 0.2, row, name, color=color, **look)
   for axes in grid[len(scores) :]:
     axes.set_axis_off()
   words = f'layer {layer}: counts of scores, and right of them the answers'
-  words += ', orange if wrong' * (presented.labels is not None)
+  words += ', orange if wrong' * is_known
   fig.suptitle(words, fontsize=11)
   return fig
 
@@ -292,6 +289,7 @@ def animate(
     layer: layer of `draw_attention`; None animates `draw`.
   """
   fig = draw(presented) if layer is None else draw_attention(presented, layer)
+  title = fig.suptitle(fig.get_suptitle(), fontsize=11)
   fig.draw_without_rendering()
   fig.set_layout_engine('none')  # places stay
   panels = [axes for axes in fig.axes if axes.images]
@@ -310,7 +308,7 @@ def animate(
       for text, hidden in zip(axes.texts, is_later):
         text.set_visible(not hidden)
     if layer is None:
-      fig.suptitle(_describe(presented, moment), fontsize=11)
+      title.set_text(_describe(presented, moment))
 
   return sample.film(fig, show, length)
 
