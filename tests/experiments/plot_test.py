@@ -15,6 +15,7 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 import ssnn_jax
 from ssnn_jax import datasets
+from tests.testing import signals
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import make_task
@@ -145,6 +146,28 @@ class PlotTest(FolderTestCase):
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
     expected = 'raster-3-0', 'raster-3-1', 'sample-3', 'sample-own'
     self.assertEqual(names, [f'{name}.png' for name in expected])
+
+  def test_signals_are_drawn_and_wrong_by_their_last_label(self):
+    model, rng = signals.MODELS['two'], np.random.default_rng(0)
+    inputs = rng.random((9, *model.input_shape), np.float32)
+    labels = np.where(np.arange(6) < 4, rng.integers(3, size=(9, 1)), -1)
+    split = datasets.Split(inputs, labels)
+    data = datasets.Dataset('own', split, split, tuple('abc'))
+    network, key = ssnn_jax.ssnn(model), jax.random.key(0)
+    trained = plot.Trained(network, network.init(key), key, data, 'test')
+    potential = jax.jit(network.infer)(trained.params, key, inputs).potential
+    is_wrong = np.argmax(potential[:, 3], axis=1) != labels[:, 3]
+    first = int(np.argmax(is_wrong))
+    self.assertBetween(is_wrong.sum(), 1, 8)
+    for play, kind in ((False, 'png'), (True, 'gif')):
+      args = self.folder, trained, 'wrong'
+      _, words = call(plot.show_sample, *args, play=play)
+      name = 'abc'[labels[first, 0]]
+      title = f'sample {first} of the test split: class {name}, classified as'
+      self.assertStartsWith(words, title)
+      self.assertTrue((self.folder / f'signal-{first}.{kind}').exists())
+    with self.assertRaisesRegex(ssnn_jax.UserError, '--raster is of images'):
+      plot.show_sample(*args, raster=True)
 
   def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
     trained = read_untrained(self.folder)
