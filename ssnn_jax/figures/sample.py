@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 from matplotlib import animation
+from matplotlib import axes as axes_lib
 from matplotlib import figure
 from matplotlib import lines
 from matplotlib import ticker
@@ -217,7 +218,7 @@ def _draw_classes(axes, presented):
   axes.legend(fontsize=8)
 
 
-def choose_classes(presented):
+def choose_classes(presented: Any) -> np.ndarray:
   """Returns the most probable classes and the true one, in their order."""
   chosen = presented.ranking[:_MAX_CLASSES].copy()
   if presented.label is not None and presented.label not in chosen:
@@ -225,8 +226,10 @@ def choose_classes(presented):
   return np.sort(chosen)
 
 
-def name_classes(axes, presented, chosen):
-  """Names the classes of bars, with a box around the true one."""
+def name_classes(
+  axes: axes_lib.Axes, presented: Any, chosen: np.ndarray
+) -> None:
+  """Names the classes of rows, with a box around the true one."""
   names = [presented.class_names[number] for number in chosen]
   axes.set_yticks(range(len(chosen)), names)
   axes.set_ylim(len(chosen) - 0.4, -0.6)
