@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 import hashlib
+import inspect
 import os
 import pathlib
 import re
@@ -27,10 +28,13 @@ def load_or_build(
   """Loads the decoded arrays of a dataset; builds them first if files changed.
 
   An entry of the cache is a folder of `.npy` files, named by its dataset and by
-  a digest of the source files. The arrays are memory-mapped and read-only.
+  a digest of the source files and of the module of `build`. The arrays are
+  memory-mapped and read-only.
+
   Raises a `UserError` if an entry is damaged or cannot be written.
   """
   digest = hashlib.sha256(version.__version__.encode())
+  digest.update(inspect.getsource(inspect.getmodule(build)).encode())
   for path in sorted(sources):
     status = os.stat(path)
     line = f'{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}\n'

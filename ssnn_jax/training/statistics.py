@@ -22,6 +22,7 @@ class Difference(NamedTuple):
     return f'{self:.2f}'
 
   def __format__(self, decimals):
+    decimals = decimals or '.2f'
     spread = f' ± {self.half_width:{decimals}}' if self.num_seeds > 1 else ''
     return f'{self.mean:+{decimals}}{spread}'
 

@@ -137,6 +137,12 @@ class FitTest(parameterized.TestCase):
     self.assertEqual(words in explained, is_silent)
     above = training.explain_chance(CONFIG, state.params, TRAIN, 0.5)
     self.assertEqual(above, '')
+    # Chance is that of all classes, also if the first samples have one class.
+    inputs, labels = (np.repeat(own, 300, axis=0) for own in TRAIN)
+    order = np.argsort(labels, kind='stable')
+    ordered = inputs[order], labels[order]
+    sure = training.explain_chance(CONFIG, state.params, ordered, 0.5)
+    self.assertEqual(sure, '')
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
