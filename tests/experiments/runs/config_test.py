@@ -66,9 +66,10 @@ class ConfigTest(parameterized.TestCase):
     config = config_lib.default(name)
     self.assertEqual(config.dataset, name)
     network = config_lib.network_config(config, blank_dataset(name))
-    is_recorded = name == 'n_mnist'
-    self.assertEqual(network.input_gain, 64 / 8 if is_recorded else 1.0)
-    self.assertEqual(config.batch_size == 16, is_recorded)
+    is_recorded, is_signal = name == 'n_mnist', config.model == 'signals'
+    gain = getattr(network, 'input_gain', 1.0)  # of crossbars
+    self.assertEqual(gain, 64 / 8 if is_recorded else 1.0)
+    self.assertEqual(config.batch_size == 16, is_recorded or is_signal)
 
   def test_rates_fall_with_the_brightness_of_own_images(self):
     labels = np.arange(4)
