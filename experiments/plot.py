@@ -251,7 +251,8 @@ def show_sample(
     inputs, label = read_image(image, trained, invert), None
     name, words = pathlib.Path(image).stem, pathlib.Path(image).name
   args = network, params, key, inputs, label, dataset
-  if dataset is not None and dataset.is_signal:
+  shape = training.prediction.check_inputs(network, params, inputs[None])
+  if len(shape) == 2:
     if raster:
       raise ssnn_jax.UserError(
         '--raster is of images and events; give --sample or --play of a signal.'
@@ -332,7 +333,8 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
     realtime.play(network.config, params, key, inputs[own], labels[own])
     for own in batches
   ]
-  accuracies, silent = realtime.score(plays, labels)
+  kind = training.loop.find_answers(network)
+  accuracies, silent = realtime.score(plays, labels, kind)
   half = 1 + np.searchsorted(silent, 0.5)
   trains = [own.spikes[0].reshape(len(own.spikes[0]), -1) for own in plays]
   sent = [np.flatnonzero(train.any(axis=1)) for train in trains]

@@ -94,7 +94,7 @@ def _bipolar(config, axis_name, feedback=None):
     potential = model.respond(
       params, rates, model.fire, dropout_key, batch.position
     )
-    asked = samples.ask(batch, potential.shape, model.answers)
+    asked = samples.ask(batch, potential.shape, model.answers, axis_name)
     return answer(model, key, asked, potential)
 
   def draw(params, key, batch):
@@ -225,7 +225,8 @@ def _ann(config, axis_name, activation):
     )
     winner_counts = model.num_winners * jax.nn.softmax(potential)
     inference = types.Inference(winner_counts, potential)
-    return mean_loss(potential, batch, model.answers), inference
+    loss = mean_loss(potential, batch, model.answers, axis_name)
+    return loss, inference
 
   kind = 'ann' if activation is None else f'ann of {activation.__name__}'
   return from_forward(
@@ -284,17 +285,22 @@ def from_forward(
 
 
 def mean_loss(
-  potential: jax.Array, batch: samples.Batch, answers: str = 'last'
+  potential: jax.Array,
+  batch: samples.Batch,
+  answers: str = 'last',
+  axis_name: str | None = None,
 ) -> jax.Array | None:
   """Returns the mean cross-entropy of a batch, in nats; None without labels."""
   if batch.label is None:
     return None
-  _, label, weight, total = samples.ask(batch, potential.shape, answers)
+  asked = samples.ask(batch, potential.shape, answers, axis_name)
+  _, label, weight, total = asked
   *shape, num_classes = potential.shape
   is_masked = weight is not None
   checks.check_labels(label, tuple(shape), num_classes, is_masked=is_masked)
-  losses = optax.softmax_cross_entropy_with_integer_labels(potential, label)
   marks = spiking.mark_classes(label, potential)
+  label = label if weight is None else jnp.maximum(label, 0)
+  losses = optax.softmax_cross_entropy_with_integer_labels(potential, label)
   if weight is None:
     return jnp.mean(losses * marks)
   # The derivative of a loss without a label would be NaN.

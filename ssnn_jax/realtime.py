@@ -92,8 +92,8 @@ class Played(NamedTuple):
   #: [n, B, C] v of the output after each tick; [n, B, L, C] of moments
   potentials: np.ndarray
   winners: np.ndarray  #: how often each class has won so far, alike
-  #: what the synapses collected, X E and its mean over samples: `jax.grad` of
-  #: the settled network
+  #: what the synapses collected, X E and its mean over samples with a label:
+  #: `jax.grad` of the settled network
   update: Any
 
   @property
@@ -167,10 +167,10 @@ def play(
   _check_wires(circuit, wires)
   shape = len(batch.position), *circuit.shapes[-1]
   asked = samples.ask(batch._replace(label=labels), shape, own.answers)
-  is_masked = asked.weight is not None
-  checks.check_labels(
-    np.asarray(asked.label), shape[:-1], shape[-1], is_masked=is_masked
-  )
+  label = np.asarray(asked.label)
+  if asked.weight is not None:
+    label = np.maximum(label, 0)
+  checks.check_labels(label, shape[:-1], shape[-1])
   prepared, words, phases = _prepare(own, params, key, batch, asked.position)
   if own is model:
     check_model(model, prepared)
@@ -608,30 +608,37 @@ def _play_ticks(circuit, wires, batch, state, first, train):
 
 
 def score(
-  plays: Iterable[Played], labels: np.ndarray
+  plays: Iterable[Played], labels: np.ndarray, answers: str = 'last'
 ) -> tuple[np.ndarray, np.ndarray]:
   """Scores the answers after each tick, until the last sample is silent.
 
   Args:
     plays: presentations of batches.
-    labels: `[N]` classes of the samples of all batches.
+    labels: `[N]` classes of the samples of all batches, or `[N, L]`.
+    answers: which moments count, as of `model.Model`.
 
   Returns:
     The accuracies `[n]` of the largest potentials, and the fractions `[n]` of
     samples that are silent.
   """
-  answers, silence = zip(
+  found, silence = zip(
     *((np.argmax(own.potentials, axis=-1), own.silence) for own in plays)
   )
-  num_ticks = max(map(len, answers))
+  num_ticks = max(map(len, found))
   extend = lambda own: np.concatenate([own, own[[-1] * (num_ticks - len(own))]])
-  answers = np.concatenate(list(map(extend, answers)), axis=1)
+  found = np.concatenate(list(map(extend, found)), axis=1)
+  if found.ndim == 3:
+    labels = temporal.spread(np.asarray(labels), found.shape[2])
+    counted = np.asarray(temporal.weigh(labels, answers)[1])
+    is_right = np.sum(counted * (found == labels), axis=2)
+  else:
+    is_right = found == labels
   is_silent = np.concatenate(silence) <= np.arange(1, num_ticks + 1)[:, None]
-  return np.mean(answers == labels, axis=1), np.mean(is_silent, axis=1)
+  return np.mean(is_right, axis=1), np.mean(is_silent, axis=1)
 
 
 class Costs(NamedTuple):
-  """What each sample takes until it is silent, `[L, B]` of L moments.
+  """What each sample takes until it is silent, `[L, B]` numbers of L moments.
 
   An addition is a spike that reaches a synapse, as if spikes arrived at once;
   of traces of D decays a spike reaches D synapses of each neuron that sees them
@@ -733,10 +740,8 @@ def stream(
   rates = np.asarray(rates).reshape(inputs.shape)
   circuit = _make_circuit(own)
   _check_wires(circuit, wires)
-  if labels is None:
-    labels = np.full((size, length), -1, np.int32)
-  if labels.ndim == 1:
-    labels = np.repeat(np.asarray(labels)[:, None], length, axis=1)
+  labels = np.full(size, -1) if labels is None else np.asarray(labels)
+  labels = temporal.spread(labels, length)
   if learn is not None and not hasattr(learn, 'update'):
     learn = optax.sgd(learn)
   optimizer_state = None if learn is None else learn.init(params)
@@ -750,7 +755,7 @@ def stream(
     batch = samples.prepare(own, params, now, rates[:, t : t + 1])
     label = np.asarray(labels[:, t : t + 1])
     shape = size, *circuit.shapes[-1]
-    checks.check_labels(label, shape[:-1], shape[-1], is_masked=True)
+    checks.check_labels(np.maximum(label, 0), shape[:-1], shape[-1])
     asked = samples.ask(batch, shape, own.answers)
     grid, (counts, words), phases = _prepare(
       own, params, now, batch, asked.position

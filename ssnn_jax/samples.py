@@ -93,11 +93,16 @@ class Asked(NamedTuple):
   total: jax.Array | None = None  #: of all weights; None is their sum
 
 
-def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
+def ask(
+  batch: Batch,
+  shape: tuple[int, ...],
+  answers: str,
+  axis_name: str | None = None,
+) -> Asked:
   """Returns the answers of logits `[B, C]` or `[B, L, C]` of a batch.
 
   A label of a sample is that of all its moments; `answers` are those of
-  `model.Model`.
+  `model.Model`. Devices of an axis share the total of their weights.
   """
   label = batch.label
   if len(shape) == 2:
@@ -105,10 +110,11 @@ def ask(batch: Batch, shape: tuple[int, ...], answers: str) -> Asked:
   position = batch.position[:, None] * shape[1] + jnp.arange(shape[1])[None]
   if label is None:
     return Asked(position, None, None)
-  if label.ndim == 1:
-    label = jnp.repeat(jnp.asarray(label)[:, None], shape[1], axis=1)
+  label = temporal.spread(jnp.asarray(label), shape[1])
   weight = temporal.weigh(label, answers)[0]
   total = jnp.sum(jnp.any(label >= 0, axis=1), dtype=jnp.float32)
+  if axis_name:
+    total = jax.lax.pmean(total, axis_name)
   return Asked(position, label, weight, total)
 
 

@@ -143,6 +143,8 @@ def make_gradient(
       drawn = whole.encode(key, batch.inputs, batch.position)
       inputs = drawn.reshape(inputs.shape)
     white, each = _find_white(inputs), jnp.asarray(labels)
+    if each.ndim == 2:
+      temporal.spread(each, length)
     each = each if each.ndim == 2 else each[:, None]  # not of all L, in memory
     repeats = length // each.shape[1]
     total = repeats * jnp.sum(each >= 0, axis=1, dtype=jnp.float32)

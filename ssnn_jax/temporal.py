@@ -82,6 +82,10 @@ def trace(
            [0.   , 0.25 ],
            [0.   , 0.125]], dtype=float32)
   """
+  if not jnp.issubdtype(rates.dtype, jnp.floating):
+    raise types.UserError(
+      f'rates are {rates.dtype}, which would round traces; expected floats.'
+    )
   decays = tuple(map(float, decays))
   if not decays or not all(0 <= own < 1 for own in decays):
     raise types.UserError(
@@ -214,6 +218,22 @@ def _leak(carry, memory):
   # The derivative is that of a leak without rounding.
   rounding = jnp.floor(leak * scale + 0.5) / scale - leak
   return carry - (leak + jax.lax.stop_gradient(rounding))
+
+
+def spread(labels: jax.Array, length: int) -> jax.Array:
+  """Returns `[B, L]` labels of moments: as given, or those of signals, `[B]`.
+
+  Raises `UserError` if labels are of another number of moments than L.
+  """
+  if labels.ndim == 1:
+    library = jnp if isinstance(labels, jax.Array) else np
+    return library.repeat(labels[:, None], length, axis=1)
+  if labels.ndim != 2 or labels.shape[1] != length:
+    raise types.UserError(
+      f'labels have shape {labels.shape}; expected one of each signal, [B], or '
+      f'of each of {length} moments, [B, {length}].'
+    )
+  return labels
 
 
 def check_answers(labels: np.ndarray, answers: str) -> None:

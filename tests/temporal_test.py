@@ -10,11 +10,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import ssnn_jax
 from ssnn_jax import intercept
 from ssnn_jax import network as network_lib
 from ssnn_jax import realtime
+from ssnn_jax import streams
 from ssnn_jax import temporal
 from tests.testing import models
 from tests.testing import mutations
@@ -395,6 +397,57 @@ class AnswersTest(parameterized.TestCase):
         found[0], np.sum(weights * losses, axis=1), rtol=1e-5
       )
       np.testing.assert_allclose(found[1], correct, rtol=1e-6)
+      np.testing.assert_array_equal(found[2], 1)
+
+  def test_signals_without_a_label_do_not_count(self):
+    logits = jnp.float32(np.random.default_rng(0).standard_normal((2, 3, 4)))
+    answers = ssnn_jax.Inference(logits, logits)
+    labels = jnp.array([[-1, -1, -1], [1, -1, 1]])
+    found = ssnn_jax.training.metrics.score(answers, labels, 'last')
+    np.testing.assert_array_equal(found[2], [0, 1])
+    self.assertEqual((float(found[0][0]), float(found[1][0])), (0, 0))
+    model, rates = MODELS['linen'], draw((4, 4, 3))
+    one = np.int32([[-1] * 4] * 3 + [[2] * 4])
+    optimizer = optax.sgd(0.0)
+    result = ssnn_jax.training.fit(
+      ssnn_jax.ann(model),
+      optimizer,
+      (rates, one),
+      num_epochs=1,
+      batch_size=2,
+      evaluate=(rates, one),
+      confusion=True,
+      progress=False,
+    )
+    loss, _ = ssnn_jax.ann(model).loss(result.state.params, KEY, rates, one)
+    np.testing.assert_allclose(result.history.loss, loss, rtol=1e-5)
+    self.assertIn(float(result.history.eval_accuracy[0]), (0, 1))
+    self.assertEqual(result.confusion.sum(), 1)  # of the last moment
+    far = np.where(one < 0, -100, one)
+    self.assertEqual(
+      float(ssnn_jax.ann(model).loss(result.state.params, KEY, rates, far)[0]),
+      float(loss),
+    )
+
+  def test_refuses_labels_that_would_be_others(self):
+    model, rates = MODELS['linen'], draw((2, 4, 3))
+    params = model.init(jax.random.key(1))
+    one_hot = np.eye(4, dtype=int)[[1, 2]]
+    arrays = ssnn_jax.datasets.from_arrays
+    gradient = streams.make_gradient(model)
+    played = model, params, KEY, rates, np.int32([7, 0])
+    for words, function, args in (
+      (
+        'within .0, 7.',
+        realtime.play,
+        played,
+      ),
+      ('each of 4 moments', gradient, (params, KEY, rates, LABELS[:2, :3])),
+      ('floats', ssnn_jax.trace, (np.uint8(rates), DECAYS)),
+      ('one-hot', arrays, (rates, one_hot, rates, one_hot)),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, words):
+        function(*args)
 
   def test_labels_that_change_need_answers_of_each_moment(self):
     model, rates = MODELS['linen'], draw((4, 4, 3))

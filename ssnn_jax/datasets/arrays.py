@@ -201,6 +201,13 @@ def _expand_labels(part, inputs, labels, lengths):
       # Large labels are refused later, and must not overflow.
       labels = label_moments(labels, lengths, num_moments, np.int64)
   is_signal = is_3d and labels.ndim == 2 and labels.shape[1] == num_moments
+  if is_signal and lengths is None and num_moments > 2:
+    marks = np.sum(labels == 1, axis=1), np.sum(labels == 0, axis=1)
+    if np.all((marks[0] == 1) & (marks[1] == num_moments - 1)):
+      raise types.UserError(
+        f'y_{part} looks one-hot, and would be labels of moments; pass '
+        f'y_{part}.argmax(axis=1).'
+      )
   return labels, inputs.shape[: 2 if is_signal else 1]
 
 

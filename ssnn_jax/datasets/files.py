@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 import hashlib
-import inspect
 import os
 import pathlib
 import re
@@ -28,13 +27,14 @@ def load_or_build(
   """Loads the decoded arrays of a dataset; builds them first if files changed.
 
   An entry of the cache is a folder of `.npy` files, named by its dataset and by
-  a digest of the source files and of the module of `build`. The arrays are
+  a digest of the source files and of the modules that decode. The arrays are
   memory-mapped and read-only.
 
   Raises a `UserError` if an entry is damaged or cannot be written.
   """
   digest = hashlib.sha256(version.__version__.encode())
-  digest.update(inspect.getsource(inspect.getmodule(build)).encode())
+  for path in sorted(pathlib.Path(__file__).parent.glob('*.py')):
+    digest.update(path.read_bytes())
   for path in sorted(sources):
     status = os.stat(path)
     line = f'{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}\n'

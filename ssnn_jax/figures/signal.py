@@ -91,7 +91,8 @@ def present(
     params: its parameters.
     key: PRNG key of the presentation; consumed.
     inputs: `[L, I]` signal.
-    labels: `[L]` classes, -1 at moments without one, if known. What follows
+    labels: `[L]` classes, -1 at moments without one, or that of all moments,
+      if known. What follows
       the last label is not drawn.
     dataset: data set with the names of the classes; None: they are numbers.
 
@@ -141,8 +142,10 @@ def present(
       'signal to a model with logits [B, L, C].'
     )
   if labels is not None:
-    length = 1 + int(np.max(np.flatnonzero(np.asarray(labels) >= 0)))
-    labels = np.asarray(labels)[:length]
+    labels = np.broadcast_to(labels, len(inputs))
+    length = 1 + np.max(np.flatnonzero(labels >= 0), initial=-1)
+    labels = labels[:length] if length else None
+    length = length or len(inputs)
   counts, scores = [], []
   for own, slope in zip(rates, slopes):
     own = network.config.num_steps * own[0]

@@ -267,9 +267,10 @@ def make_train_epoch(
       (state.params, state.opt_state),
       (jnp.arange(len(batches)), shards),
     )
-    means = jax.tree.map(jnp.mean, samples)
+    *sums, known = (jnp.sum(own) for own in samples)
     if axis_name:
-      means = jax.lax.pmean(means, axis_name)
+      *sums, known = jax.lax.psum((*sums, known), axis_name)
+    means = [own / jnp.maximum(known, 1.0) for own in sums]
     epoch = state.epoch + 1
     return state_lib.TrainState(params, opt_state, state.key, epoch), *means
 
@@ -343,11 +344,11 @@ def make_evaluate(
       )
       found = {}
       for name in ('winner', 'potential'):
-        found['loss'], found[name] = score(inference, name)
+        found['loss'], found[name], found['known'] = score(inference, name)
       found['default'] = found[network.readout]
       if ann is not None:
         of_ann = ann.infer(params, batch_key, inputs[samples])
-        _, found['rate'] = score(of_ann, 'potential')
+        _, found['rate'], _ = score(of_ann, 'potential')
       return {
         name: jnp.sum(jnp.where(is_counted, own, 0.0))
         for name, own in found.items()
@@ -357,6 +358,7 @@ def make_evaluate(
     sums = {name: jnp.sum(own) for name, own in sums.items()}
     if axis_name:
       sums = jax.lax.psum(sums, axis_name)
-    return metrics.Accuracy(**{name: own / size for name, own in sums.items()})
+    known = jnp.maximum(sums.pop('known'), 1.0)
+    return metrics.Accuracy(**{name: own / known for name, own in sums.items()})
 
   return evaluate

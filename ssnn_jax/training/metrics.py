@@ -64,8 +64,8 @@ def score(
   labels: jax.Array,
   answers: str,
   readout: str = 'winner',
-) -> tuple[jax.Array, jax.Array]:
-  """Scores a batch: its losses, and which samples are right, `[B]` each.
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Scores a batch: losses, which samples are right, and which have a label.
 
   Args:
     inference: the response.
@@ -75,11 +75,12 @@ def score(
     readout: as of `predict`.
 
   Returns:
-    float32 cross-entropy of the potential in nats, and 0 to 1.
+    `[B]` float32 each: cross-entropy of the potential in nats, 0 to 1, and 0 or
+    1; 0 of a signal without a label.
   """
-  potential = inference.potential
-  if potential.ndim == 3 and labels.ndim == 1:
-    labels = jnp.broadcast_to(labels[:, None], potential.shape[:2])
+  potential, known = inference.potential, jnp.ones(len(labels), jnp.float32)
+  if potential.ndim == 3:
+    labels = temporal.spread(labels, potential.shape[1])
   losses = optax.softmax_cross_entropy_with_integer_labels(
     potential, jnp.maximum(labels, 0)
   )
@@ -88,4 +89,5 @@ def score(
     of_loss, of_answer = temporal.weigh(labels, answers)
     losses = jnp.sum(of_loss * losses, axis=1)
     is_right = jnp.sum(of_answer * is_right, axis=1)
-  return losses, is_right
+    known = jnp.any(labels >= 0, axis=1).astype(jnp.float32)
+  return losses, is_right, known

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssnn_jax import checks
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.training import metrics
@@ -27,9 +28,10 @@ class Prediction(NamedTuple):
 
   def confusion(self, labels: npt.ArrayLike) -> np.ndarray:
     """Counts samples by their class (row) and prediction (column), `[C, C]`."""
-    labels, size = self._check(labels), self.probabilities.shape[-1]
+    labels, classes, probabilities = self._choose(labels)
+    size = probabilities.shape[-1]
     counts = np.zeros((size, size), np.int64)
-    np.add.at(counts, (labels, self.classes), 1)
+    np.add.at(counts, (labels, classes), 1)
     return counts
 
   def calibration_error(self, labels: npt.ArrayLike) -> float:
@@ -39,16 +41,28 @@ class Prediction(NamedTuple):
     accuracy and confidence, each of the samples of like confidence, in 15 bins
     (C. Guo et al., ICML 2017).
     """
-    confidence = self.probabilities.max(axis=1)
-    excess = confidence - (self.classes == self._check(labels))
+    labels, classes, probabilities = self._choose(labels)
+    confidence = probabilities.max(axis=1)
+    excess = confidence - (classes == labels)
     bins = np.minimum(np.int32(15 * confidence), 14)
     return float(np.abs(np.bincount(bins, excess)).sum() / len(bins))
 
-  def _check(self, labels):
-    labels = arrays.as_classes(np.asarray(labels))
+  def _choose(self, labels):
+    """Returns labels, classes and probabilities of all that have a label.
+
+    Signals with a label each answer at their last moment.
+    """
+    labels, classes = arrays.as_classes(np.asarray(labels)), self.classes
     *shape, num_classes = self.probabilities.shape
-    checks.check_labels(labels, tuple(shape), num_classes)
-    return labels
+    chosen = np.ones(len(classes), bool)
+    if classes.ndim == 2:
+      is_each, labels = labels.ndim == 2, temporal.spread(labels, shape[1])
+      is_last = np.arange(shape[1]) == shape[1] - 1
+      chosen = (labels >= 0) & (is_each | is_last[None])
+    is_masked = classes.ndim == 2
+    own = np.maximum(labels, 0) if is_masked else labels
+    checks.check_labels(own, tuple(shape), num_classes)
+    return labels[chosen], classes[chosen], self.probabilities[chosen]
 
 
 def predict(

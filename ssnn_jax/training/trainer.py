@@ -159,7 +159,10 @@ def fit(
     warnings.warn(reason, stacklevel=2)
   counts = None
   if confusion:
-    inputs, labels = held_out
+    inputs, labels = map(np.asarray, held_out)
+    if labels.ndim == 2:  # those that count
+      counted = temporal.weigh(labels, loop.find_answers(network))[1]
+      labels = np.where(np.asarray(counted) > 0, labels, -1)
     key, params = state.key, state.params
     predicted = prediction.predict(network, params, inputs, seed=key)
     counts = predicted.confusion(labels)
@@ -205,7 +208,8 @@ def explain_chance(
   step = max(1, len(split[1]) // _NUM_OBSERVED)
   few = slice(None, step * _NUM_OBSERVED, step)
   inputs, labels = (np.asarray(array[few]) for array in split)
-  if config is None or not statistics.is_at_chance(accuracy, _chance(labels)):
+  chance = _chance(labels, getattr(config, 'answers', 'last'))
+  if config is None or not statistics.is_at_chance(accuracy, chance):
     return ''
   if not np.any(inputs):
     return 'accuracy is at chance, as inputs are 0: look at your data.'
@@ -234,10 +238,11 @@ def explain_chance(
   )
 
 
-def _chance(labels):
+def _chance(labels, answers):
   """Returns the accuracy of always predicting the most frequent class."""
-  labels = labels[labels >= 0]
-  return np.max(np.bincount(labels)) / len(labels)
+  if labels.ndim == 2:
+    labels = labels[np.asarray(temporal.weigh(labels, answers)[1]) > 0]
+  return np.max(np.bincount(labels), initial=0) / max(1, len(labels))
 
 
 # One program each, of all leaves.
@@ -378,7 +383,8 @@ def compare(
       accuracies.append(np.asarray(accuracy.default, np.float64))
   labels = np.asarray(held_out[1])
   of_ann, *of_ssnn = accuracies
-  shared = of_ann, len(labels), margin, _chance(labels)
+  chance = _chance(labels, loop.find_answers(networks[0]))
+  shared = of_ann, len(labels), margin, chance
   found = [Comparison(seeds, own, *shared) for own in of_ssnn]
   return found[0] if num_steps is None else Comparisons(zip(steps, found))
 
@@ -415,9 +421,9 @@ def _load_splits(network, params, *splits):
     )
     *moments, num_classes = prediction.check_inputs(network, params, inputs)
     shape = (len(inputs),)
-    if moments and labels.ndim == 2:  # a class, or none, of each moment
+    if moments and labels.shape[1:] not in ((), (1,)):  # of each moment
       shape = (len(inputs), *moments)
-      labels = np.maximum(labels, -1)
+      labels = np.maximum(np.asarray(labels, np.int64), -1)
       checks.check_labels(np.maximum(labels, 0), shape, num_classes)
       temporal.check_answers(labels, loop.find_answers(network))
     else:
