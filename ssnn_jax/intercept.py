@@ -10,6 +10,7 @@ was before (`streams`).
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import contextlib
 import itertools
 from typing import Any
@@ -118,6 +119,34 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
     return jax.tree.unflatten(structure, found)
 
   return Traced(calls, recalls, evaluate)
+
+
+def rest(recalls: Sequence[Recall], num_samples: int) -> tuple[jax.Array, ...]:
+  """Returns the traces of calls before the first moment, of so many samples."""
+  carry = []
+  for rates, memory in ((own.rates, own.memory) for own in recalls):
+    shape = num_samples, *rates.shape[1:]
+    own = jax.ShapeDtypeStruct(shape, rates.dtype)
+    carry.append(temporal.rest(own, memory))
+  return tuple(carry)
+
+
+def advance(
+  recalls: Sequence[Recall], carry: Sequence[jax.Array]
+) -> tuple[Callable[..., jax.Array], list[jax.Array]]:
+  """Makes a `remember` of `Traced.evaluate`, whose traces go on from a carry.
+
+  The list that is returned beside it fills with the traces after the calls.
+  """
+  after = []
+
+  def remember(number, rates):
+    memory = recalls[number].memory
+    traces, last = temporal.advance(rates, memory, carry[number])
+    after.append(last)
+    return traces
+
+  return remember, after
 
 
 class Observed(NamedTuple):

@@ -179,7 +179,7 @@ def play(
   train = make_train(*words, circuit.input_steps, wires.cap)
   train = train.reshape(*train.shape[:2], *circuit.shapes[0])
   outputs = phases, asked.label, asked.weight
-  carry = _rest(circuit, train.shape[1])
+  carry = intercept.rest(circuit.recalls, train.shape[1])
   return _play(circuit, prepared, carry, train, outputs, wires)[0]
 
 
@@ -275,25 +275,9 @@ def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
   )
 
 
-def _rest(circuit, num_samples):
-  """Returns traces before the first moment."""
-  carry = []
-  for rates, memory in ((own.rates, own.memory) for own in circuit.recalls):
-    own = jax.ShapeDtypeStruct((num_samples, *rates.shape[1:]), rates.dtype)
-    carry.append(temporal.rest(own, memory))
-  return tuple(carry)
-
-
 def _find_currents(circuit, params, carry, rates):
   """Returns potentials, with the traces of before, and the traces of now."""
-  after = []
-
-  def remember(number, rates):
-    memory = circuit.recalls[number].memory
-    traces, last = temporal.advance(rates, memory, carry[number])
-    after.append(last)
-    return traces
-
+  remember, after = intercept.advance(circuit.recalls, carry)
   return circuit.evaluate(params, rates, remember), tuple(after)
 
 
@@ -371,7 +355,7 @@ def check_model(model: Model, params: Any) -> None:
 def _bring(circuit, params, rates, spikes):
   """Returns potentials after spikes, and those before with what these bring."""
   after = [old + new for old, new in zip(rates, spikes)]
-  carry = _rest(circuit, len(rates[0]))
+  carry = intercept.rest(circuit.recalls, len(rates[0]))
   find = lambda params, own: _find_currents(circuit, params, carry, own)[0]
   # As spikes come to a synapse: by its derivative by the currents.
   flow = lambda own: jax.vjp(find, params, own)[0]
@@ -748,7 +732,8 @@ def stream(
   found_synapses = synapses.find(
     circuit.evaluate, circuit.recalls, params, circuit.shapes
   )
-  carry, state, moments = _rest(circuit, size), None, []
+  carry, state = intercept.rest(circuit.recalls, size), None
+  moments = []
   silent = [np.zeros((size, *own), np.float32) for own in circuit.shapes]
   for t in range(length):
     now = jax.random.fold_in(key, t)

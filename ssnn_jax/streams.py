@@ -294,7 +294,7 @@ def _start(model, num_samples):
   run = lambda params, rates: own.respond(params, rates, own.fire)
   rates = jax.ShapeDtypeStruct((num_samples, *own.input_shape), jnp.float32)
   traced = intercept.trace(run, samples.find_shapes(model), rates)
-  return tuple(temporal.rest(own.rates, own.memory) for own in traced.recalls)
+  return intercept.rest(traced.recalls, num_samples)
 
 
 def _respond(model, params, carry, rates, dropout_key, respond=None):
@@ -303,13 +303,8 @@ def _respond(model, params, carry, rates, dropout_key, respond=None):
   def run(params, rates):
     return model.respond(params, rates, respond or model.fire, dropout_key)
 
-  traced, after = intercept.trace(run, params, rates), []
-
-  def remember(number, rates):
-    memory = traced.recalls[number].memory
-    traces, last = temporal.advance(rates, memory, carry[number])
-    after.append(last)
-    return traces
+  traced = intercept.trace(run, params, rates)
+  remember, after = intercept.advance(traced.recalls, carry)
 
   def answer(number, potential):
     return spiking.respond(potential, traced.calls[number].neurons)

@@ -3,7 +3,7 @@
 Layer normalization, softmax attention and GELU, after A. Radford et al.
 (Language models are unsupervised multitask learners, 2019); nanoGPT has the
 same blocks. It has as many parameters as `transformer` of the same arguments,
-within 2 % at their default width, no neurons, and is trained by backpropagation.
+within 2 % at the default width, no neurons, and is trained by backpropagation.
 """
 
 import flax.linen as nn
