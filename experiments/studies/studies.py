@@ -390,7 +390,7 @@ STUDIES['time'] = Study(
     'n_mnist/10ms': _listen(10, 0.003),
   },
   base={'model': 'signals', 'diagnostics': False},
-  columns=('model', 'model_args', 'num_steps'),
+  columns=('model', 'method', 'model_args', 'num_steps'),
   across='metric',
   baseline={'method': 'bp', 'model': 'signals', 'model_args': 'bptt=True'},
 )
@@ -414,9 +414,12 @@ STUDIES['language'] = Study(
     ),
   },
   base={'model': 'transformer', 'diagnostics': False},
-  columns=('model', 'learning_rate', 'num_steps', 'digits', 'num_winners'),
+  columns=(
+    *('model', 'method', 'learning_rate'),
+    *('num_steps', 'digits', 'num_winners'),
+  ),
   across='metric',
-  metrics=(LOSS, 'test_accuracy'),
+  metrics=(LOSS,),
   baseline={'method': 'bp', 'model': 'transformer', 'learning_rate': None},
   margin=0.02,
 )
