@@ -35,6 +35,8 @@ def find_settings(name, dataset):
   default = config_lib.default(data.name)
   if dataset == 'emnist47':  # a file, whose rate its sweeps have
     default = config_lib.ExperimentConfig('emnist47.npz')
+  if dataset == 'shakespeare':
+    default = config_lib.default('shakespeare.txt')
   base = dataclasses.replace(default, **study.base)
   settings = sweeps.list_settings(base, study.find_sweeps(dataset))
   configs, numbers = zip(*settings.values())
