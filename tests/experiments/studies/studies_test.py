@@ -25,7 +25,7 @@ SWEPT = [
 OLD = studies.UNIT_SPIKES
 # Sets of the same sweeps as another one, or planned, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced', 'mnist_1d', 'mnist/rows'}
-WITHOUT_RUNS |= {'mnist/permuted', 'n_mnist/10ms'}
+WITHOUT_RUNS |= {'mnist/permuted'}
 
 
 def find_settings(name, dataset):
