@@ -717,7 +717,7 @@ def stream(
     [0, 0, 9, 3, 3, 0, 0, 0]
   """
   _check_spikes(model)
-  streams.follow(model)
+  streams.follow(model)  # refuses what needs the past
   own, (size, length) = streams.at_moments(model, 1), inputs.shape[:2]
   whole = streams.at_moments(model, length)
   rates = samples.prepare(whole, params, key, inputs).inputs.rates

@@ -52,7 +52,7 @@ def count_additions(played, make):
   with mock.patch.object(transformer, 'scale', np.ones_like):
     for sent in zip(*ticks):
       before, added = count(before, sent)
-      # In NumPy: XLA's fused sums of many large arrays can be wrong on CPUs.
+      # In 64 bits, as float32 does not hold such counts.
       added = map(jax.tree.leaves, jax.device_get(added))
       totals += [sum(np.sum(x, dtype=float) for x in own) for own in added]
   names = 'forward_events', 'error_events', 'coincidences'

@@ -5,9 +5,9 @@
 The flags of `experiments.run` describe the network. It is trained; JSON lines
 have the accuracy after each part of the test signals, and the spikes and
 additions of a moment of some of them, with their labels, of a network that is
-never reset and of one that is presented each moment anew. With `--lengths` they
-also have the bytes of temporary arrays of one compiled training step, by the
-number of moments: errors that are local in time need the traces alone
+never reset and of one that is presented each moment from rest. With `--lengths`
+they also have the bytes of temporary arrays of one compiled training step, by
+the number of moments: errors that are local in time need the traces alone
 (`streams.make_gradient`), backpropagation through time the whole signal.
 """
 

@@ -607,8 +607,7 @@ DEFAULTS = to_json(ExperimentConfig())
 
 
 def _is_path(name, value):
-  is_data = arrays.is_npz_path(value) or signals.is_text_path(value)
-  is_file = is_data or device_config.is_device_path(value)
+  is_file = catalog.is_file(value) or device_config.is_device_path(value)
   is_own = name == 'model' and models.is_path(value)
   return is_file or is_own or (name == 'init_from' and value is not None)
 

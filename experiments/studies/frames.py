@@ -120,7 +120,7 @@ def to_frame(runs: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 def write(name: str, value: Any) -> str:
   """Writes the value of a field as a cell."""
-  if name == 'dataset' and value.endswith(('.npz', '.txt')):
+  if name == 'dataset' and catalog.is_file(value):
     return pathlib.Path(value).stem
   if name in DIGESTS:
     return value[:8]  # hexadecimal digits

@@ -22,9 +22,7 @@ from experiments.runs import train
 from experiments.runs.config import ANN
 from experiments.studies import studies
 import ssnn_jax
-from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
-from ssnn_jax.datasets import signals
 from ssnn_jax.runs import files
 from ssnn_jax.training import statistics
 
@@ -80,8 +78,7 @@ def find_sweeps(
   sweeps = [studies.Sweep(parse_grid(text)) for text in grids or ()]
   if study:
     name = given.get('dataset', 'digits')
-    is_file = arrays.is_npz_path(name) or signals.is_text_path(name)
-    name = pathlib.Path(name).stem if is_file else name
+    name = pathlib.Path(name).stem if catalog.is_file(name) else name
     sweeps = studies.load(study).find_sweeps(name)
   for sweep in sweeps:
     fields = sweep.base | sweep.grid | given

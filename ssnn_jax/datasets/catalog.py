@@ -45,6 +45,11 @@ _SETS = {  # name of each class, and number of samples of both splits
 NAMES = tuple(_SETS)
 
 
+def is_file(name: object) -> bool:
+  """Returns whether a dataset name is the path of a file of a user."""
+  return arrays.is_npz_path(name) or signals.is_text_path(name)
+
+
 def has_events(name: str) -> bool:
   """Returns whether a dataset is made of recordings of events."""
   return _divide(name)[0] == _N_MNIST or name.startswith(_TONIC)

@@ -10,6 +10,7 @@ import pathlib
 import numpy as np
 
 from ssnn_jax import checks
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
@@ -185,11 +186,9 @@ def _decode_braille(sources):
     taxels, letters = file['taxels'], file['letter'].astype(np.int32)
   changes = _TOUCH_GAIN * np.diff(taxels.astype(np.int32), axis=1)
   both = np.concatenate([changes, -changes], axis=-1)
-  num_moments = both.shape[1]
-  lengths = np.full(len(letters), num_moments)
   return {
     'rates': np.clip(both, 0, 255).astype(np.uint8),
-    'labels': arrays.label_moments(letters, lengths, num_moments),
+    'labels': temporal.spread(letters, both.shape[1]),
     'is_test': arrays.draw(letters, 0.2),
   }
 
@@ -198,14 +197,12 @@ def _decode_mnist_1d(sources):
   """Decodes positive and negative parts of MNIST-1D."""
   with np.load(sources[0]) as file:
     x_train, x_test = file['x_train'], file['x_test']
-    digits = np.concatenate([file['y_train'], file['y_test']])
+    digits = np.concatenate([file['y_train'], file['y_test']], dtype=np.int32)
   samples = np.concatenate([x_train, x_test]) / np.max(np.abs(x_train))
   signed = np.stack([samples, -samples], axis=-1)
-  num_moments = samples.shape[1]
-  lengths = np.full(len(digits), num_moments)
   return {
     'rates': np.clip(signed, 0, 1).astype(np.float32),
-    'labels': arrays.label_moments(digits, lengths, num_moments),
+    'labels': temporal.spread(digits, samples.shape[1]),
     'is_test': np.arange(len(digits)) >= len(x_train),
   }
 
@@ -237,9 +234,7 @@ def cut_rows(name: str, images: arrays.Dataset) -> arrays.Dataset:
       # The stream of RandomState is frozen.
       order = np.random.RandomState(0).permutation(height * width)
       inputs = inputs.reshape(len(inputs), -1)[:, order].reshape(inputs.shape)
-    lengths = np.full(len(inputs), height)
-    labels = arrays.label_moments(split.labels, lengths, height)
-    return arrays.Split(inputs, labels)
+    return arrays.Split(inputs, temporal.spread(split.labels, height))
 
   train, test = cut(images.train), cut(images.test)
   return images._replace(name=name, train=train, test=test)

@@ -92,8 +92,7 @@ def present(
     key: PRNG key of the presentation; consumed.
     inputs: `[L, I]` signal.
     labels: `[L]` classes, -1 at moments without one, or that of all moments,
-      if known. What follows
-      the last label is not drawn.
+      if known. What follows the last label is not drawn.
     dataset: data set with the names of the classes; None: they are numbers.
 
   Raises:

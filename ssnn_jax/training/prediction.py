@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ssnn_jax import checks
-from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.training import metrics
@@ -52,17 +51,14 @@ class Prediction(NamedTuple):
 
     Signals with a label each answer at their last moment.
     """
-    labels, classes = arrays.as_classes(np.asarray(labels)), self.classes
-    *shape, num_classes = self.probabilities.shape
-    chosen = np.ones(len(classes), bool)
-    if classes.ndim == 2:
-      is_each, labels = labels.ndim == 2, temporal.spread(labels, shape[1])
-      is_last = np.arange(shape[1]) == shape[1] - 1
-      chosen = (labels >= 0) & (is_each | is_last[None])
-    is_masked = classes.ndim == 2
-    own = np.maximum(labels, 0) if is_masked else labels
-    checks.check_labels(own, tuple(shape), num_classes)
-    return labels[chosen], classes[chosen], self.probabilities[chosen]
+    labels = arrays.as_classes(np.asarray(labels))
+    classes, probabilities = self
+    if classes.ndim == 2 and labels.ndim == 1:
+      classes, probabilities = classes[:, -1], probabilities[:, -1]
+    is_known = labels >= 0 if classes.ndim == 2 else np.ones(len(labels), bool)
+    own = np.where(is_known, labels, 0)
+    checks.check_labels(own, classes.shape, probabilities.shape[-1])
+    return labels[is_known], classes[is_known], probabilities[is_known]
 
 
 def predict(

@@ -1,8 +1,5 @@
 """A test that a stream of recordings of touch is learned on line."""
 
-import os
-import pathlib
-
 from absl.testing import parameterized
 import flax.linen as nn
 import jax
@@ -12,8 +9,8 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import streams
+from tests.testing import datasets as data_util
 
-FOLDER = pathlib.Path(os.environ.get('TFDS_DATA_DIR', ''))
 LETTERS, NUM_TEST, NUM_PASSES = (1, 5, 12), 50, 6
 
 
@@ -31,7 +28,7 @@ class Touch(nn.Module):
 
 def load():
   """Returns `[N, L, 24]` rates of three letters, and their numbers."""
-  found = datasets.load('braille', FOLDER)
+  found = datasets.load('braille', data_util.REAL_DATA)
   rates, labels = (np.concatenate(own) for own in zip(found.train, found.test))
   letters = np.max(labels, axis=1)
   is_own = np.isin(letters, LETTERS)
@@ -63,9 +60,8 @@ def learn(model, inputs, labels):
 
 
 class SensorTest(parameterized.TestCase):
+  @data_util.requires_files('braille.npz')
   def test_letters_are_learned_from_one_endless_stream(self):
-    if not (FOLDER / 'braille.npz').exists():
-      self.skipTest('braille.npz is not in $TFDS_DATA_DIR')
     rates, letters = load()
     rng, length = np.random.default_rng(0), rates.shape[1]
     order = rng.permutation(len(letters))

@@ -11,7 +11,8 @@ import ssnn_jax
 from tests.testing import models
 
 NUM_MOMENTS, CHANNELS, NUM_CLASSES = 6, 4, 3
-trace = functools.partial(ssnn_jax.trace, bits=8)
+BITS = 8  # of traces on a grid
+trace = functools.partial(ssnn_jax.trace, bits=BITS)
 
 
 class Layers(nn.Module):
@@ -20,45 +21,50 @@ class Layers(nn.Module):
   neuron: object
   widths: tuple
   decays: tuple
+  bits: int | None = BITS
+  bptt: bool = False
 
   @nn.compact
   def __call__(self, x):
     for width in self.widths:
-      x = self.neuron(nn.Dense(width)(trace(x, self.decays)), ceiling=4.0)
+      x = ssnn_jax.trace(x, self.decays, bits=self.bits, bptt=self.bptt)
+      x = self.neuron(nn.Dense(width)(x), ceiling=4.0)
     return nn.Dense(NUM_CLASSES)(x)
 
 
 class Gated(nnx.Module):
   """A product of two layers, of which one is signed, and a residual sum."""
 
-  def __init__(self, neuron, rngs):
-    self.neuron = neuron
+  def __init__(self, neuron, rngs, bits=BITS):
+    self.neuron, self.bits = neuron, bits
     self.gate, self.hidden = (nnx.Linear(8, 5, rngs=rngs) for _ in range(2))
     self.out = nnx.Linear(10, NUM_CLASSES, rngs=rngs)
 
   def __call__(self, x):
-    x = trace(x, (0, 0.75))
+    x = ssnn_jax.trace(x, (0, 0.75), bits=self.bits)
     y = self.neuron(self.gate(x), ceiling=1.0)
     x = self.neuron(self.hidden(x), floor=-2.0, ceiling=2.0)
-    return self.out(trace(x + x * y, (0, 0.5)))
+    return self.out(ssnn_jax.trace(x + x * y, (0, 0.5), bits=self.bits))
 
 
 class Single(eqx.Module):
   """A model of one sample, of equinox, whose output sees traces."""
 
   neuron: object
+  trace: object
   hidden: eqx.nn.Linear
   out: eqx.nn.Linear
 
-  def __init__(self, neuron, key):
+  def __init__(self, neuron, key, bits=BITS):
     keys = jax.random.split(key)
     self.neuron = neuron
+    self.trace = functools.partial(ssnn_jax.trace, axis=0, bits=bits)
     self.hidden = eqx.nn.Linear(2 * CHANNELS, 6, key=keys[0])
     self.out = eqx.nn.Linear(12, NUM_CLASSES, key=keys[1])
 
   def __call__(self, x):
-    x = jax.vmap(self.hidden)(trace(x, (0.0, 0.5), axis=0))
-    return jax.vmap(self.out)(trace(self.neuron(x), (0.5, 0.75), axis=0))
+    x = jax.vmap(self.hidden)(self.trace(x, (0.0, 0.5)))
+    return jax.vmap(self.out)(self.trace(self.neuron(x), (0.5, 0.75)))
 
 
 FIELDS = {
