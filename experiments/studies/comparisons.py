@@ -43,13 +43,14 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     shown = [setting.get(x) in y for x, y in study.shown.items()]
     if setting.get(study.across) == '' or not all(shown):
       continue
-    bases = (
-      base
-      for cells, base in baselines
+    # The one with most of its cells; an empty one stands for any.
+    bases = {
+      sum(cells[name] == setting[name] for name in paired): base
+      for cells, base in reversed(baselines)
       if all(cells[name] in ('', setting[name]) for name in paired)
-    )
-    base, is_small = next(bases, None), setting['dataset'] == 'digits'
-    margin = 1.0 if is_small else study.margin
+    }
+    base = bases[max(bases)] if bases else None
+    margin = 1.0 if setting['dataset'] == 'digits' else study.margin
     for metric in study.metrics:
       # Most winners are the answer of stochastic neurons.
       is_same = setting.get('neuron') == 'stochastic'

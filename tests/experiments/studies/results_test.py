@@ -106,6 +106,17 @@ class PairsTest(parameterized.TestCase):
     *_, row = compare(alone, columns=columns)
     self.assertEqual(row['verdict'], '')
 
+  def test_ann_with_the_same_field_is_before_one_without(self):
+    columns = (*STUDY.columns, 'input_gain')
+    default = make_runs([0.0] * 5, input_gain='')
+    own = make_runs([-0.5] * 5, input_gain='4')
+    own['test_accuracy'] -= 0.1
+    for runs in ((default, own), (own, default)):
+      rows = compare(pd.concat(runs), columns=columns)
+      found = {row['input_gain']: row['value'] for row in rows}
+      self.assertAlmostEqual(found[''], 0.0)
+      self.assertAlmostEqual(found['4'], -0.5)
+
   def test_anns_of_several_t_are_those_of_recordings(self):
     first, second = make_runs([0.5] * 5, '64'), make_runs([-0.5] * 5, '256')
     for runs, num_steps in ((first, '64'), (second, '256')):
