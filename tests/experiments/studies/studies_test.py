@@ -24,8 +24,7 @@ SWEPT = [
 ]
 OLD = studies.UNIT_SPIKES
 # Sets of the same sweeps as another one, or planned, without runs here.
-WITHOUT_RUNS = {studies.ANY, 'emnist/balanced', 'mnist_1d', 'mnist/rows'}
-WITHOUT_RUNS |= {'mnist/permuted'}
+WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
 
 
 def find_settings(name, dataset):
