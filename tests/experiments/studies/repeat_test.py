@@ -11,6 +11,7 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 from experiments.runs import train
 from experiments.studies import frames
+from experiments.studies import repeat
 from experiments.studies import studies
 from experiments.studies import tables
 import ssnn_jax
@@ -74,6 +75,20 @@ class RepeatTest(FolderTestCase):
   def test_time_without_a_run_is_refused(self, changes):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no run was repeated'):
       self.repeat([ROW | changes])
+
+  def test_time_of_compilation_counts(self):
+    clock, new = [0.0], pd.DataFrame([ROW])
+
+    def train_slowly(*_):
+      clock[0] += 31
+
+    with (
+      mock.patch.object(repeat.time, 'monotonic', lambda: clock[0]),
+      mock.patch.object(train, 'train', side_effect=train_slowly) as trained,
+      mock.patch.object(frames, 'read', lambda _: new),
+    ):
+      self.repeat([ROW | {'seed': seed} for seed in range(3)])
+    self.assertEqual(trained.call_count, 1)  # 31 + 31 seconds are too long
 
   @parameterized.parameters(
     (0.9, '01234567', 'equal'),
