@@ -187,12 +187,12 @@ def observe(traced: Traced, *args: Any) -> Observed:
   return Observed(potentials, rates, errors, gradient, others)
 
 
-def _inner(operation):
+def inner(operation: core.JaxprEqn) -> core.ClosedJaxpr | None:
   """Returns the program that an operation, as of `jax.checkpoint`, runs."""
   for name in ('jaxpr', 'call_jaxpr'):
-    inner = operation.params.get(name)
-    if inner is not None:
-      return inner if hasattr(inner, 'consts') else core.ClosedJaxpr(inner, ())
+    own = operation.params.get(name)
+    if own is not None:
+      return own if hasattr(own, 'consts') else core.ClosedJaxpr(own, ())
   return None
 
 
@@ -206,8 +206,8 @@ def _find(program):
       if isinstance(what, temporal.Memory):
         own = Recall(what, jax.ShapeDtypeStruct(values.shape, values.dtype))
       calls += (own,)
-    elif (inner := _inner(operation)) is not None:
-      calls += _find(inner.jaxpr)
+    elif (within := inner(operation)) is not None:
+      calls += _find(within.jaxpr)
     elif any(map(_find, core.jaxprs_in_params(operation.params))):
       raise types.UserError(
         f'neurons are called below {operation.primitive.name}, whose course '
@@ -222,11 +222,11 @@ def _evaluate(program, consts, args, answer):
   values = dict(zip((*program.constvars, *program.invars), (*consts, *args)))
   read = lambda x: x.val if isinstance(x, core.Literal) else values[x]
   for operation in program.eqns:
-    inputs, inner = map(read, operation.invars), _inner(operation)
+    inputs, own = map(read, operation.invars), inner(operation)
     if operation.primitive is _call:
       outputs = [answer(*inputs, operation.params['what'])]
-    elif inner is not None and _find(inner.jaxpr):
-      outputs = _evaluate(inner.jaxpr, inner.consts, inputs, answer)
+    elif own is not None and _find(own.jaxpr):
+      outputs = _evaluate(own.jaxpr, own.consts, inputs, answer)
     else:
       params = operation.primitive.get_bind_params(operation.params)
       outputs = operation.primitive.bind(*inputs, **params)

@@ -183,6 +183,31 @@ def play(
   return _play(circuit, prepared, carry, train, outputs, wires)[0]
 
 
+def count(
+  model: Model | NetworkConfig, params: Any, played: Played
+) -> list[synapses.Additions]:
+  """Counts the additions of a presentation, as if spikes had no delays.
+
+  Args:
+    model: the model that was played, without traces, whose additions are those
+      of `stream`.
+    params: its parameters, of which shapes matter alone.
+    played: the presentation.
+
+  Returns:
+    The events `[n, B]` of each tick and sample, into or from each layer of
+    neurons above the inputs.
+  """
+  circuit = _make_circuit(model)
+  if circuit.recalls:
+    raise types.UserError(
+      'the model has traces, whose additions are counted moment by moment; '
+      'take the costs of realtime.stream.'
+    )
+  own = synapses.find(circuit.evaluate, circuit.recalls, params)
+  return synapses.count(own, played.spikes, played.errors)
+
+
 def _check_spikes(model):
   """Refuses a network that has signals without spikes."""
   if model.neuron != 'bipolar' or model.exact:
@@ -729,9 +754,7 @@ def stream(
   if learn is not None and not hasattr(learn, 'update'):
     learn = optax.sgd(learn)
   optimizer_state = None if learn is None else learn.init(params)
-  found_synapses = synapses.find(
-    circuit.evaluate, circuit.recalls, params, circuit.shapes
-  )
+  found_synapses = synapses.find(circuit.evaluate, circuit.recalls, params)
   carry, state = intercept.rest(circuit.recalls, size), None
   moments = []
   silent = [np.zeros((size, *own), np.float32) for own in circuit.shapes]

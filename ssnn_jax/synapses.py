@@ -1,40 +1,38 @@
 """Synapses: how many a spike reaches, of any model whose spikes add up.
 
-A presynaptic end is a rate, or a trace of rates (`temporal`), and a synapse is
-one of its ends with a postsynaptic neuron whose potential depends on it: a
-derivative that is not 0. A neuron whose traces have D decays has D synapses
-with each neuron that sees them. Synapses of a fixed weight count as well, and
-the two factors of a product of rates, such as those of a gate.
+A presynaptic end is a rate, or a trace of rates (`temporal`), and each weight
+between it and a potential is a synapse: a neuron whose traces have D decays has
+D synapses with each neuron that sees them. Fixed weights are synapses that do
+not change, and so are the two factors of a product of rates, such as those of a
+gate, while the other factor is not 0.
+
+They are counted by the circuit itself, with a 1 for each spike, weight and
+factor: its potentials are then numbers of synapses.
 """
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import functools
 from typing import Any
 from typing import NamedTuple
 
 import jax
-from jax.flatten_util import ravel_pytree
+import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import intercept
-from ssnn_jax import temporal
+
+_FLIPPED = {'sub': jax.lax.add, 'neg': lambda own: own}
 
 
 class Synapses(NamedTuple):
-  """Synapses of U presynaptic ends of I inputs and neurons, with J neurons.
+  """Synapses of a circuit."""
 
-  Inputs and neurons of all layers are in one axis, first layer first; those of
-  J are hidden neurons and the output.
-
-  Attributes:
-    sources: `[U, I]`, 1 where an end receives the spikes of a neuron.
-    reached: for each layer of J, `[U, J]`, 1 where there is a synapse.
-    num_inputs: inputs among I, which receive no error.
-  """
-
-  sources: np.ndarray
-  reached: tuple[np.ndarray, ...]
-  num_inputs: int
+  #: `(params, rates, remember) -> potentials` of hidden layers and the output,
+  #: with traces that `remember` returns, as of `intercept`
+  evaluate: Callable[..., Sequence[jax.Array]]
+  recalls: tuple[intercept.Recall, ...]  #: its calls of `trace`, of one sample
+  params: Any  #: weights of which none is 0
 
 
 class Additions(NamedTuple):
@@ -42,70 +40,30 @@ class Additions(NamedTuple):
 
   forward: np.ndarray  #: spikes that reach a synapse
   backward: np.ndarray  #: error spikes that reach a synapse, for neurons below
-  #: changes of a synapse, by a spike at either end while the other end has
-  #: spikes or a trace that is not 0
+  #: changes of a weight, by a spike at either end while the other end has
+  #: spikes or a trace that is not 0; biases do not count
   changes: np.ndarray
 
 
 def find(
   evaluate: Callable[..., Sequence[jax.Array]],
-  recalls: Sequence[intercept.Recall],
+  recalls: tuple[intercept.Recall, ...],
   params: Any,
-  shapes: Sequence[tuple[int, ...]],
 ) -> Synapses:
-  """Finds the synapses of a circuit.
-
-  Args:
-    evaluate: `(params, rates, remember) -> potentials` of hidden layers and the
-      output, with traces that `remember` returns, as of `intercept`.
-    recalls: its calls of `trace`, of one sample.
-    params: parameters, whose values do not matter.
-    shapes: of inputs, hidden layers and output.
-  """
+  """Returns the synapses of a circuit; values of parameters do not matter."""
   draw = np.random.default_rng(0).uniform
   # Above 0, so that no sum of weights is 0.
   fill = lambda own: np.float32(draw(0.5, 1.5, np.shape(own)))
-  params = jax.tree.map(fill, params)
-  rates = [fill(np.zeros((1, *own))) for own in shapes[:-1]]
-  traces = [
-    fill(np.zeros(temporal.join(own.rates.shape, own.memory)))
-    for own in recalls
-  ]
-  flat, unravel = ravel_pytree((rates, traces))
-
-  @jax.jit
-  @jax.jacfwd
-  def differentiate(flat):
-    rates, traces = unravel(flat)
-    received = []
-
-    def remember(number, own):
-      received.append(own)
-      return traces[number]
-
-    potentials = evaluate(params, rates, remember)
-    return [own.ravel() for own in (*received, *potentials)]
-
-  found = [own != 0 for own in jax.device_get(differentiate(flat))]
-  num_neurons = sum(own.size for own in rates)
-  sources = np.eye(num_neurons, dtype=np.float32)
-  for own, recall in zip(found, recalls):  # of their ends so far
-    inside = own[:, : len(sources)] @ sources > 0
-    inside = inside.reshape(-1, 1, recall.rates.shape[-1], num_neurons)
-    inside = inside.repeat(len(recall.memory.decays), axis=1)
-    inside = inside.reshape(-1, num_neurons)
-    sources = np.concatenate([sources, inside.astype(np.float32)])
-  reached = (np.float32(own.T) for own in found[len(recalls) :])
-  return Synapses(sources, tuple(reached), rates[0].size)
+  return Synapses(evaluate, recalls, jax.tree.map(fill, params))
 
 
 def count(
   synapses: Synapses,
   spikes: Sequence[np.ndarray],
   errors: Sequence[np.ndarray],
-  standing: Sequence[np.ndarray],
-  errors_standing: Sequence[np.ndarray],
-  kept: Sequence[np.ndarray] = (),
+  standing: Sequence[np.ndarray] | None = None,
+  errors_standing: Sequence[np.ndarray] | None = None,
+  kept: Sequence[np.ndarray] | None = None,
 ) -> list[Additions]:
   """Counts the additions of a presentation, as if spikes arrived at once.
 
@@ -113,36 +71,137 @@ def count(
     synapses: of the circuit.
     spikes: `[n, B, ...]` spikes of inputs and hidden layers.
     errors: `[n, B, ...]` error spikes of hidden layers and output.
-    standing: `[B, ...]` what layers have sent before.
+    standing: `[B, ...]` what layers have sent before; None is nothing.
     errors_standing: errors that they have sent before.
-    kept: `[B, ...]` traces before the first tick, of each call of `trace`.
+    kept: `[B, ..., D I]` traces of one moment before the first tick, of each
+      call of `trace`; None is rest.
 
   Returns:
     Those of each layer of postsynaptic neurons.
   """
-  flatten = lambda own, axes: own.reshape(*own.shape[:axes], -1)
-  sent = np.concatenate([flatten(own, 2) for own in spikes], axis=2)
-  before = np.concatenate([flatten(own, 1) for own in standing], axis=1)
-  before = before + np.cumsum(sent, axis=0) - sent
-  kept = [flatten(own, 1) for own in kept]
-  kept = np.concatenate([np.zeros_like(before[0]), *kept], axis=1) != 0
-  arriving = np.float32(sent != 0) @ synapses.sources.T
-  active = np.float32(before != 0) @ synapses.sources.T > 0
-  active = np.float32(active | kept)
-  below = synapses.sources[:, synapses.num_inputs :].sum(axis=1)
-  layers = []
-  for reached, own, stood in zip(synapses.reached, errors, errors_standing):
-    own, stood = flatten(own, 2), flatten(stood, 1)
-    after = stood + np.cumsum(own, axis=0) != 0
-    own = own != 0
-    changes = (arriving @ reached) * after + (active @ reached) * own
-    layers.append(
-      Additions(
-        *(
-          np.sum(x, axis=-1, dtype=np.float64)
-          for x in (arriving * reached.sum(axis=1), own * (below @ reached))
-        ),
-        np.sum(changes, axis=-1, dtype=np.float64),
-      )
-    )
-  return layers
+  zeros = lambda layers: [np.zeros_like(own[0], np.float32) for own in layers]
+  before = zeros(spikes) if standing is None else standing
+  sent_errors = zeros(errors) if errors_standing is None else errors_standing
+  if kept is None:
+    kept = intercept.rest(synapses.recalls, len(spikes[0][0]))
+  add = lambda layers, own: [old + new for old, new in zip(layers, own)]
+  mark = lambda layers: [np.float32(np.asarray(own) != 0) for own in layers]
+  kept, ticks = mark(kept), []
+  for own, own_errors in zip(zip(*spikes), zip(*errors)):
+    sent_errors = add(sent_errors, own_errors)
+    ends = mark(own), mark(own_errors), mark(before), mark(sent_errors)
+    found = jax.device_get(_count(*synapses, *ends, kept))
+    # In 64 bits, as float32 does not hold such counts.
+    total = lambda own: np.sum(own, axis=1, dtype=float)
+    ticks.append([list(map(total, layer)) for layer in zip(*found)])
+    before = add(before, own)
+  stacked = np.moveaxis(np.array(ticks), 0, 2)  # layers, kinds, n, B
+  return [Additions(*layer) for layer in stacked]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _count(
+  evaluate, recalls, params, spikes, errors, before, sent_errors, kept
+):
+  """Counts the events of a tick at each postsynaptic neuron, of marks."""
+
+  def reach(rates, kept):
+    """Returns the ends of each neuron that are active, and of its weights."""
+    find = functools.partial(_reach, evaluate, recalls, params, rates, kept)
+    return jax.jvp(find, (1.0,), (1.0,))
+
+  of_kept = lambda rates: reach(rates, kept)
+  none, *hidden = before
+  hidden = [jnp.zeros_like(none), *map(jnp.ones_like, hidden)]
+  (_, active), arriving = jax.jvp(of_kept, (before,), (spikes,))
+  _, (below, _) = jax.jvp(of_kept, (before,), (hidden,))
+  zeros = lambda layers: list(map(jnp.zeros_like, layers))
+  _, biases = reach(zeros(before), zeros(kept))
+  multiply = lambda own, of: [x * y.reshape(x.shape) for x, y in zip(own, of)]
+  active = [own - bias for own, bias in zip(active, biases)]
+  changes = zip(multiply(arriving[1], sent_errors), multiply(active, errors))
+  return arriving[0], multiply(below, errors), [x + y for x, y in changes]
+
+
+def _reach(evaluate, recalls, params, rates, kept, weight):
+  """Returns the potentials of marks, if learned weights are `weight`."""
+
+  def run(params, rates, traces):
+    received = []
+
+    def remember(number, own):
+      received.append(own)
+      return traces[number].reshape(*own.shape[:-1], -1)
+
+    potentials = evaluate(params, rates, remember)
+    return received, list(potentials)
+
+  traces = [
+    own.reshape(len(own), -1, len(recall.memory.decays), recall.rates.shape[-1])
+    for own, recall in zip(kept, recalls)
+  ]
+  program, shapes = jax.make_jaxpr(run, return_shape=True)(
+    params, rates, traces
+  )
+  num_params = len(jax.tree.leaves(params))
+  is_learned = [i < num_params for i in range(len(program.jaxpr.invars))]
+
+  def find():
+    leaves = jax.tree.leaves((params, rates, traces))
+    kinds = ['weight' if own else 'rate' for own in is_learned]
+    found = _mark(program.jaxpr, program.consts, leaves, kinds, weight)[0]
+    return jax.tree.unflatten(jax.tree.structure(shapes), found)
+
+  for number, own in enumerate(traces):
+    ends = find()[0][number].reshape(*own.shape[:2], 1, -1)
+    ends = jnp.broadcast_to(ends, own.shape)
+    active = jnp.float32(ends + own != 0)
+    traces[number] = ends + jax.lax.stop_gradient(active - ends)
+  return [own.reshape(len(own), -1) for own in find()[1]]
+
+
+def _mark(program, consts, args, kinds, weight):
+  """Computes operations with 1 for each factor of a rate that is not 0.
+
+  `kinds` of arguments are 'weight', which is learned, and 'rate'. Returns the
+  results, and their kinds.
+  """
+  variables = *program.constvars, *program.invars
+  values = dict(zip(variables, (*consts, *args)))
+  kind = dict(zip(variables, ([''] * len(consts)) + kinds))
+  is_literal = lambda x: hasattr(x, 'val')
+  read = lambda x: x.val if is_literal(x) else values[x]
+  read_kind = lambda x: '' if is_literal(x) else kind[x]
+  for operation in program.eqns:
+    inputs = list(map(read, operation.invars))
+    own = list(map(read_kind, operation.invars))
+    inner, name = intercept.inner(operation), operation.primitive.name
+    found = max(own, key=['', 'weight', 'rate'].index, default='')
+    if inner is not None:
+      outputs, found = _mark(inner.jaxpr, inner.consts, inputs, own, weight)
+      values |= zip(operation.outvars, outputs)
+      kind |= zip(operation.outvars, found)
+      continue
+    if found == 'rate':
+      inputs = [
+        x if k == 'rate' else _mark_factor(x, k, weight)
+        for x, k in zip(inputs, own)
+      ]
+    if found == 'rate' and name in _FLIPPED:
+      outputs = [_FLIPPED[name](*inputs)]
+    else:
+      params = operation.primitive.get_bind_params(operation.params)
+      outputs = operation.primitive.bind(*inputs, **params)
+      if not operation.primitive.multiple_results:
+        outputs = [outputs]
+    values |= zip(operation.outvars, outputs)
+    kind |= dict.fromkeys(operation.outvars, found)
+  return list(map(read, program.outvars)), list(map(read_kind, program.outvars))
+
+
+def _mark_factor(factor, kind, weight):
+  """Returns 1 where a factor of a rate is not 0, and `weight` if learned."""
+  if not jnp.issubdtype(jnp.result_type(factor), jnp.floating):
+    return factor
+  marks = jnp.asarray(factor != 0, jnp.result_type(factor))
+  return weight * marks if kind == 'weight' else marks

@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.measurements import settling
 import ssnn_jax
 from ssnn_jax import realtime
 from ssnn_jax import streams
@@ -111,7 +110,7 @@ MUTATIONS = (
 
 def find_synapses(model, params):
   circuit = realtime._make_circuit(model)
-  args = circuit.evaluate, circuit.recalls, params, circuit.shapes
+  args = circuit.evaluate, circuit.recalls, params
   return synapses.find(*args)
 
 
@@ -146,28 +145,19 @@ class StreamTest(parameterized.TestCase):
       self.assertFalse(np.any(own[-5:]))
     self.assertFalse(any(map(np.any, streamed.errors)))
 
-  def test_additions_are_those_of_the_crossbars(self):
-    config = ssnn_jax.NetworkConfig((12, 9, 3), num_steps=8, input_gain=2.0)
-    params, batch = networks.make_params(config), networks.batch(4)
-    played = realtime.play(config, params, KEY, *batch)
-    expected = settling.count_events(config, played)[2:]
-    found = find_synapses(config, params)
-    zeros = [np.zeros((4, own)) for own in (12, 9, 3)]
-    counted = synapses.count(
-      found, played.spikes, played.errors, zeros[:-1], zeros[1:]
-    )
-    counted = [tuple(np.mean(own, axis=1) for own in one) for one in counted]
-    assert_same(tuple(zip(*counted)), expected)
-
   def test_a_spike_reaches_a_synapse_for_each_decay(self):
     model = streams.at_moments(MODELS['three'], 1)
     found = find_synapses(model, make_params('three'))
-    fans = [found.sources.T @ own for own in found.reached]
-    np.testing.assert_array_equal(fans[0][:4], 2)  # inputs to 5 neurons
-    np.testing.assert_array_equal(fans[1][4:9], 2)
-    np.testing.assert_array_equal(fans[3][13:], 1)
-    total = sum(map(np.sum, fans))
-    self.assertEqual(total, 2 * (4 * 5 + 5 * 4 + 4 * 4) + 4 * 3)
+    sizes = (4, 5, 4, 4, 3)
+    spikes = [np.ones((1, 1, own)) for own in sizes[:-1]]
+    errors = [np.ones((1, 1, own)) for own in sizes[1:]]
+    layers = synapses.count(found, spikes, errors)
+    into = [2 * 4 * 5, 2 * 5 * 4, 2 * 4 * 4, 4 * 3]
+    for own, expected in zip(layers, into, strict=True):
+      self.assertEqual(own.forward, expected)
+      self.assertEqual(own.changes, expected)
+    below = [own.backward for own in layers]
+    np.testing.assert_array_equal(np.ravel(below), [0, *into[1:]])
 
 
 class GradientTest(parameterized.TestCase):

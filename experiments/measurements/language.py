@@ -8,11 +8,9 @@ its ANN, and times of training steps, as ratios to those of a GPT.
 """
 
 import time
-from unittest import mock
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -29,32 +27,10 @@ FLAGS = flags.FLAGS
 _KEY = jax.random.key(0)
 
 
-def count_additions(played, make):
-  """Counts the additions of a presentation, for a character, by their kinds.
-
-  A spike adds to all that it reaches: potentials, errors and synapses, and the
-  factor of a product if the other factor is not 0. The same circuit counts
-  them, with 1 for all weights, factors, rates and spikes.
-  """
-  circuit = realtime._make_circuit(make())
-  ones = jax.tree.map(jnp.ones_like, make().init(_KEY))
-  ticks, size = [*played.spikes, *played.errors], len(played.spikes)
-  before, totals = [jnp.zeros(own.shape[1:]) for own in ticks], np.zeros(3)
-
-  @jax.jit
-  def count(before, sent):
-    flow = lambda x: realtime._flow(circuit, ones, (), x[:size], x[size:])
-    marks = lambda arrays: ([jnp.float32(own != 0) for own in arrays],)
-    _, added = jax.jvp(flow, marks(before), marks(sent))
-    after = [old + new for old, new in zip(before, sent)]
-    return after, added
-
-  with mock.patch.object(transformer, 'scale', np.ones_like):
-    for sent in zip(*ticks):
-      before, added = count(before, sent)
-      # In 64 bits, as float32 does not hold such counts.
-      added = map(jax.tree.leaves, jax.device_get(added))
-      totals += [sum(np.sum(x, dtype=float) for x in own) for own in added]
+def count_additions(model, params, played):
+  """Counts the additions of a presentation, for a character, by their kinds."""
+  layers = realtime.count(model, params, played)
+  totals = np.sum(layers, axis=(0, 2, 3))
   names = 'forward_events', 'error_events', 'coincidences'
   return dict(zip(names, totals / np.prod(played.potentials.shape[1:3])))
 
@@ -106,7 +82,7 @@ def _measure():
   params, batch = fitted.state.params, [own[:4] for own in data.test]
   played = realtime.play(network.config, params, _KEY, *batch)
   exact, other = ssnn_jax.ann(make()), ssnn_jax.ann(gpt.make(*sizes))
-  line = count_additions(played, make) | options
+  line = count_additions(network.config, params, played) | options
   line |= {'products': count_products(length, *sizes[1:])}
   line |= measure_steps((network, exact, other), [x[:32] for x in data.train])
   line |= {'test_accuracy': float(fitted.history.eval_accuracy[-1])}

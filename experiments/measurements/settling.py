@@ -93,78 +93,37 @@ def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
   return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
 
 
-class Events(NamedTuple):
-  """Events `[n]` of each tick, means over samples, of each layer."""
-
-  sent: tuple[np.ndarray, ...]  #: forward spikes of inputs and hidden layers
-  errors_sent: tuple[np.ndarray, ...]  #: error spikes of the layers above
-  #: additions: forward spikes that reach a synapse; biases are there before
-  reads: tuple[np.ndarray, ...]
-  #: error spikes that reach a synapse, for neurons below
-  transposed_reads: tuple[np.ndarray, ...]
-  #: changes of a weight, by a spike at either end
-  updates: tuple[np.ndarray, ...]
-
-
-def count_events(
-  config: ssnn_jax.NetworkConfig, played: realtime.Played
-) -> Events:
-  """Counts the spikes and synaptic events of a presentation without delays."""
-  num_samples = played.potentials.shape[1]
-
-  def mean(own):
-    axes = tuple(range(1, own.ndim))
-    return np.sum(own, axis=axes, dtype=np.int64) / num_samples
-
-  layers = []
-  for layer, wiring in enumerate(config.wirings):
-    is_sent, is_error = played.spikes[layer] != 0, played.errors[layer] != 0
-    count, error = (
-      np.cumsum(own[layer], axis=0) for own in (played.spikes, played.errors)
-    )
-    before = np.concatenate([np.zeros_like(count[:1]), count[:-1]])
-    # At each position: rows that spike or have spiked, columns likewise.
-    rows, rows_before = (
-      np.sum(wiring.gather(np.int32(own)), axis=-1, dtype=np.int64)
-      for own in (is_sent, before != 0)
-    )
-    columns, columns_after = (
-      np.sum(wiring.split(own), axis=-1, dtype=np.int64)
-      for own in (is_error, error != 0)
-    )
-    layers.append((
-      mean(is_sent),
-      mean(is_error),
-      wiring.num_columns * mean(rows),
-      wiring.num_rows * mean(columns) * (layer > 0),
-      mean(rows * columns_after + rows_before * columns),
-    ))  # fmt: skip
-  return Events(*zip(*layers))
-
-
-def _count(plays, events, layers):
+def _count(plays, additions, layers):
   """Counts what a sample takes in consecutive layers, from 0, the inputs.
 
-  `events` are those of the plays; synapses are those into the layers.
+  `additions` are those of the plays; synapses are those into the layers.
   """
-  seen = jax.tree.map(np.sum, events)  # over ticks
-  seen = jax.tree.map(lambda *own: float(np.mean(own)), *seen)
   forward = slice(layers.start, layers.stop)
   backward = slice(max(0, layers.start - 1), layers.stop - 1)
-  silence = np.concatenate([
+  plays = [
     played._replace(
       spikes=played.spikes[forward], errors=played.errors[backward]
-    ).silence
+    )
     for played in plays
-  ])  # fmt: skip
+  ]
+  silence = np.concatenate([played.silence for played in plays])
+
+  def mean(find):
+    """Returns the mean over samples of what is found in each play."""
+    totals = [np.sum(find(*own), dtype=float) for own in zip(plays, additions)]
+    return round(float(np.sum(totals)) / len(silence), 1)
+
+  def count_spikes(layers):
+    return sum(map(np.count_nonzero, layers))
+
   return {
     'median_silence': float(np.median(silence)),
     'late_silence': float(np.quantile(silence, 0.95, method='higher')),
-    'forward_spikes': round(sum(seen.sent[forward]), 1),
-    'forward_events': round(sum(seen.reads[backward]), 1),
-    'error_spikes': round(sum(seen.errors_sent[backward]), 1),
-    'error_events': round(sum(seen.transposed_reads[backward]), 1),
-    'coincidences': round(sum(seen.updates[backward]), 1),
+    'forward_spikes': mean(lambda own, _: count_spikes(own.spikes)),
+    'error_spikes': mean(lambda own, _: count_spikes(own.errors)),
+    'forward_events': mean(lambda _, own: [x.forward for x in own[backward]]),
+    'error_events': mean(lambda _, own: [x.backward for x in own[backward]]),
+    'coincidences': mean(lambda _, own: [x.changes for x in own[backward]]),
   }
 
 
@@ -220,10 +179,10 @@ def measure(
     plays = [
       realtime.play(network, params, _KEY, *batch, wires) for batch in batches
     ]
-    events = [count_events(network, played) for played in plays]
+    additions = [realtime.count(network, params, own) for own in plays]
     line = described | {'wires': text}
     layers = range(len(network.layer_sizes))
-    counted = _count(plays, events, layers)
+    counted = _count(plays, additions, layers)
     accuracies, silent = realtime.score(plays, labels)
     is_far = np.abs(accuracies - accuracies[-1]) > 0.01
     counted['answer'] = float(np.max(np.flatnonzero(is_far), initial=-1) + 2)
@@ -232,20 +191,20 @@ def measure(
     yield line | counted
     if text not in ('', 'unit'):
       continue
-    reads = [sum(own.reads) for own in events]
+    reads = [np.mean(sum(x.forward for x in own), axis=1) for own in additions]
     lengths = [(0, len(accuracies) - len(own)) for own in reads]
     reads = np.mean([np.pad(*own) for own in zip(reads, lengths)], axis=0)
     scores = zip(accuracies, np.cumsum(reads), silent)
-    for tick, (accuracy, additions, is_silent) in enumerate(scores, 1):
+    for tick, (accuracy, num_reads, is_silent) in enumerate(scores, 1):
       yield line | {
         'tick': tick,
         'test_accuracy': float(accuracy),
-        'forward_events': round(float(additions), 1),
+        'forward_events': round(float(num_reads), 1),
         'silent': float(is_silent),
       }
     for layer in layers[1:] if by_layer and not text else ():
       own = range(layer, layer + 1)
-      yield line | {'layer': layer} | _count(plays, events, own)
+      yield line | {'layer': layer} | _count(plays, additions, own)
 
 
 def _calibrate(config, trained, dataset):

@@ -62,27 +62,24 @@ def make_network(noise):
 class MeasurementsTest(parameterized.TestCase):
   def test_events_are_those_of_the_spikes(self):
     _, trained, _ = train_few()
-    size = len(trained.batches[0][1])
     batch = trained.params, jax.random.key(0), *trained.batches[0]
     played = realtime.play(trained.network, *batch)
-    events = settling.count_events(trained.network, played)
-    events = jax.tree.map(np.sum, events)
+    found = realtime.count(trained.network, trained.params, played)
     weights = [np.ones_like(layer.weights) for layer in trained.params]
     for layer, (x, e) in enumerate(zip(played.spikes, played.errors)):
       sent, errors = np.int64(x != 0), np.int64(e != 0)
-      ones, total = weights[layer], lambda own: np.sum(own) / size
-      self.assertEqual(events.sent[layer], total(sent))
-      self.assertEqual(events.errors_sent[layer], total(errors))
-      self.assertEqual(events.reads[layer], total(sent @ ones))
-      back = total(errors @ ones.T) * (layer > 0)
-      self.assertEqual(events.transposed_reads[layer], back)
+      ones, own = weights[layer], found[layer]
+      reads = np.sum(sent @ ones, axis=2)
+      np.testing.assert_array_equal(own.forward, reads)
+      back = np.sum(errors @ ones.T, axis=2) * (layer > 0)
+      np.testing.assert_array_equal(own.backward, back)
       met = 0
       for tick in range(len(x)):
         before = np.sum(x[:tick].sum(axis=0) != 0, axis=1)
         after = np.sum(e[: tick + 1].sum(axis=0) != 0, axis=1)
         met += np.sum(sent[tick].sum(axis=1) * after)
         met += np.sum(before * errors[tick].sum(axis=1))
-      self.assertEqual(events.updates[layer], met / size)
+      self.assertEqual(np.sum(own.changes), met)
 
   def test_update_error_is_the_root_mean_square_of_the_noise_of_weights(self):
     key = jax.random.key(0)
@@ -201,8 +198,9 @@ class LanguageTest(parameterized.TestCase):
     played = realtime.Played(
       tuple(spikes), tuple(errors), np.zeros((2, 1, 2, 3)), None, None
     )
-    found = language.count_additions(played, make)
-    # Queries, keys, values, gates and logits; three sums; a weight and a bias.
-    two = [3 * 4 + 2 * 8 + 3, 3 * 4, 2]  # of two characters
+    params = make().init(jax.random.key(0))
+    found = language.count_additions(make(), params, played)
+    # Queries, keys, values, gates and logits; three sums; a weight.
+    two = [3 * 4 + 2 * 8 + 3, 3 * 4, 1]  # of two characters
     np.testing.assert_allclose(list(found.values()), np.divide(two, 2))
     self.assertEqual(language.count_products(2, 3, 4, 1, 2), 160 + 8 + 12 + 12)
