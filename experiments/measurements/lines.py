@@ -42,6 +42,7 @@ def describe(
 ) -> dict[str, Any]:
   """Returns the fields of a line that identify a setting, None if not used."""
   line = records.describe(config, network) | {
+    'model': config.model,
     'model_args': config.model_args or None,
     'digits': network.digits,
     'input_steps': network.steps_of_inputs,

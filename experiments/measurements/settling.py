@@ -22,6 +22,7 @@ import tqdm
 from experiments import command
 from experiments.measurements import lines
 from experiments.runs import config as config_lib
+from experiments.runs import models
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
@@ -37,8 +38,8 @@ class Trained(NamedTuple):
   """A trained network, and what it is to play."""
 
   described: dict[str, Any]  #: fields that identify it
-  network: ssnn_jax.NetworkConfig
-  params: ssnn_jax.Params
+  network: ssnn_jax.NetworkConfig | ssnn_jax.Model
+  params: Any
   batches: list[tuple[np.ndarray, np.ndarray]]  #: inputs and labels
 
 
@@ -87,10 +88,12 @@ def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
     name, is_field, value = part.partition('=')
     if is_field:
       fields[name] = ast.literal_eval(value)
-  rng, ends = np.random.default_rng(0), 1 + fields.pop('delay', 0)
-  draw = lambda sizes: tuple(rng.integers(0, ends, size) for size in sizes)
-  sizes = network.layer_sizes
-  return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
+  if 'delay' in fields:
+    rng, ends = np.random.default_rng(0), 1 + fields.pop('delay')
+    draw = lambda sizes: tuple(rng.integers(0, ends, size) for size in sizes)
+    sizes = network.layer_sizes
+    fields |= {'forward': draw(sizes[:-1]), 'backward': draw(sizes[1:])}
+  return realtime.Wires(**fields)
 
 
 def _count(plays, additions, layers):
@@ -127,16 +130,20 @@ def _count(plays, additions, layers):
   }
 
 
-def _count_products(network):
-  """Counts the products of backpropagation, those of a sample."""
-  products = [
-    wiring.num_positions * wiring.num_rows * wiring.num_columns
-    for wiring in network.wirings
-  ]
+def _count_products(network, params, inputs, labels):
+  """Counts the products of backpropagation, those of a sample.
+
+  Each learned weight is one of the forward pass and of the update, and one of
+  the errors for neurons below.
+  """
+  played = realtime.play(network, params, _KEY, inputs, labels)
+  mark = lambda layers: tuple(np.ones_like(own[:1]) for own in layers)
+  all_ = played._replace(spikes=mark(played.spikes), errors=mark(played.errors))
+  _, back, weights = np.sum(realtime.count(network, params, all_), (0, 2, 3))
   return {
-    'forward_events': sum(products),
-    'error_events': sum(products[1:]),
-    'coincidences': sum(products),
+    'forward_events': int(weights),
+    'error_events': int(back),
+    'coincidences': int(weights),
   }
 
 
@@ -181,7 +188,7 @@ def measure(
     ]
     additions = [realtime.count(network, params, own) for own in plays]
     line = described | {'wires': text}
-    layers = range(len(network.layer_sizes))
+    layers = range(1 + len(plays[0].spikes))
     counted = _count(plays, additions, layers)
     accuracies, silent = realtime.score(plays, labels)
     is_far = np.abs(accuracies - accuracies[-1]) > 0.01
@@ -223,7 +230,8 @@ def _measure_ann(config, dataset):
   found = training.predict(ann, trained.params, inputs)
   accuracy = float(np.mean(found.classes == labels))
   line = trained.described | {'test_accuracy': accuracy}
-  return line | _count_products(trained.network)
+  batch = inputs[:1], labels[:1]
+  return line | _count_products(trained.network, trained.params, *batch)
 
 
 def _measure():
@@ -239,7 +247,7 @@ def _measure():
 
 
 if __name__ == '__main__':
-  lines.define_flags()
+  lines.define_flags(without=())
   flags.DEFINE_string(
     'wires',
     '',
@@ -249,4 +257,7 @@ if __name__ == '__main__':
   )
   flags.DEFINE_boolean('by_layer', False, 'also count each layer.')
   flags.DEFINE_integer('num_batches', 8, 'batches to play.', 1)
-  command.launch(lambda: lines.write(__spec__.name, _measure()))
+  command.launch(
+    lambda: lines.write(__spec__.name, _measure()),
+    define_flags=models.define_flags,
+  )

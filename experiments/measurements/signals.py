@@ -24,6 +24,7 @@ from experiments import command
 from experiments.measurements import lines
 from experiments.measurements import settling
 from experiments.models import signals
+from experiments.runs import models
 from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import realtime
@@ -124,4 +125,7 @@ if __name__ == '__main__':
   lines.define_flags(without=())
   flags.DEFINE_list('lengths', [], 'moments whose memory is measured.')
   flags.DEFINE_integer('num_signals', 4, 'signals that are played.', 1)
-  command.launch(lambda: lines.write(__spec__.name, _measure()))
+  command.launch(
+    lambda: lines.write(__spec__.name, _measure()),
+    define_flags=models.define_flags,
+  )
