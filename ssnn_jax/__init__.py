@@ -39,6 +39,7 @@ Others:
 - `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `synapses`: how many a spike reaches.
+- `convolution`: convolutions that are fast in loops on a CPU.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
 - `figures`: of rasters, samples and signals; needs matplotlib, and its own
   import.
@@ -65,6 +66,7 @@ from ssnn_jax import temporal as temporal
 from ssnn_jax import training as training
 from ssnn_jax import trains as trains
 from ssnn_jax.config import NetworkConfig as NetworkConfig
+from ssnn_jax.convolution import convolve as convolve
 from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
 from ssnn_jax.model import Model as Model
 from ssnn_jax.modules import from_equinox as from_equinox
