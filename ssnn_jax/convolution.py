@@ -7,7 +7,6 @@ batches. Here they are brought into that order first.
 """
 
 from collections.abc import Sequence
-import functools
 from typing import Any
 
 import jax
@@ -65,12 +64,14 @@ def _channels_last(num_axes):
   return f'N{axes}C', f'{axes}IO', f'N{axes}C'
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _convolve(x, kernel, strides, padding, precision):
+def _sum_up(x, kernel, strides, padding, precision):
   names = _channels_last(x.ndim)
   return jax.lax.conv_general_dilated(
     x, kernel, strides, padding, dimension_numbers=names, precision=precision
   )
+
+
+_convolve = jax.custom_vjp(_sum_up, nondiff_argnums=(2, 3, 4))
 
 
 def _send_back(strides, padding, precision, inputs, errors):
@@ -87,14 +88,14 @@ def _send_back(strides, padding, precision, inputs, errors):
     (size - 1 - low, size - 1 - high)
     for size, (low, high) in zip(kernel.shape, padding)
   )
-  back = _convolve(errors, flipped, ones, rest, precision)
+  back = _sum_up(errors, flipped, ones, rest, precision)
   # Each channel is a sample, and each sample a channel.
   x, errors = jnp.swapaxes(x, 0, -1), jnp.moveaxis(errors, 0, -2)
-  found = _convolve(x, errors, ones, padding, precision)
+  found = _sum_up(x, errors, ones, padding, precision)
   return back, jnp.moveaxis(found, 0, -2)
 
 
 _convolve.defvjp(
-  lambda x, kernel, *options: (_convolve(x, kernel, *options), (x, kernel)),
+  lambda x, kernel, *options: (_sum_up(x, kernel, *options), (x, kernel)),
   _send_back,
 )

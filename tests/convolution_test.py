@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import realtime
 
 PLAIN = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
 
@@ -71,6 +72,15 @@ class ConvolutionTest(parameterized.TestCase):
     padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
     taps = (padded[:, i : i + 9] @ kernel[i] for i in range(3))
     np.testing.assert_array_equal(found, sum(taps))
+
+  def test_spikes_pass_it(self):
+    def apply(params, x, neuron):
+      x = neuron(ssnn_jax.convolve(x, params, (1, 1), 'SAME'))
+      return x.reshape(len(x), -1)
+
+    kernel = draw(3, 3, 2, 2)
+    model = ssnn_jax.Model(lambda key: kernel, apply, (4, 4, 2))
+    realtime.check_model(model, kernel)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,82 @@
+"""Color images: convolutions with residual sums, at three resolutions.
+
+No activation is normalized: kernels are standardized instead, so that every map
+between spikes is linear. The weights of a feature have a mean of 0 and, as
+their norm, a learned gain (S. Qiao et al., Micro-batch training with
+batch-channel normalization and weight standardization, arXiv 1903.10520; A.
+Brock et al., Characterizing signal propagation to close the performance gap in
+unnormalized ResNets, arXiv 2101.08692). Their derivative goes through it.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax.model import Neuron
+
+# Gains with which potentials begin at about the same size in all layers; the
+# size of kernels matters to the steps of Adam alone.
+_INPUT, _LAYER, _BRANCH = 8.0, 2.5, 0.5
+_KERNEL = nn.initializers.normal(0.05)
+
+
+class Convolution(nn.Module):
+  """A convolution of 3 x 3 pixels with standardized kernels."""
+
+  features: int
+  gain: float
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns potentials `[B, H, W, features]` of rates `[B, H, W, C]`."""
+    shape = 3, 3, x.shape[-1], self.features
+    kernel = self.param('kernel', _KERNEL, shape)
+    begin = nn.initializers.constant(self.gain)
+    gain = self.param('gain', begin, (self.features,))
+    bias = self.param('bias', nn.initializers.zeros, (self.features,))
+    axes = 0, 1, 2
+    scale = gain / np.float32(np.sqrt(np.prod(shape[:3])))
+    kernel = jax.nn.standardize(kernel, axes, epsilon=0.0)
+    kernel = kernel * scale[None, None, None]
+    x = ssnn_jax.convolve(x, kernel, (1, 1), 'SAME')
+    return x + bias[None, None, None]
+
+
+def pool(x: jax.Array) -> jax.Array:
+  """Returns averages of 2 x 2 pixels; those at odd ends are left out."""
+  size, height, width, channels = x.shape
+  x = x[:, : height // 2 * 2, : width // 2 * 2]
+  x = x.reshape(size, height // 2, 2, width // 2, 2, channels)
+  return jnp.mean(x, (2, 4))
+
+
+class Residual(nn.Module):
+  """Ten convolutions, `[B, H, W, C]` rates to `[B, classes]` logits."""
+
+  neuron: Neuron
+  num_classes: int
+  width: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Returns the logits."""
+    x = x.reshape(*x.shape[:3], -1)  # also without colors
+    x = self.neuron(Convolution(self.width, _INPUT)(x))
+    for features in self.width, 2 * self.width, 4 * self.width:
+      x = pool(x)
+      x = self.neuron(Convolution(features, _LAYER)(x))
+      branch = self.neuron(Convolution(features, _LAYER)(x))
+      x = self.neuron(x + Convolution(features, _BRANCH)(branch))
+    return nn.Dense(self.num_classes)(jnp.mean(x, (1, 2)))
+
+
+def make(
+  input_shape: tuple[int, ...] = (32, 32, 3),
+  num_classes: int = 10,
+  width: int = 32,
+) -> ssnn_jax.Model:
+  """Makes the model of a data set of images."""
+  build = lambda neuron: Residual(neuron, num_classes, width)
+  return ssnn_jax.from_linen(build, input_shape, num_steps=8, ceiling=4.0)
