@@ -24,6 +24,13 @@ README_ROWS = (
   ('four hidden layers', 'depth', 'bipolar', '159,159,159,159,10'),
   ('16 layers, residual', 'depth', 'bipolar', studies.RESIDUAL),
   ('small convolution', 'convolution', 'bipolar', studies.SMALL_CONV),
+  # Neurons may have rates of up to 8.
+  (
+    'large convolution, ceiling 8',
+    'convolution',
+    'bipolar',
+    studies.LARGE_CONV,
+  ),
   ('one hidden layer, against ReLU', 'relu', 'bipolar', studies.DENSE),
   ('large convolution, against ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
   ('three convolutions', 'cifar10', 'bipolar', None),
