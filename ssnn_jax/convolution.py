@@ -1,7 +1,7 @@
 """Convolutions whose derivatives are fast in loops on a CPU.
 
 XLA compiles a convolution for a CPU by fast code if its channels are the last
-axis. Those of its derivatives are not, which XLA mends outside loops alone
+axis. Those of its derivatives are not, which XLA corrects outside loops alone
 (https://github.com/jax-ml/jax/issues/12868), and training is a loop over
 batches. Here they are brought into that order first.
 """
@@ -46,10 +46,9 @@ def convolve(
     for own in (names, last)
   ]
   precision = options.pop('precision', None)
-  factors = [own for own in options.values() if own is not None]
-  if numbers[0] != numbers[1] or any(
-    np.any(np.not_equal(own, 1)) for own in factors
-  ):
+  others = [own for own in options.values() if own is not None]
+  is_plain = all(np.all(np.equal(own, 1)) for own in others)
+  if numbers[0] != numbers[1] or not is_plain:
     options |= {'dimension_numbers': names, 'precision': precision}
     return jax.lax.conv_general_dilated(x, kernel, strides, padding, **options)
   if isinstance(padding, str):

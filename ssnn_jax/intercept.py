@@ -196,6 +196,13 @@ def inner(operation: core.JaxprEqn) -> core.ClosedJaxpr | None:
   return None
 
 
+def bind(operation: core.JaxprEqn, inputs: Sequence[Any]) -> Sequence[Any]:
+  """Computes an operation."""
+  params = operation.primitive.get_bind_params(operation.params)
+  outputs = operation.primitive.bind(*inputs, **params)
+  return outputs if operation.primitive.multiple_results else [outputs]
+
+
 def _find(program):
   """Returns the calls of a program, of both kinds."""
   calls = ()
@@ -228,9 +235,6 @@ def _evaluate(program, consts, args, answer):
     elif own is not None and _find(own.jaxpr):
       outputs = _evaluate(own.jaxpr, own.consts, inputs, answer)
     else:
-      params = operation.primitive.get_bind_params(operation.params)
-      outputs = operation.primitive.bind(*inputs, **params)
-      if not operation.primitive.multiple_results:
-        outputs = [outputs]
+      outputs = bind(operation, inputs)
     values |= zip(operation.outvars, outputs)
   return list(map(read, program.outvars))

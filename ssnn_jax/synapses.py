@@ -113,8 +113,8 @@ def _count(
   of_kept = lambda rates: reach(rates, kept)
   none, *hidden = before
   hidden = [jnp.zeros_like(none), *map(jnp.ones_like, hidden)]
-  (_, active), arriving = jax.jvp(of_kept, (before,), (spikes,))
-  _, (below, _) = jax.jvp(of_kept, (before,), (hidden,))
+  (_, active), bring = jax.linearize(of_kept, before)
+  arriving, (below, _) = bring(spikes), bring(hidden)
   zeros = lambda layers: list(map(jnp.zeros_like, layers))
   _, biases = reach(zeros(before), zeros(kept))
   multiply = lambda own, of: [x * y.reshape(x.shape) for x, y in zip(own, of)]
@@ -144,11 +144,11 @@ def _reach(evaluate, recalls, params, rates, kept, weight):
     params, rates, traces
   )
   num_params = len(jax.tree.leaves(params))
-  is_learned = [i < num_params for i in range(len(program.jaxpr.invars))]
+  kinds = ['weight'] * num_params
+  kinds += ['rate'] * (len(program.jaxpr.invars) - num_params)
 
   def find():
     leaves = jax.tree.leaves((params, rates, traces))
-    kinds = ['weight' if own else 'rate' for own in is_learned]
     found = _mark(program.jaxpr, program.consts, leaves, kinds, weight)[0]
     return jax.tree.unflatten(jax.tree.structure(shapes), found)
 
@@ -190,10 +190,7 @@ def _mark(program, consts, args, kinds, weight):
     if found == 'rate' and name in _FLIPPED:
       outputs = [_FLIPPED[name](*inputs)]
     else:
-      params = operation.primitive.get_bind_params(operation.params)
-      outputs = operation.primitive.bind(*inputs, **params)
-      if not operation.primitive.multiple_results:
-        outputs = [outputs]
+      outputs = intercept.bind(operation, inputs)
     values |= zip(operation.outvars, outputs)
     kind |= dict.fromkeys(operation.outvars, found)
   return list(map(read, program.outvars)), list(map(read_kind, program.outvars))

@@ -138,8 +138,9 @@ def _count_products(network, params, inputs, labels):
   """
   played = realtime.play(network, params, _KEY, inputs, labels)
   mark = lambda layers: tuple(np.ones_like(own[:1]) for own in layers)
-  all_ = played._replace(spikes=mark(played.spikes), errors=mark(played.errors))
-  _, back, weights = np.sum(realtime.count(network, params, all_), (0, 2, 3))
+  ends = {'spikes': mark(played.spikes), 'errors': mark(played.errors)}
+  layers = realtime.count(network, params, played._replace(**ends))
+  _, back, weights = np.sum(layers, axis=(0, 2, 3))
   return {
     'forward_events': int(weights),
     'error_events': int(back),

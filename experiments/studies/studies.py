@@ -99,7 +99,6 @@ def load(name: str) -> Study:
 
 _BIPOLAR = {'neuron': ('bipolar',)}
 _STOCHASTIC = {'neuron': ('stochastic',)}
-_OF_BIPOLAR = {'neuron': 'bipolar'}
 # Values of a study whose stochastic neurons have Bernoulli trains.
 _OF_BERNOULLI = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
 SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
@@ -323,9 +322,9 @@ STUDIES['cifar10'] = Study(
 _EXACT = (), ('inputs',), ('forward',), ('backward',), ('winners',)
 
 
-def _attribute(num_steps, base, digits, num_winners, input_steps):
+def _attribute(base, digits, num_winners, input_steps):
   """Sweeps what is exact or coarser, one signal at a time."""
-  base = base | {'num_steps': num_steps, **_OF_BIPOLAR}
+  base = base | {'num_steps': 4, 'neuron': 'bipolar'}
   return (
     Sweep({'exact': _EXACT}, 5, base),
     Sweep({'method': ('ssnn',), 'digits': digits}, 5, base),
@@ -348,11 +347,8 @@ STUDIES['attribution'] = Study(
       Sweep({**_T64, 'exact': (('winners',),)}, 10, _OF_BERNOULLI),
     ),
     'fashion_mnist': (
+      *_attribute(_TUNED['fashion_mnist'], (1, 3), (1, 4, 16), (4, 8, 16, 256)),
       *_attribute(
-        4, _TUNED['fashion_mnist'], (1, 3), (1, 4, 16), (4, 8, 16, 256)
-      ),
-      *_attribute(
-        4,
         {'layers': SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
         | {'batch_size': 128, 'dropout': 0.1},
         *((1,), (1, 16), (4,)),
