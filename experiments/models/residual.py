@@ -1,4 +1,4 @@
-"""Color images: convolutions with residual sums, at three resolutions.
+"""Color images: convolutions with residual sums, most at low resolution.
 
 No activation is normalized: kernels are standardized instead, so that every map
 between spikes is linear. The weights of a feature have a mean of 0 and, as
@@ -53,7 +53,7 @@ def pool(x: jax.Array) -> jax.Array:
 
 
 class Residual(nn.Module):
-  """Ten convolutions, `[B, H, W, C]` rates to `[B, classes]` logits."""
+  """Eight convolutions, `[B, H, W, C]` rates to `[B, classes]` logits."""
 
   neuron: Neuron
   num_classes: int
@@ -63,19 +63,19 @@ class Residual(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Returns the logits."""
     x = x.reshape(*x.shape[:3], -1)  # also without colors
-    x = self.neuron(Convolution(self.width, _INPUT)(x))
-    for features in self.width, 2 * self.width, 4 * self.width:
-      x = pool(x)
-      x = self.neuron(Convolution(features, _LAYER)(x))
-      branch = self.neuron(Convolution(features, _LAYER)(x))
-      x = self.neuron(x + Convolution(features, _BRANCH)(branch))
+    x = self.neuron(Convolution(self.width // 4, _INPUT)(x))
+    x = self.neuron(Convolution(self.width, _LAYER)(pool(x)))
+    for _ in range(2):
+      x = self.neuron(Convolution(2 * self.width, _LAYER)(pool(x)))
+      branch = self.neuron(Convolution(2 * self.width, _LAYER)(x))
+      x = self.neuron(x + Convolution(2 * self.width, _BRANCH)(branch))
     return nn.Dense(self.num_classes)(jnp.mean(x, (1, 2)))
 
 
 def make(
   input_shape: tuple[int, ...] = (32, 32, 3),
   num_classes: int = 10,
-  width: int = 32,
+  width: int = 64,
 ) -> ssnn_jax.Model:
   """Makes the model of a data set of images."""
   build = lambda neuron: Residual(neuron, num_classes, width)

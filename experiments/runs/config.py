@@ -286,7 +286,7 @@ class ExperimentConfig:
   learning_rate: float = _flag(
     1.0,
     'initial learning rate; default: 1 (own files: at most 0.5, less the '
-    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam, of signals '
+    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam and muon, of signals '
     f'{SIGNAL_RATE}',
     low=2.0**-126,
     by_dataset=True,
@@ -294,7 +294,7 @@ class ExperimentConfig:
   optimizer: str = _flag(
     'sgd',
     'optimizer of weights that are floats; default of signals: adam',
-    ['sgd', 'adam'],
+    ['sgd', 'adam', 'muon'],
   )
   augment: bool = _flag(
     False,
@@ -573,7 +573,7 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif dataset == 'digits' or arrays.is_npz_path(dataset):
     values = {}
-  if (values | given).get('optimizer') == 'adam':
+  if (values | given).get('optimizer', 'sgd') != 'sgd':
     values |= {'learning_rate': SIGNAL_RATE if is_signal else ADAM_RATE}
   elif arrays.is_npz_path(dataset) and 'learning_rate' not in {*values, *given}:
     values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}

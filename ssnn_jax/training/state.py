@@ -105,24 +105,41 @@ def make_optimizer(
       optimizer state, so that `jax.vmap` can train with different values.
     schedule: factor on the learning rate by number of updates; None for 1.
     weight_decay: coefficient of the weight decay.
-    rule: 'sgd', stochastic gradient descent; or 'adam'.
+    rule: 'sgd', stochastic gradient descent; 'adam'; or 'muon', whose steps of
+      the weights of a layer are equally large in every direction (K. Jordan et
+      al., 2024), with rates as those of Adam.
 
   Raises:
     UserError: if a number is negative, or infinite as a float32.
   """
   checks.check_rate('learning_rate', learning_rate)
   checks.check_rate('weight_decay', weight_decay)
-  transformations = {'sgd': (), 'adam': (optax.scale_by_adam(),)}[rule]
+  transformations = {'sgd': (), 'adam': (optax.scale_by_adam(),)}
   factor = schedule or optax.constant_schedule(1.0)
 
   def mask(params):
     return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
 
+  def find_matrices(params):  # of what a layer reads, and of its neurons
+    make = lambda axes: optax.contrib.MuonDimensionNumbers(
+      tuple(range(axes - 1)), axes - 1
+    )
+    matrix = lambda leaf: make(jnp.ndim(leaf)) if jnp.ndim(leaf) > 1 else None
+    return jax.tree.map(matrix, params)
+
   def descend(learning_rate):
+    rate = lambda count: learning_rate * factor(count)
+    if rule == 'muon':
+      return optax.contrib.muon(
+        rate,
+        weight_decay=weight_decay,
+        consistent_rms=0.2,  # of a step of Adam
+        muon_weight_dimension_numbers=find_matrices,
+      )
     return optax.chain(
-      *transformations,
+      *transformations[rule],
       optax.add_decayed_weights(weight_decay, mask=mask),
-      optax.scale_by_learning_rate(lambda count: learning_rate * factor(count)),
+      optax.scale_by_learning_rate(rate),
     )
 
   return optax.inject_hyperparams(descend)(jnp.float32(learning_rate))

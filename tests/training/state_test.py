@@ -23,6 +23,27 @@ class OptimizerTest(absltest.TestCase):
     steps, _ = optimizer.update(gradient, opt_state, params)
     np.testing.assert_allclose(steps[0].weights, -0.25 * (1 + 0.1 * 3.0))
 
+  @jax.numpy_dtype_promotion('standard')
+  def test_muon_steps_alike_in_all_directions(self):
+    optimizer = training.make_optimizer(0.5, rule='muon')
+    shapes = {'kernel': (3, 3, 2, 4), 'weights': (5, 4), 'biases': (4,)}
+    params = {name: jnp.zeros(shape) for name, shape in shapes.items()}
+    draw = np.random.default_rng(0).normal
+    gradient = {name: jnp.array(draw(size=x)) for name, x in shapes.items()}
+    steps, _ = optimizer.update(gradient, optimizer.init(params), params)
+    for name in ('kernel', 'weights'):
+      matrix = np.reshape(steps[name], (-1, 4))
+      sizes = np.linalg.svd(matrix, compute_uv=False)
+      largest = 0.5 * 0.2 * np.sqrt(len(matrix))  # a rate, and steps of Adam
+      # Within what five iterations leave (K. Jordan et al., 2024).
+      self.assertBetween(min(sizes), 0.65 * largest, max(sizes))
+      self.assertLess(max(sizes), 1.25 * largest)
+      down = np.linalg.lstsq(np.reshape(gradient[name], (-1, 4)), matrix)[0]
+      self.assertLess(max(np.linalg.eigvals(down).real), 0)
+    # Of biases as Adam, with Nesterov momentum.
+    signs = -np.sign(gradient['biases'])
+    np.testing.assert_array_equal(np.sign(steps['biases']), signs)
+
   # Adam of optax raises floats to the number of updates.
   @jax.numpy_dtype_promotion('standard')
   def test_adam_is_that_of_optax(self):
