@@ -7,7 +7,8 @@ The first command exports the runs of a sweep, or the lines of a measurement, to
 experiments/results/<study>.csv, in which they replace all rows of their data
 set, or of their settings if they are measured. Both generate the table between
 two marks of <study>.md and <study>.png again, from the CSV file alone; without
-flags, those of all studies and the table of README.md.
+flags, those of all studies. The table of README.md is generated as well, and
+that of time and memory in experiments/results/README.md.
 """
 
 from absl import flags
@@ -24,9 +25,10 @@ def main() -> None:
     pages.export(name, command.folder(workdir))
   names = [name] if name else frames.list_recorded()
   is_in_readme = {row[1] for row in pages.README_ROWS} & {*names}
-  for page in names + [frames.README] * bool(is_in_readme):
+  names += [frames.README] * bool(is_in_readme)
+  for page in (*names, pages.EFFORTS):
     pages.write_page(page)
-    print(f'{frames.path(page, "md")}{pages.train_time(page)}')
+    print(frames.path(page, 'md'))
 
 
 if __name__ == '__main__':

@@ -64,9 +64,9 @@ class Wires(NamedTuple):
       None has no bound.
     error_cap: largest worth of an error spike, a power of two, in the unit of
       the error of a class that wins all.
-    error_start: ticks in which no error spike is sent, as most of the first
-      ones would be taken back; None is one for each layer of weights, until
-      inputs have reached the output.
+    wait: ticks that a layer begins later than the one before it, forward and
+      then backward, as most spikes before the first that it receives would be
+      taken back; with more than 1 still fewer are, and the answer comes later.
     loss: probability that what a neuron sends in a tick, forward or backward,
       is lost on its wire; the neuron counts it as sent. 0 settles.
     key: PRNG key of the losses; None if nothing is lost.
@@ -76,7 +76,7 @@ class Wires(NamedTuple):
   backward: tuple[Any, ...] | None = None
   cap: int | None = None
   error_cap: float | None = None
-  error_start: int | None = None
+  wait: int = 1
   loss: float = 0.0
   key: jax.Array | None = None
 
@@ -208,6 +208,26 @@ def count(
   return synapses.count(own, played.spikes, played.errors)
 
 
+def count_products(
+  model: Model | NetworkConfig, params: Any
+) -> synapses.Products:
+  """Counts the products that the ANN of a model has where spikes are added.
+
+  Args:
+    model: any model, whose neurons have no part in it.
+    params: its parameters, of which shapes matter alone.
+
+  Returns:
+    The products of backpropagation of a sample; of a model with traces, of a
+    moment, as those of `Costs`.
+  """
+  circuit = _make_circuit(model)
+  if circuit.recalls:
+    circuit = _make_circuit(streams.at_moments(model, 1))
+  own = synapses.find(circuit.evaluate, circuit.recalls, params)
+  return synapses.count_products(own, circuit.shapes[:-1])
+
+
 def _check_spikes(model):
   """Refuses a network that has signals without spikes."""
   if model.neuron != 'bipolar' or model.exact:
@@ -314,15 +334,14 @@ def _check_wires(circuit, wires):
   are_delays = all(len(own) == num_layers for own in delays)
   are_delays &= all(own.dtype.kind in 'iu' and own.min() >= 0 for own in ticks)
   is_power = lambda cap: checks.is_positive(cap) and np.frexp(cap)[0] == 0.5
-  cap, error_cap, start = wires.cap, wires.error_cap, wires.error_start
-  is_start = start is None or checks.is_count(start, 0)
+  cap, error_cap = wires.cap, wires.error_cap
   for is_valid, expected in (
     (0 <= wires.loss <= 1, 'a loss from 0 to 1'),
     (not wires.loss or wires.key is not None, 'a key of the losses'),
     (are_delays, f'delays of whole ticks, for each of {num_layers} layers'),
     (cap is None or (is_power(cap) and cap >= 1), 'a cap of 1, 2, 4 or so'),
     (error_cap is None or is_power(error_cap), 'a power of two as error_cap'),
-    (is_start, 'a whole number as error_start'),
+    (checks.is_count(wires.wait, 0), 'a whole number of ticks to wait'),
   ):
     if not is_valid:
       raise types.UserError(
@@ -431,9 +450,8 @@ def _play(circuit, params, carry, train, outputs, wires, before=None):
   state = before._replace(received=_start(circuit, params, carry, *ends))
   num_given, played = len(train), []
   batch = params, carry, delays, outputs, wires.key
-  start = num_layers if wires.error_start is None else wires.error_start
-  wires = Wires(None, None, wires.cap, wires.error_cap, start, wires.loss)
-  least = max(num_given, start)
+  wires = wires._replace(forward=None, backward=None, key=None)
+  least = max(num_given, 2 * num_layers * wires.wait)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
@@ -528,13 +546,15 @@ def _play_ticks(circuit, wires, batch, state, first, train):
       potentials, received, state.sent[1:], circuit.neurons
     ):
       count, is_open = spiking.settle_counts(potential, *neurons[:3])
-      spikes.append(_limit(spiking.nearest_power(count - sent), wires.cap))
+      own = jnp.where(tick < len(spikes) * wires.wait, 0.0, count - sent)
+      spikes.append(_limit(spiking.nearest_power(own), wires.cap))
       digits = spiking.leading_digits(error, neurons.digits)
       wanted.append(jnp.where(is_open, digits, 0.0))
     is_asked = (labels >= 0)[..., None]
     wanted.append(jnp.where(is_asked, winners - target, 0.0))
     for own, sent, unit in zip(wanted, state.errors_sent, error_units):
-      own = jnp.where(tick < wires.error_start, 0.0, own - sent)
+      start = (2 * len(wanted) - 1 - len(errors)) * wires.wait
+      own = jnp.where(tick < start, 0.0, own - sent)
       cap = wires.error_cap and wires.error_cap / unit
       errors.append(_limit(spiking.nearest_power(own), cap))
     return spikes, errors, winners

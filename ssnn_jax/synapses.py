@@ -23,6 +23,8 @@ import numpy as np
 from ssnn_jax import intercept
 
 _FLIPPED = {'sub': jax.lax.add, 'neg': lambda own: own}
+_PRODUCTS = 'mul', 'dot_general', 'conv_general_dilated'
+_KINDS = '', 'weight', 'input', 'rate'  # of values, by what they depend on
 
 
 class Synapses(NamedTuple):
@@ -99,6 +101,49 @@ def count(
   return [Additions(*layer) for layer in stacked]
 
 
+class Products(NamedTuple):
+  """Products of backpropagation, of a sample."""
+
+  forward: int  #: of a rate and a learned weight, or of two rates
+  backward: int  #: of an error and such a factor, for a neuron below
+  changes: int  #: of the rate and the error at a weight
+
+
+def count_products(
+  synapses: Synapses, shapes: Sequence[tuple[int, ...]]
+) -> Products:
+  """Counts the products of an ANN, in its layers, convolutions and gates.
+
+  They are those of its operations: neurons that are added before a layer have
+  one product together, where the spikes of each reach its synapses. Fixed
+  weights, and the zeros around images, have none.
+
+  Args:
+    synapses: of the circuit.
+    shapes: of inputs and hidden layers.
+  """
+  total = np.zeros(3, np.int64)
+
+  def remember(number, own):
+    num_traces = len(synapses.recalls[number].memory.decays)
+    return jnp.concatenate([own] * num_traces, axis=-1)
+
+  def note(kinds, products):
+    weights, neurons = kinds.count('weight'), kinds.count('rate')
+    if '' not in kinds:
+      each = 1, neurons, weights
+      total[:] += np.array(each) * int(np.sum(products, dtype=float))
+
+  ends = [np.ones((1, *own), np.float32) for own in shapes]
+  find = lambda params, rates: synapses.evaluate(params, rates, remember)
+  program = jax.make_jaxpr(find)(synapses.params, ends)
+  kinds = ['weight'] * len(jax.tree.leaves(synapses.params))
+  kinds += ['input', *['rate'] * (len(shapes) - 1)]
+  leaves = jax.tree.leaves((synapses.params, ends))
+  _mark(program.jaxpr, program.consts, leaves, kinds, 1.0, note)
+  return Products(*total.tolist())
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _count(
   evaluate, recalls, params, spikes, errors, before, sent_errors, kept
@@ -160,11 +205,11 @@ def _reach(evaluate, recalls, params, rates, kept, weight):
   return [own.reshape(len(own), -1) for own in find()[1]]
 
 
-def _mark(program, consts, args, kinds, weight):
+def _mark(program, consts, args, kinds, weight, note=None):
   """Computes operations with 1 for each factor of a rate that is not 0.
 
-  `kinds` of arguments are 'weight', which is learned, and 'rate'. Returns the
-  results, and their kinds.
+  Arguments have `_KINDS`; `note` receives those of the factors of products of
+  rates, and the sums of products. Returns the results, and their kinds.
   """
   variables = *program.constvars, *program.invars
   values = dict(zip(variables, (*consts, *args)))
@@ -176,18 +221,23 @@ def _mark(program, consts, args, kinds, weight):
     inputs = list(map(read, operation.invars))
     own = list(map(read_kind, operation.invars))
     inner, name = intercept.inner(operation), operation.primitive.name
-    found = max(own, key=['', 'weight', 'rate'].index, default='')
+    found = max(own, key=_KINDS.index, default='')
     if inner is not None:
-      outputs, found = _mark(inner.jaxpr, inner.consts, inputs, own, weight)
+      outputs, found = _mark(
+        inner.jaxpr, inner.consts, inputs, own, weight, note
+      )
       values |= zip(operation.outvars, outputs)
       kind |= zip(operation.outvars, found)
       continue
-    if found == 'rate':
+    if found in _KINDS[2:]:
       inputs = [
-        x if k == 'rate' else _mark_factor(x, k, weight)
+        x if k in _KINDS[2:] else _mark_factor(x, k, weight)
         for x, k in zip(inputs, own)
       ]
-    if found == 'rate' and name in _FLIPPED:
+      if note and name in _PRODUCTS:
+        marks = [_mark_factor(x, '', weight) for x in inputs]
+        note(own, intercept.bind(operation, marks)[0])
+    if found in _KINDS[2:] and name in _FLIPPED:
       outputs = [_FLIPPED[name](*inputs)]
     else:
       outputs = intercept.bind(operation, inputs)

@@ -63,7 +63,7 @@ class AttentionTest(parameterized.TestCase):
       tuple(rng.integers(0, 4, own) for own in ends)
       for ends in (shapes[:-1], shapes[1:])
     )
-    wires = realtime.Wires(forward, backward, error_start=4)
+    wires = realtime.Wires(forward, backward, wait=2)
     played = realtime.play(model, params, KEY, *make_batch(), wires)
     networks.assert_same(played.update, gradient)
     np.testing.assert_array_equal(played.potentials[-1], inference.potential)

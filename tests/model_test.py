@@ -53,9 +53,7 @@ class FourThingsTest(parameterized.TestCase):
   def test_play_equals_the_gradient_in_every_bit(self, name):
     model, params, batch = MODELS[name], make_params(name), models.batch()
     gradient, potential, settled = learn(model, params, KEY, *batch)
-    wires = realtime.Wires(
-      forward=(2, *range(len(settled.rates) - 1)), error_start=0
-    )
+    wires = realtime.Wires(forward=(2, *range(len(settled.rates) - 1)), wait=0)
     played = realtime.play(model, params, KEY, *batch, wires)
     networks.assert_same(played.update, jax.device_get(gradient))
     np.testing.assert_array_equal(played.potentials[-1], potential)

@@ -293,7 +293,7 @@ CALLS = [  # function of a folder, words
     ({'cap': 0}, 'cap=0.*a cap of 1, 2, 4'),
     ({'cap': 3}, 'cap=3.*a cap of 1, 2, 4'),
     ({'error_cap': 0.3}, 'error_cap=0.3.*a power of two'),
-    ({'error_start': -1}, 'a whole number as error_start'),
+    ({'wait': -1}, 'a whole number of ticks to wait'),
   ]),
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
     ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 step'),

@@ -279,15 +279,15 @@ def is_equal(found, expected):
   return all(jax.tree.leaves(equal))
 
 
-def make_wires(shapes, cap, error_cap, delay, start=None):
+def make_wires(shapes, cap, error_cap, delay, wait=1):
   rng = np.random.default_rng(2)
   draw = lambda shapes: tuple(rng.integers(0, delay + 1, n) for n in shapes)
   ends = draw(shapes[:-1]), draw(shapes[1:])
-  return realtime.Wires(*ends, cap, error_cap, start)
+  return realtime.Wires(*ends, cap, error_cap, wait)
 
 
-# Cap, cap of errors, longest delay, first tick with errors.
-PLAYED = ((1, None, 10, 0), (None, None, 0, None), (4, 1 / 16, 2, 8))
+# Cap, cap of errors, longest delay, ticks that a layer waits.
+PLAYED = ((1, None, 10, 0), (None, None, 0, 1), (4, 1 / 16, 2, 3))
 
 
 class PlayTest(parameterized.TestCase):
@@ -310,16 +310,15 @@ class PlayTest(parameterized.TestCase):
       for own in layers:
         least = np.abs(own.sum(axis=0)) < np.abs(own).sum(axis=0)
         self.assertTrue(np.any(least))
-    cap, error_cap, _, start = wires
-    start = 3 if start is None else start  # layers of weights
+    cap, error_cap, _, wait = wires
     largest = [np.abs(own).max() for own in played.spikes]
     self.assertEqual(max(largest), cap or max(largest))
     largest = [np.abs(own).max() for own in played.errors]
     self.assertEqual(max(largest), error_cap or max(largest))
     for sent in (*played.spikes, *played.errors):  # powers of two
       self.assertTrue(np.all(np.isin(np.frexp(np.abs(sent))[0], (0.0, 0.5))))
-    for sent in played.errors:
-      self.assertFalse(np.any(sent[:start]))
+    for layer, sent in enumerate((*played.spikes, *played.errors[::-1])):
+      self.assertFalse(np.any(sent[: layer * wait]))
     self.assertTrue(np.all(played.silence < len(played.potentials)))
 
   def test_precision_costs_bits_and_not_ticks(self):

@@ -59,6 +59,33 @@ def make_circuit(params, apply):
   return realtime._make_circuit(model)
 
 
+def pooled(p, x, neuron):
+  """Pairs of inputs are averaged before a layer, and then gated."""
+  pairs = jnp.mean(x.reshape(-1, 2, 2), axis=2)
+  gate, value = (neuron(own) for own in jnp.split(pairs @ p['w'], 2, axis=1))
+  return neuron(gate * value) @ p['v']
+
+
+class ProductsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('dense', 18, 6, 18),
+    ('masked', 18, 8, 18),
+    ('residual', 40, 24, 40),
+    ('standardized', 18, 6, 18),
+  )
+  def test_products_are_those_of_learned_weights(self, name, *expected):
+    params, apply, _ = MODELS[name]
+    model = ssnn_jax.Model(lambda key: params, apply, (4,))
+    found = realtime.count_products(model, params)
+    self.assertEqual(found, expected)
+
+  def test_neurons_that_are_added_have_one_product_and_a_gate_three(self):
+    params = {'w': ONES((2, 4)), 'v': ONES((2, 3))}
+    model = ssnn_jax.Model(lambda key: params, pooled, (4,))
+    found = realtime.count_products(model, params)
+    self.assertEqual(found, (8 + 2 + 6, 2 * 2 + 6, 8 + 6))
+
+
 class SynapsesTest(parameterized.TestCase):
   @parameterized.parameters(*MODELS)
   def test_a_spike_of_all_reaches_every_synapse(self, name):

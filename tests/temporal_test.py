@@ -245,7 +245,7 @@ class ModelTest(parameterized.TestCase):
         tuple(rng.integers(0, 4, own) for own in shapes)
         for shapes in (circuit.shapes[:-1], circuit.shapes[1:])
       ),
-      error_start=0,
+      wait=0,
     )
     played = realtime.play(model, *batch, wires)
     networks.assert_same(played.update, jax.device_get(gradient))

@@ -21,8 +21,8 @@ import numpy as np
 import tqdm
 
 from experiments import command
+from experiments.measurements import economy
 from experiments.measurements import lines
-from experiments.measurements import settling
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
@@ -42,12 +42,12 @@ def make_play(
   """Makes `(params, key, inputs, labels) -> Played` of a network with a fault.
 
   A fault is 'stuck=' and the fraction of weights that are stuck at 0, chosen by
-  the seed, or wires of `settling.make_wires`.
+  the seed, or wires of `economy.make_wires`.
   """
   name, _, level = fault.partition('=')
   is_stuck = name == 'stuck'
   fraction, text = (float(level), '') if is_stuck else (0.0, fault)
-  wires = settling.make_wires(text, network)
+  wires = economy.make_wires(text, network)
   keys = jax.random.split(jax.random.key(seed), len(network.wirings))
   stuck = [
     jax.random.bernoulli(key, fraction, wiring.weights_shape)
@@ -94,7 +94,7 @@ def learn(
 
 def measure(
   config: ExperimentConfig,
-  trained: settling.Trained,
+  trained: economy.Trained,
   faults: Sequence[str],
   split: datasets.Split | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -143,7 +143,7 @@ def _measure():
     for seed in range(FLAGS.num_seeds or 1):
       seeded = dataclasses.replace(config, seed=seed)
       dataset = train.load(seeded, FLAGS.data_dir)
-      trained = settling.train_network(seeded, dataset, FLAGS.num_batches)
+      trained = economy.train_network(seeded, dataset, FLAGS.num_samples)
       split = dataset.train if FLAGS.learn else None
       yield from measure(seeded, trained, FLAGS.faults.split(';'), split)
 
@@ -152,5 +152,5 @@ if __name__ == '__main__':
   lines.define_flags()
   flags.DEFINE_string('faults', _FAULTS, 'faults, separated by semicolons.')
   flags.DEFINE_boolean('learn', False, 'also learn with each fault.')
-  flags.DEFINE_integer('num_batches', 8, 'test batches to play.', 1)
+  flags.DEFINE_integer('num_samples', 1024, 'test samples to play.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

@@ -1,10 +1,9 @@
-"""Additions, time and text of a transformer in spikes.
+"""Time and text of a transformer in spikes.
 
   python -m experiments.measurements.language --text=own.txt > language.jsonl
 
-It is trained, plays windows of the test text with their labels, and writes. The
-JSON line has the additions of spikes for a character, the multiplications of
-its ANN, and times of training steps, as ratios to those of a GPT.
+It is trained, and writes. The JSON line has times of training steps, as ratios
+to those of a GPT; `economy` counts additions.
 """
 
 import time
@@ -20,27 +19,10 @@ from experiments.models import gpt
 from experiments.models import transformer
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import realtime
 from ssnn_jax import training
 
 FLAGS = flags.FLAGS
 _KEY = jax.random.key(0)
-
-
-def count_additions(model, params, played):
-  """Counts the additions of a presentation, for a character, by their kinds."""
-  layers = realtime.count(model, params, played)
-  totals = np.sum(layers, axis=(0, 2, 3))
-  names = 'forward_events', 'error_events', 'coincidences'
-  return dict(zip(names, totals / np.prod(played.potentials.shape[1:3])))
-
-
-def count_products(length, size, width, num_layers, num_heads):
-  """Counts the multiplications of the ANN forward, for a character."""
-  windows = [max(length // 4**head, 2) for head in range(num_heads)]
-  seen = sum(np.minimum.outer(windows, 1 + np.arange(length)).mean(axis=1))
-  block = 10 * width**2 + 2 * width * (1 + seen / num_heads)
-  return int(num_layers * block + size * width)
 
 
 def write(network, params, data, number):
@@ -79,12 +61,11 @@ def _measure():
   num_updates = FLAGS.num_epochs * (len(data.train.labels) // 32)
   adam = optax.adam(optax.linear_schedule(3e-3, 0.0, num_updates))
   fitted = training.fit(network, adam, data, **options)
-  params, batch = fitted.state.params, [own[:4] for own in data.test]
-  played = realtime.play(network.config, params, _KEY, *batch)
+  params = fitted.state.params
   exact, other = ssnn_jax.ann(make()), ssnn_jax.ann(gpt.make(*sizes))
-  line = count_additions(network.config, params, played) | options
-  line |= {'products': count_products(length, *sizes[1:])}
-  line |= measure_steps((network, exact, other), [x[:32] for x in data.train])
+  line = options | measure_steps(
+    (network, exact, other), [x[:32] for x in data.train]
+  )
   line |= {'test_accuracy': float(fitted.history.eval_accuracy[-1])}
   yield line | {'text': write(network, params, data, 300)}
 

@@ -11,9 +11,6 @@ the number of moments: errors that are local in time need the traces alone
 (`streams.make_gradient`), backpropagation through time the whole signal.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 from absl import flags
 import jax
 import jax.numpy as jnp
@@ -21,13 +18,12 @@ import numpy as np
 import tqdm
 
 from experiments import command
+from experiments.measurements import economy
 from experiments.measurements import lines
-from experiments.measurements import settling
 from experiments.models import signals
 from experiments.runs import models
 from experiments.runs import train
 import ssnn_jax
-from ssnn_jax import realtime
 from ssnn_jax import streams
 from ssnn_jax import training
 
@@ -71,49 +67,22 @@ def count_bytes(errors: str, length: int) -> int:
   return int(lowered.compile().memory_analysis().temp_size_in_bytes)
 
 
-def measure_moments(
-  model: ssnn_jax.Model, params: Any, inputs: np.ndarray, labels: np.ndarray
-) -> Iterator[dict[str, Any]]:
-  """Yields what a moment takes, on average, of a stream and of a reset.
-
-  Inputs are `[B, L, channels]` rates, of which all moments have a label.
-  """
-  for name in ('stream', 'reset'):
-    streamed = realtime.stream(
-      model, params, _KEY, inputs, labels, reset=name == 'reset'
-    )
-    costs = streamed.costs
-    found = {
-      'forward_events': costs.forward,
-      'error_events': costs.backward,
-      'coincidences': costs.changes,
-      'forward_spikes': costs.spikes,
-      'error_spikes': costs.error_spikes,
-    }
-    line = {name: round(float(np.mean(x)), 1) for name, x in found.items()}
-    silence = {'median_silence': float(np.median(costs.ticks))}
-    yield {'presentation': name} | line | silence
-
-
 def _measure():
   for config in tqdm.tqdm(lines.list_settings(), disable=None):
     if config.method != 'ssnn':
       continue
     dataset = train.load(config, FLAGS.data_dir)
-    described, model, params, _ = settling.train_network(config, dataset, 0)
+    described, model, params, _ = economy.train_network(config, dataset, 1)
     inputs, labels = dataset.test
     found = training.predict(ssnn_jax.ssnn(model), params, inputs)
     for part, accuracy in find_accuracies(found.classes, labels).items():
       yield described | {'part': part, 'test_accuracy': accuracy}
-    # Signals of about the same length, to their ends.
-    lengths = np.sum(labels >= 0, axis=1)
-    middle = np.argsort(lengths, kind='stable')[len(lengths) // 2 :]
-    own = middle[: FLAGS.num_signals]
-    length = lengths[own].min()
-    rates = ssnn_jax.rate_encode(inputs[own]).reshape(inputs[own].shape)
-    batch = rates[:, :length], labels[own, :length]
-    for line in measure_moments(model, params, *batch):
-      yield described | line
+    split = economy.find_middle(dataset.test, FLAGS.num_signals)
+    for name in ('stream', 'reset'):
+      moment = economy.measure_moments(
+        model, params, split, reset=name == 'reset'
+      )
+      yield described | {'presentation': name} | moment
   for length in map(int, FLAGS.lengths):
     for errors in ERRORS:
       line = {'dataset': 'random signals', 'method': 'ssnn', 'errors': errors}

@@ -23,10 +23,15 @@ _KERNEL = nn.initializers.normal(0.05)
 
 
 class Convolution(nn.Module):
-  """A convolution of 3 x 3 pixels with standardized kernels."""
+  """A convolution of 3 x 3 pixels with standardized kernels.
+
+  With `batch_norm` potentials are standardized over the batch instead, as in
+  conventional ANNs, which are no networks of spikes.
+  """
 
   features: int
   gain: float
+  batch_norm: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -37,6 +42,10 @@ class Convolution(nn.Module):
     gain = self.param('gain', begin, (self.features,))
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     axes = 0, 1, 2
+    if self.batch_norm:
+      x = ssnn_jax.convolve(x, kernel, (1, 1), 'SAME')
+      x = jax.nn.standardize(x, axes, epsilon=1e-5)
+      return x * gain[None, None, None] + bias[None, None, None]
     scale = gain / np.float32(np.sqrt(np.prod(shape[:3])))
     kernel = jax.nn.standardize(kernel, axes, epsilon=0.0)
     kernel = kernel * scale[None, None, None]
@@ -58,17 +67,24 @@ class Residual(nn.Module):
   neuron: Neuron
   num_classes: int
   width: int
+  batch_norm: bool
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Returns the logits."""
+
+    def convolve(times, gain, x):
+      gain = 1.0 if self.batch_norm else gain
+      features = int(times * self.width)
+      return Convolution(features, gain, self.batch_norm)(x)
+
     x = x.reshape(*x.shape[:3], -1)  # also without colors
-    x = self.neuron(Convolution(self.width // 4, _INPUT)(x))
-    x = self.neuron(Convolution(self.width, _LAYER)(pool(x)))
+    x = self.neuron(convolve(1 / 4, _INPUT, x))
+    x = self.neuron(convolve(1, _LAYER, pool(x)))
     for _ in range(2):
-      x = self.neuron(Convolution(2 * self.width, _LAYER)(pool(x)))
-      branch = self.neuron(Convolution(2 * self.width, _LAYER)(x))
-      x = self.neuron(x + Convolution(2 * self.width, _BRANCH)(branch))
+      x = self.neuron(convolve(2, _LAYER, pool(x)))
+      branch = self.neuron(convolve(2, _LAYER, x))
+      x = self.neuron(x + convolve(2, _BRANCH, branch))
     return nn.Dense(self.num_classes)(jnp.mean(x, (1, 2)))
 
 
@@ -76,7 +92,8 @@ def make(
   input_shape: tuple[int, ...] = (32, 32, 3),
   num_classes: int = 10,
   width: int = 64,
+  batch_norm: bool = False,
 ) -> ssnn_jax.Model:
   """Makes the model of a data set of images."""
-  build = lambda neuron: Residual(neuron, num_classes, width)
+  build = lambda neuron: Residual(neuron, num_classes, width, batch_norm)
   return ssnn_jax.from_linen(build, input_shape, num_steps=8, ceiling=4.0)

@@ -48,8 +48,10 @@ class Attention(nn.Module):
     windows = np.maximum(length // 4 ** np.arange(heads), 2)[:, None, None]
     bias = self.param('bias', nn.initializers.zeros, (heads, length))
     scores = jnp.einsum('bihd,bjhd->bhij', q, k) * scale(width // heads)
-    scores = self.neuron(scores + bias[None, :, np.maximum(distances, 0)])
-    mask = (0 <= distances) & (distances < windows)
+    # No synapses with what is not seen.
+    mask = np.float32((0 <= distances) & (distances < windows))
+    scores = scores + bias[None, :, np.maximum(distances, 0)]
+    scores = self.neuron(scores * mask[None])
     factors = mask * scale(np.minimum(places[:, None] + 1, windows))
     y = signed(jnp.einsum('bhij,bjhd->bihd', scores * factors[None], v))
     return signed(nn.Dense(width, kernel_init=_BEGIN)(y.reshape(x.shape)))

@@ -76,17 +76,33 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
 
 
 def draw_costs(runs: pd.DataFrame) -> figure.Figure:
-  """Draws the accuracy of images against the additions so far, tick by tick.
+  """Draws accuracy against additions, and what learning takes of networks.
 
-  Products of the ANN are a star. The axis is logarithmic in the errors.
+  Above, the accuracy of images against the additions so far, tick by tick, on
+  an axis that is logarithmic in the errors; products of the ANN are a star.
+  Below, additions of learning for a product of backpropagation.
   """
-  fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
-  axes, fields = fig.subplots(), ['wires', 'num_steps']
+  fig = figure.Figure(figsize=(7.2, 7.5), layout='constrained')
+  above, below = fig.subplots(2, height_ratios=(3, 2))
+  whole = runs[(runs['tick'] == '') & runs['learning_ratio'].notna()]
+  _draw_ticks(above, runs)
+  _draw_ratios(below, whole[whole['method'] == 'ssnn'])
+  for axes in above, below:
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+  return fig
+
+
+def _draw_ticks(axes, runs):
+  """Draws the accuracy of one hidden layer after each tick."""
   is_image = runs['dataset'] == 'fashion_mnist'
   shown = runs[is_image & (runs['layers'] == studies.DENSE)]
   played, ann = shown[shown['tick'] != ''], shown[shown['method'] == 'bp']
   for number, ((wires, steps), own) in enumerate(
-    sorted(played.groupby(fields), key=lambda x: (x[0][0], int(x[0][1])))
+    sorted(
+      played.groupby(['wires', 'num_steps']),
+      key=lambda x: (x[0][0], int(x[0][1])),
+    )
   ):
     name = f'unit spikes, T = {steps}' if wires else f'graded, N = {steps}'
     shade = 0.35 + 0.65 * (number + 1) / 9
@@ -94,20 +110,40 @@ def draw_costs(runs: pd.DataFrame) -> figure.Figure:
     look['marker'] = _MARKERS[number % len(_MARKERS)]
     errors = 100 - 100 * own['test_accuracy']
     axes.plot(own['forward_events'], errors, label=name, markersize=4, **look)
-  if len(ann):
-    errors = 100 - 100 * ann['test_accuracy']
-    label = 'ANN, products'
-    axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
+  errors = 100 - 100 * ann['test_accuracy']
+  label = 'ANN, products'
+  axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
   axes.set_xscale('log')
   axes.set_yscale('log')
   axes.invert_yaxis()
   ticks = 10, 50, 70, 80, 84, 86, 88
   axes.set_yticks([100 - x for x in ticks], ticks)
   axes.set(xlabel='additions forward, for an image', ylabel='accuracy, %')
-  axes.minorticks_off()
-  axes.grid(alpha=0.3)
-  fig.legend(loc='outside lower center', ncols=3, fontsize=8)
-  return fig
+  axes.legend(loc='lower right', fontsize=8)
+
+
+def _draw_ratios(axes, whole):
+  """Draws the additions of learning of each network, on its own line."""
+  kinds = {'': 'graded spikes', 'wait': 'layers wait', 'unit': 'unit spikes'}
+  names = ['dataset', 'layers', 'model']
+  places = list(dict.fromkeys(map(tuple, whole[names].to_numpy())))
+  for number, (wires, kind) in enumerate(kinds.items()):
+    is_shown = whole['wires'].str.partition('=')[0] == wires
+    is_shown &= (whole['wires'] != 'wait=0') & (whole['neuron'] == 'bipolar')
+    own = whole[is_shown]
+    at = [places.index(cells) for cells in map(tuple, own[names].to_numpy())]
+    look = {'color': _COLORS[wires == 'unit'], 'label': kind}
+    look['fillstyle'] = 'none' if wires == 'wait' else 'full'
+    axes.plot(own['learning_ratio'], at, _MARKERS[number], **look)
+  axes.axvline(1, color='black', linewidth=1, label='BP')
+  labels = [_label(dict(zip(names, cells)), names) for cells in places]
+  axes.set_yticks(range(len(places)), labels, fontsize=8)
+  axes.invert_yaxis()
+  axes.set_xscale('log')
+  axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes.set_xlabel('additions of learning, for a product of backpropagation')
+  axes.legend(loc='lower right', fontsize=8)
 
 
 def _label(row, names):

@@ -16,6 +16,7 @@ from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax.runs import files
 
+EFFORTS = './README'  # the page of the folder of results
 _README_SETS = 'mnist', 'fashion_mnist', 'emnist47', 'n_mnist', 'cifar10'
 # Rows of the table of the README: network, study, and its neuron and layers.
 README_ROWS = (
@@ -69,9 +70,24 @@ def page_table(name: str) -> str:
   return re.sub(' ([±=]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', made)
 
 
+def efforts_table() -> str:
+  """Makes the table of what the runs of each study have taken."""
+  rows = []
+  for name in frames.list_recorded():
+    runs = frames.read_csv(name)
+    seconds = frames.run_seconds(runs)
+    if seconds.count():
+      hours = f'{seconds.sum() / 3600:.1f}'
+      row = f'[{name}]({name}.md)', str(seconds.count()), hours
+      rows.append((*row, f'{runs["peak_mib"].max():.0f}'))
+  headings = ['study', 'runs', 'hours', 'memory of a process, MiB']
+  return tables.write_table(pd.DataFrame(rows, columns=headings))
+
+
 def write_page(name: str) -> None:
-  """Generates the table and the figure of a study, or that of the README."""
-  made, page = page_table(name), frames.path(name, 'md')
+  """Generates the table and the figure of a study, or that of a README."""
+  page = frames.path(name, 'md')
+  made = efforts_table() if name == EFFORTS else page_table(name)
   begin, end = MARKS
   text = page.read_text() if page.exists() else ''
   above, _, rest = text.partition(begin)
@@ -82,7 +98,7 @@ def write_page(name: str) -> None:
       'belongs.'
     )
   files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
-  if name != frames.README:
+  if name in studies.STUDIES:
     study, compared = compare_page(name)
     if 'tick' in study.columns:
       fig = figures.draw_costs(frames.read_csv(name))
@@ -134,12 +150,3 @@ def show(workdir: pathlib.Path) -> None:
     figures.draw(compared, study).savefig(workdir / 'results.png', dpi=120)
     written += f', figure: {workdir / "results.png"}'
   print(written)
-
-
-def train_time(name: str) -> str:
-  """Describes how long the runs of a study were trained, if it is recorded."""
-  seconds = 0
-  if name != frames.README:
-    seconds = frames.run_seconds(frames.read_csv(name)).sum()
-  hours, minutes = divmod(round(seconds / 60), 60)
-  return f': runs trained for {hours} h {minutes} min' if seconds else ''

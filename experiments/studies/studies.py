@@ -618,35 +618,41 @@ STUDIES['fidelity'] = Study(
 )
 
 
-_SETTLE = 'python -m experiments.measurements.settling'
-_FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
+_ECONOMY = 'python -m experiments.measurements.economy'
+_FASHION_5 = f'{_ECONOMY} --dataset=fashion_mnist --num_epochs=5'
 _OF_UNITS = ' '.join(
   f"--grid='method=ssnn;num_steps={n};input_steps={n}'" for n in (4, 8, 16, 64)
 )
-STUDIES['settling'] = Study(
-  question=(
-    'What does a sample cost in additions and ticks, until the answer, and '
-    'until silence?'
-  ),
+_DEEP = '--weight_bits=16 --learning_rate=0.2'
+STUDIES['economy'] = Study(
+  question='What does a sample cost in additions and ticks?',
   commands=(
     f"{_FASHION_5} --grid='num_steps=4,8,16,64,256'",
     f'{_FASHION_5} --wires=unit {_OF_UNITS}',
     f"{_FASHION_5} --neuron=stochastic --grid='method=ssnn;num_steps=8,16,64'",
-    f"{_FASHION_5} {_CONV_LAYERS} --grid='num_steps=16' --wires=';unit'",
-    f'{_SETTLE} --dataset=n_mnist --num_steps=64',
-    f'{_FASHION_5} --num_steps=16 --layers=159,159,159,159,10 '
-    '--learning_rate=0.2 --weight_bits=16 --by_layer '
-    "--wires=';unit;error_start=0;error_start=8;cap=4;delay=3;delay=7'",
+    f'{_FASHION_5} {_DEEP} --layers=159,159,159,159,10 --num_steps=16 '
+    "--wires=';unit;wait=0;wait=4;cap=4;delay=3;delay=7'",
+    f'{_FASHION_5} {_DEEP} --layers={RESIDUAL} --num_steps=16 '
+    "--wires=';wait=4'",
+    f"{_FASHION_5} --layers={SMALL_CONV} --num_steps=16 --wires=';unit'",
+    f'{_FASHION_5} --layers={LARGE_CONV} --num_steps=16 --ceiling=8 '
+    '--optimizer=adam --num_samples=256',
+    f"{_ECONOMY} --dataset=n_mnist --num_steps=64 --wires=';wait=32'",
+    f'{_ECONOMY} --dataset=cifar10 --model=residual --num_epochs=3 '
+    '--optimizer=muon --learning_rate=0.01 --batch_size=64 --num_samples=64 '
+    "--wires=';wait=4'",
+    f'{_ECONOMY} --dataset=spoken_digits --num_steps=16 --num_samples=4',
+    f"{_ECONOMY} --dataset=shakespeare.txt --num_samples=4 --wires=';wait=4'",
   ),
   columns=(
-    *('layers', 'neuron', 'input_steps', 'num_steps', 'wires', 'layer'),
+    *('layers', 'model', 'neuron', 'input_steps', 'num_steps', 'wires'),
     'tick',  # of the figure
   ),
   across='metric',
   metrics=(
-    *('forward_events', 'error_events', 'coincidences', 'forward_spikes'),
-    *('error_spikes', 'answer', 'median_silence', 'late_silence'),
-    'calibration_error',
+    *('learning_ratio', 'forward_ratio', 'learning_events', 'forward_events'),
+    *('error_events', 'coincidences', 'test_accuracy', 'answer'),
+    *('median_silence', 'late_silence', 'calibration_error'),
   ),
   baseline={'method': ''},  # none
   shown={'tick': ('',)},
@@ -678,10 +684,10 @@ _FIXED = '--num_epochs=5 --num_seeds=5 --weight_bits=16'
 STUDIES['faults'] = Study(
   question='Which faults of wires and synapses does a network tolerate?',
   commands=(
-    f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_batches=4 '
+    f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_samples=512 '
     "--grid='num_steps=8,16'",
     f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
-    '--layers=64,10 --num_batches=11 --learn',
+    '--layers=64,10 --num_samples=352 --learn',
   ),
   columns=('neuron', 'num_steps', 'fault'),
   across='metric',

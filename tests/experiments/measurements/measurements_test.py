@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 from unittest import mock
 
 from absl.testing import parameterized
@@ -9,14 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.measurements import economy
 from experiments.measurements import faults as faults_lib
-from experiments.measurements import language
-from experiments.measurements import settling
+from experiments.measurements import images as images_lib
 from experiments.measurements import signals
 from experiments.models import signals as signals_model
-from experiments.models import transformer
+from experiments.runs import records
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
+from experiments.studies import frames
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import realtime
@@ -41,7 +43,7 @@ def train_few():
   config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
   dataset = datasets.load('digits')
   few = datasets.Split(*(array[:160] for array in dataset.train))
-  trained = settling.train_network(config, dataset._replace(train=few), 2)
+  trained = economy.train_network(config, dataset._replace(train=few), 64)
   return config, trained, few
 
 
@@ -108,19 +110,23 @@ class MeasurementsTest(parameterized.TestCase):
     errors = [stochastic['update_error'], stochastic['quantisation_error']]
     self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
 
-  def test_settling_has_the_counts_of_any_wires_and_all_ticks(self):
+  def test_economy_has_the_counts_of_any_wires_and_all_ticks(self):
     _, trained, _ = train_few()
     wires = '', 'delay=3', 'unit'
-    lines = list(settling.measure(trained, wires, True))
-    whole, late, unit = (x for x in lines if not {'tick', 'layer'} & x.keys())
+    lines = list(economy.measure(trained, wires))
+    whole, late, unit = (x for x in lines if 'tick' not in x)
     self.assertGreater(late['median_silence'], whole['median_silence'])
     for name in ('median_silence', 'answer', 'forward_spikes', 'coincidences'):
       self.assertGreater(unit[name], whole[name])
     lines = [line for line in lines if line['wires'] == '']
     ticks = [line for line in lines if 'tick' in line]
-    hidden, output = (line for line in lines if 'layer' in line)
-    for name in ('error_spikes', 'forward_events'):
-      self.assertAlmostEqual(hidden[name] + output[name], whole[name], delta=1)
+    events = 'forward_events', 'error_events', 'coincidences'
+    learning = sum(whole[name] for name in events)
+    self.assertAlmostEqual(whole['learning_events'], learning, delta=0.1)
+    # Products of 64,5,10, each way: biases and errors of inputs have none.
+    ratios = whole['forward_ratio'], whole['learning_ratio']
+    expected = whole[events[0]] / 370, learning / (370 + 50 + 370)
+    np.testing.assert_allclose(ratios, expected, atol=1e-4)
     additions = [line['forward_events'] for line in ticks]
     self.assertEqual(additions, sorted(additions))
     self.assertAlmostEqual(additions[-1], whole['forward_events'], delta=0.1)
@@ -146,6 +152,33 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual(late, whole)
     self.assertEqual((whole[2], lost[2]), (0, 1))
     self.assertLess(max(lost[:2] + stuck[:2]), min(whole[:2]))
+
+
+class ImagesTest(parameterized.TestCase):
+  def test_intervals_are_those_of_means(self):
+    draw = np.random.default_rng(0).normal
+    of_images = draw(size=(1, 4000)) + np.zeros((6, 1))
+    of_seeds = draw(size=(40, 1)) + np.zeros((1, 50))
+    # Of 2,000 draws, a quantile is off by 5 % with a standard error of 2 %.
+    images, both = images_lib.find_widths(of_images)
+    np.testing.assert_allclose([images, both], 1.96 / 4000**0.5, rtol=0.1)
+    images, both = images_lib.find_widths(of_seeds)
+    self.assertLess(images, 1e-9)
+    expected = 1.96 * np.std(of_seeds) / 40**0.5
+    np.testing.assert_allclose(both, expected, rtol=0.1)
+
+  def test_networks_are_compared_with_their_ann(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path)
+    few = FEW, '--num_epochs=1', '--num_seeds=2', '--grid=num_steps=8'
+    done = commands.run('run', *few, f'--workdir={workdir}')
+    self.assertEqual(done.returncode, 0, done.stderr)
+    tasks = [
+      records.read_task(own.parent) for own in workdir.rglob('config.json')
+    ]
+    (line,) = images_lib.measure(tasks, datasets.load('digits'))
+    runs = frames.read(workdir).set_index(['method', 'seed'])['test_accuracy']
+    points = 100 * (runs['ssnn'] - runs['bp']).mean()
+    self.assertAlmostEqual(line['points'], points, delta=1e-3)
 
 
 class SignalsTest(parameterized.TestCase):
@@ -174,33 +207,16 @@ class SignalsTest(parameterized.TestCase):
     model = signals_model.make((6, 3), 2, width=4, num_layers=1)
     inputs = np.zeros((1, 6, 3), np.float32)
     inputs[:, 3:, 1] = 0.5
-    params = model.init(jax.random.key(0))
-    labels = np.ones((1, 6), np.int32)
-    lines = signals.measure_moments(model, params, inputs, labels)
-    stream, reset = lines
-    self.assertEqual(stream['presentation'], 'stream')
+    params, labels = model.init(jax.random.key(0)), np.ones((1, 6), np.int32)
+    stream, reset = (
+      economy.measure_moments(
+        model, params, datasets.Split(inputs, labels), reset=is_reset
+      )
+      for is_reset in (False, True)
+    )
     self.assertGreater(stream['forward_spikes'], 0)
     for name in ('forward_spikes', 'forward_events', 'error_events'):
       self.assertLessEqual(stream[name], reset[name])
-
-
-class LanguageTest(parameterized.TestCase):
-  def test_spikes_add_to_all_that_they_reach(self):
-    make = lambda: transformer.make((2, 3), 3, 4, 1, 2)
-    shapes = [(2, 3), *[(2, 4)] * 4, (2, 2, 2), (2, 2, 2), (2, 4)]
-    shapes += [(2, 8), (2, 8), (2, 4), (2, 3)]  # gates, their sum, and logits
-    spikes, errors = (
-      [np.zeros((2, 1, *own), np.float32) for own in ends]
-      for ends in (shapes[:-1], shapes[1:])
-    )
-    spikes[1][0, 0, 1, 2] = 4  # of the first layer
-    errors[-1][1, 0, 1, 0] = -8
-    played = realtime.Played(
-      tuple(spikes), tuple(errors), np.zeros((2, 1, 2, 3)), None, None
-    )
-    params = make().init(jax.random.key(0))
-    found = language.count_additions(make(), params, played)
-    # Queries, keys, values, gates and logits; three sums; a weight.
-    two = [3 * 4 + 2 * 8 + 3, 3 * 4, 1]  # of two characters
-    np.testing.assert_allclose(list(found.values()), np.divide(two, 2))
-    self.assertEqual(language.count_products(2, 3, 4, 1, 2), 160 + 8 + 12 + 12)
+    # Traces of five decays of 3 inputs to 4 neurons, and these to 2.
+    products = stream['forward_events'] / stream['forward_ratio']
+    self.assertAlmostEqual(products, 5 * 3 * 4 + 4 * 2, delta=0.1)

@@ -24,9 +24,23 @@ class ReadmeTest(absltest.TestCase):
       'the ANN',
       README,
     )
-    rows = frames.read_csv('settling').query(
-      'layers == "256,10" and tick == "" and wires == "" and '
-      'neuron != "stochastic" and dataset == "fashion_mnist"'
+    costs = frames.read_csv('economy').query('tick == ""')
+    played = costs.query('method == "ssnn" and neuron == "bipolar"')
+    images = played.query('dataset == "fashion_mnist" and num_steps == "16"')
+    images = images.groupby('layers')['learning_ratio'].min()
+    least = played.groupby('dataset')['learning_ratio'].min()
+    self.assertIn(
+      f'takes {min(images):.2f} to {max(images):.2f} additions for a product',
+      README,
+    )
+    self.assertIn(
+      f'of recordings {least["n_mnist"]:.2f}, in a transformer '
+      f'{least["shakespeare"]:.1f}',
+      README,
+    )
+    rows = costs.query(
+      'layers == "256,10" and wires == "" and neuron != "stochastic" and '
+      'dataset == "fashion_mnist"'
     )
     rows = rows.set_index('num_steps')
     events = ['forward_events', 'error_events', 'coincidences']

@@ -281,8 +281,8 @@ class RunsTest(FolderTestCase):
       runs = frames.read_csv('baselines')
       pages.write_page('baselines')
       page = frames.path('baselines', 'md').read_text()
-      time = pages.train_time('baselines')
-    self.assertEqual(time, ': runs trained for 0 h 1 min')  # 4 of 12.3 s
+      efforts = pages.efforts_table()
+    self.assertRegex(efforts, r'baselines\.md\) *\| 4 *\| 0\.0 ')  # of 12.3 s
     others = known[known['dataset'] != 'digits']
     self.assertLen(runs, len(others) + 4)
     own = runs[runs['dataset'] == 'digits']

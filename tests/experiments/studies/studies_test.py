@@ -90,6 +90,11 @@ class StudyTest(parameterized.TestCase):
       for command in study.commands:
         self.assertIn(command, page)
 
+  def test_time_and_memory_are_those_of_the_csv_files(self):
+    page = frames.path(pages.EFFORTS, 'md').read_text()
+    begin, end = pages.MARKS
+    self.assertIn(f'{begin}\n{pages.efforts_table()}\n{end}', page)
+
   @parameterized.parameters(*studies.STUDIES)
   def test_sweep_of_one_data_set_is_shown(self, name):
     study, runs = studies.load(name), frames.read_csv(name)

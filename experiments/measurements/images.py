@@ -1,0 +1,101 @@
+"""Intervals over test images: what another test set might have shown.
+
+  python -m experiments.measurements.images --workdir=runs/parity-mnist
+
+The networks of a sweep are compared with its ANN image by image, in a bootstrap
+of 2,000 draws over the images, and over seeds and images. A JSON line has the
+difference in points of a setting, and half widths of 95 % intervals.
+"""
+
+from collections.abc import Iterator
+import pathlib
+from typing import Any
+
+from absl import flags
+import numpy as np
+
+from experiments import command
+from experiments.measurements import lines
+from experiments.runs import config as config_lib
+from experiments.runs import records
+from experiments.runs import train
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import training
+
+FLAGS = flags.FLAGS
+_DRAWS = 2000
+# What a network of spikes has, and its ANN has not.
+_OWN = {'method', 'num_steps', 'neuron', 'digits', 'num_winners', 'input_steps'}
+
+
+def find_widths(gains: np.ndarray, seed: int = 0) -> tuple[float, float]:
+  """Returns the half widths of 95 % intervals of the mean, by bootstrap.
+
+  Args:
+    gains: `[S, n]` differences of S seeds at each of n images.
+    seed: seed of the draws.
+
+  Returns:
+    That over images, and that over seeds and images.
+  """
+  (num_seeds, size), rng = gains.shape, np.random.default_rng(seed)
+  means = np.empty((_DRAWS, 2))
+  for draw in means:
+    images = np.bincount(rng.integers(0, size, size), minlength=size)
+    of_seeds = gains @ images / size
+    draw[:] = of_seeds.mean(), rng.choice(of_seeds, num_seeds).mean()
+  low, high = np.quantile(means, (0.025, 0.975), axis=0)
+  return tuple((high - low) / 2)
+
+
+def _find_right(task, dataset):
+  """Returns which images `[S, n]` the networks of a task classify rightly."""
+  inputs, labels = dataset.test
+  network = config_lib.network_config(task.config, dataset)
+  network = config_lib.METHODS[task.config.method].make(network, None)
+  right = []
+  for seed in task.seeds:
+    params = ssnn_jax.load(task.folder, seed=seed).params
+    found = training.predict(network, params, inputs, seed=seed)
+    right.append(found.classes == labels)
+  return np.array(right)
+
+
+def measure(
+  tasks: list[records.Task], dataset: datasets.Dataset
+) -> Iterator[dict[str, Any]]:
+  """Yields the line of each task with spikes whose ANN is there."""
+  shared = lambda task: {
+    name: own
+    for name, own in config_lib.to_json(task.config).items()
+    if name not in _OWN
+  }
+  anns = [own for own in tasks if own.config.method == config_lib.ANN]
+  for task in tasks:
+    base = [own for own in anns if shared(own) == shared(task)]
+    if task.config.method != 'ssnn' or not base:
+      continue
+    right, of_base = (_find_right(own, dataset) for own in (task, base[0]))
+    gains = 100.0 * (right - np.float64(of_base))
+    images, both = find_widths(gains)
+    yield {
+      'setting': task.folder.parent.name,
+      'num_seeds': len(gains),
+      'points': round(float(gains.mean()), 3),
+      'images': round(images, 3),
+      'seeds_and_images': round(both, 3),
+    }
+
+
+def _measure():
+  folders = sorted(command.folder(FLAGS.workdir).rglob(records.CONFIG))
+  tasks = [records.read_task(pathlib.Path(own).parent) for own in folders]
+  dataset = train.load(tasks[0].config, FLAGS.data_dir)
+  yield from measure(tasks, dataset)
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('workdir', None, 'folder of a sweep.', required=True)
+  flags.DEFINE_string('data_dir', None, 'folder of the data sets.')
+  command.launch(lambda: lines.write(__spec__.name, _measure()))
