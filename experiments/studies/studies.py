@@ -639,7 +639,7 @@ STUDIES['economy'] = Study(
     '--optimizer=adam --num_samples=256',
     f"{_ECONOMY} --dataset=n_mnist --num_steps=64 --wires=';wait=32'",
     f'{_ECONOMY} --dataset=cifar10 --model=residual --num_epochs=3 '
-    '--optimizer=muon --learning_rate=0.01 --batch_size=64 --num_samples=64 '
+    '--optimizer=muon --learning_rate=0.01 --batch_size=64 --num_samples=32 '
     "--wires=';wait=4'",
     f'{_ECONOMY} --dataset=spoken_digits --num_steps=16 --num_samples=4',
     f"{_ECONOMY} --dataset=shakespeare.txt --num_samples=4 --wires=';wait=4'",

@@ -37,7 +37,7 @@ class Stream(enum.IntEnum):
   DEVICE = 6  # device-to-device variability
   PULSE = 7  # cycle-to-cycle variability of weight updates
   FEEDBACK = 8  # random feedback weights
-  AUGMENT = 9  # shifts and mirrorings of training images
+  AUGMENT = 9  # changes of training images
 
 
 def init_state(

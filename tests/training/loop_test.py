@@ -60,22 +60,31 @@ class LoopTest(parameterized.TestCase):
     for one, other in ((0, 1), (0, 2), (1, 2)):
       self.assertFalse(np.array_equal(weights[one], weights[other]))
 
-  def test_images_are_shifted_and_mirrored(self):
-    image = np.arange(16 * 8 * 3).reshape(16, 8, 3)
+  def test_images_are_shifted_mirrored_and_hidden_in_part(self):
+    image = np.arange(1, 1 + 16 * 8 * 3).reshape(16, 8, 3)
     padded = np.pad(image, [(2, 2), (1, 1), (0, 0)])
-    expected = {}
-    for top in range(5):
-      for left in range(3):
-        moved = padded[top : top + 16, left : left + 8]
-        for is_mirrored in (False, True):
-          own = moved[:, ::-1] if is_mirrored else moved
-          expected[own.tobytes()] = top, left, is_mirrored
-    batch = np.tile(image, (400, 1, 1, 1))
+    candidates = np.array([
+      padded[top : top + 16, left : left + 8][:, ::step]
+      for top in range(5)
+      for left in range(3)
+      for step in (1, -1)
+    ])  # fmt: skip
+    batch = np.tile(np.float32(image), (400, 1, 1, 1))
     augment = jax.jit(functools.partial(loop.augment, jax.random.key(0)))
     changed = np.asarray(augment(np.arange(400), batch))
+    is_hidden = np.all(changed == image.mean((0, 1)), axis=3)
+    found = set()
+    for own, hidden in zip(changed, is_hidden):
+      is_same = np.all(candidates == own, axis=3) | hidden
+      (number,) = np.flatnonzero(np.all(is_same, axis=(1, 2)))
+      found.add(number)
+      rows, columns = hidden.any(1), hidden.any(0)
+      np.testing.assert_array_equal(hidden, np.outer(rows, columns))
+      self.assertBetween(rows.sum(), 3, 5)  # less at a border
+      self.assertBetween(columns.sum(), 2, 3)
     # All 30 are drawn, but for a chance of 30 (29 / 30)^400 = 4e-5.
-    found = [expected[own.astype(image.dtype).tobytes()] for own in changed]
-    self.assertLen(set(found), 30)
+    self.assertLen(found, 30)
+    self.assertTrue(np.all(is_hidden.any(0)))
     # A shard of the batch is changed as in the whole.
     shard = augment(np.arange(7, 9), batch[7:9])
     np.testing.assert_array_equal(shard, changed[7:9])
