@@ -8,7 +8,6 @@ difference in points of a setting, and half widths of 95 % intervals.
 """
 
 from collections.abc import Iterator
-import pathlib
 from typing import Any
 
 from absl import flags
@@ -19,6 +18,7 @@ from experiments.measurements import lines
 from experiments.runs import config as config_lib
 from experiments.runs import records
 from experiments.runs import train
+from experiments.studies import frames
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
@@ -89,8 +89,10 @@ def measure(
 
 
 def _measure():
-  folders = sorted(command.folder(FLAGS.workdir).rglob(records.CONFIG))
-  tasks = [records.read_task(pathlib.Path(own).parent) for own in folders]
+  workdir = command.folder(FLAGS.workdir)
+  frames.read(workdir)  # refuses a folder without finished runs
+  files = sorted(workdir.rglob(records.CONFIG))
+  tasks = [records.read_task(file.parent) for file in files]
   dataset = train.load(tasks[0].config, FLAGS.data_dir)
   yield from measure(tasks, dataset)
 

@@ -43,7 +43,8 @@ NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 ANN, CHIP = 'bp', 'chip'
-ADAM_RATE, SIGNAL_RATE = 0.001, 0.003  # of adam; of signals in time
+RATES = {'adam': 0.001, 'muon': 0.01}  # of optimizers
+SIGNAL_RATE = 0.003  # of signals in time
 IDEAL = 'ideal'
 DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
@@ -286,8 +287,8 @@ class ExperimentConfig:
   learning_rate: float = _flag(
     1.0,
     'initial learning rate; default: 1 (own files: at most 0.5, less the '
-    f'brighter they are), 0.5 or 0.1; {ADAM_RATE} of adam and muon, of signals '
-    f'{SIGNAL_RATE}',
+    f'brighter they are), 0.5 or 0.1; {RATES["adam"]} of adam, {RATES["muon"]} '
+    f'of muon, {SIGNAL_RATE} of signals',
     low=2.0**-126,
     by_dataset=True,
   )
@@ -573,8 +574,10 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif dataset == 'digits' or arrays.is_npz_path(dataset):
     values = {}
-  if (values | given).get('optimizer', 'sgd') != 'sgd':
-    values |= {'learning_rate': SIGNAL_RATE if is_signal else ADAM_RATE}
+  optimizer = (values | given).get('optimizer')
+  if optimizer in RATES:
+    rate = SIGNAL_RATE if is_signal else RATES[optimizer]
+    values |= {'learning_rate': rate}
   elif arrays.is_npz_path(dataset) and 'learning_rate' not in {*values, *given}:
     values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
   if given.get('model') and 'num_steps' not in given:

@@ -34,7 +34,7 @@ README_ROWS = (
   ),
   ('one hidden layer, ceiling 8, ReLU', 'relu', 'bipolar', studies.DENSE),
   ('large convolution, ceiling 8, ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
-  ('three convolutions', 'cifar10', 'bipolar', None),
+  ('eight convolutions, ceiling 4', 'cifar10', 'bipolar', None),
   ('one hidden layer', 'parity', 'stochastic', None),
   ('one hidden layer', 'events', 'stochastic', None),
 )

@@ -63,7 +63,7 @@ class StudyTest(parameterized.TestCase):
       self.assertTrue(OLD in cells or (any(is_old) and 'bp' in cells), cells)
       del found[cells]
     for cells in expected.keys() - found.keys():
-      is_to_come = 'bipolar' in cells or 'bp' in cells
+      is_to_come = bool({'bipolar', 'bp', 'relu'} & {*cells})
       self.assertTrue(any(is_old) and is_to_come, cells)
       del expected[cells]
     self.assertEqual(found, expected)
