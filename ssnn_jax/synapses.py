@@ -24,7 +24,8 @@ from ssnn_jax import intercept
 
 _FLIPPED = {'sub': jax.lax.add, 'neg': lambda own: own}
 _PRODUCTS = 'mul', 'dot_general', 'conv_general_dilated'
-_KINDS = '', 'weight', 'input', 'rate'  # of values, by what they depend on
+_RATES = 'input', 'rate'  # of the inputs, of neurons
+_KINDS = '', 'weight', *_RATES  # of values, by what they depend on
 
 
 class Synapses(NamedTuple):
@@ -129,9 +130,8 @@ def count_products(
     return jnp.concatenate([own] * num_traces, axis=-1)
 
   def note(kinds, products):
-    weights, neurons = kinds.count('weight'), kinds.count('rate')
     if '' not in kinds:
-      each = 1, neurons, weights
+      each = 1, kinds.count('rate'), kinds.count('weight')
       total[:] += np.array(each) * int(np.sum(products, dtype=float))
 
   ends = [np.ones((1, *own), np.float32) for own in shapes]
@@ -229,15 +229,15 @@ def _mark(program, consts, args, kinds, weight, note=None):
       values |= zip(operation.outvars, outputs)
       kind |= zip(operation.outvars, found)
       continue
-    if found in _KINDS[2:]:
+    if found in _RATES:
       inputs = [
-        x if k in _KINDS[2:] else _mark_factor(x, k, weight)
+        x if k in _RATES else _mark_factor(x, k, weight)
         for x, k in zip(inputs, own)
       ]
       if note and name in _PRODUCTS:
         marks = [_mark_factor(x, '', weight) for x in inputs]
         note(own, intercept.bind(operation, marks)[0])
-    if found in _KINDS[2:] and name in _FLIPPED:
+    if found in _RATES and name in _FLIPPED:
       outputs = [_FLIPPED[name](*inputs)]
     else:
       outputs = intercept.bind(operation, inputs)

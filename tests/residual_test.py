@@ -38,6 +38,15 @@ class ResidualTest(absltest.TestCase):
         self.assertGreater(size, 0.1)
         self.assertLess(jnp.abs(jnp.vdot(kernel, own)), 1e-3 * size)
 
+  def test_batch_norm_is_no_network_of_spikes(self):
+    model = residual.make((8, 8, 3), width=4, batch_norm=True)
+    params = model.init(KEY)
+    found = ssnn_jax.ann(model).infer(params, KEY, self.images).potential
+    darker = ssnn_jax.ann(model).infer(params, KEY, self.images / 2).potential
+    np.testing.assert_allclose(found, darker, rtol=1e-3, atol=1e-3)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'not linear in the spikes'):
+      ssnn_jax.realtime.check_model(model, params)
+
   def test_neurons_begin_in_the_range_of_rates(self):
     found = ssnn_jax.observe.diagnose(
       ssnn_jax.ssnn(MODEL), self.params, self.images, np.arange(6)

@@ -8,7 +8,7 @@ spikes and additions of a sample, for each of `--wires`, and as ratios to the
 products of the same ANN forward, and in learning; a line of each tick has the
 accuracy after it, the additions so far, and the fraction of samples that are
 silent. An ANN has its products. Of signals the costs are those of a moment in a
-network that is never reset.
+network that is never reset, until the shortest of them ends.
 """
 
 import ast
@@ -51,7 +51,10 @@ class Trained(NamedTuple):
 def train_network(
   config: ExperimentConfig, dataset: datasets.Dataset, num_samples: int
 ) -> Trained:
-  """Trains the network of a run; it is to play the first test samples."""
+  """Trains the network of a run; it is to play the first test samples.
+
+  Signals are one batch, of about the same length, from the median on.
+  """
   network = config_lib.network_config(config, dataset)
   schedule = train.make_schedule(config, len(dataset.train.labels))
   optimizer = training.make_optimizer(
@@ -69,14 +72,24 @@ def train_network(
     progress=False,
   )
   split = train.eval_split(dataset)
+  if is_stream(config):
+    lengths = np.sum(split.labels >= 0, axis=1)
+    middle = np.argsort(lengths, kind='stable')[len(lengths) // 2 :]
+    split = datasets.Split(*(array[middle] for array in split))
   most = min(num_samples, len(split.labels))
-  size = min(config.batch_size, most)
+  size = most if is_stream(config) else min(config.batch_size, most)
   batches = [
     tuple(array[first : first + size] for array in split)
     for first in range(0, most - size + 1, size)  # all of one size
   ]
   described = lines.describe(config, network)
   return Trained(described, network, fitted.state.params, batches)
+
+
+def is_stream(config: ExperimentConfig) -> bool:
+  """Returns whether a run has signals in time, which are no texts."""
+  is_text = signals.is_text_path(config.dataset)
+  return catalog.is_signal(config.dataset) and not is_text
 
 
 def make_wires(text: str, network: ssnn_jax.NetworkConfig) -> realtime.Wires:
@@ -197,16 +210,15 @@ def measure(trained: Trained, texts: list[str]) -> Iterator[dict[str, Any]]:
 def measure_moments(
   model: ssnn_jax.Model,
   params: Any,
-  split: datasets.Split,
+  batch: tuple[np.ndarray, np.ndarray],
   *,
   reset: bool = False,
 ) -> dict[str, Any]:
-  """Measures a moment of signals, on average, until the shortest of them ends.
+  """Measures a moment of a batch of signals, with labels, on average.
 
-  Their labels are asked at each moment. With `reset` each moment is presented
-  from rest.
+  With `reset` each moment is presented from rest.
   """
-  inputs, labels = split
+  inputs, labels = batch
   length = np.min(np.sum(labels >= 0, axis=1))
   rates = ssnn_jax.rate_encode(inputs).reshape(inputs.shape)
   batch = rates[:, :length], labels[:, :length]
@@ -221,33 +233,25 @@ def measure_moments(
   return relate(line | dict(zip(_EVENTS, map(mean, events))), model, params)
 
 
-def find_middle(split: datasets.Split, number: int) -> datasets.Split:
-  """Returns some signals of about the same length, from the median on."""
-  lengths = np.sum(split.labels >= 0, axis=1)
-  own = np.argsort(lengths, kind='stable')[len(lengths) // 2 :][:number]
-  return datasets.Split(*(array[own] for array in split))
-
-
-def _score(found, labels):
-  """Returns the accuracy, of signals that of all moments with a label."""
+def _score(network, trained):
+  """Returns the accuracy on samples to play, of all moments with a label."""
+  inputs, labels = map(np.concatenate, zip(*trained.batches))
+  found = training.predict(network, trained.params, inputs)
   counts = found.confusion(labels)
   return float(np.trace(counts) / np.sum(counts))
 
 
 def _measure_network(config, trained, dataset):
   """Yields the lines of a network of spikes."""
-  described, network, params, _ = trained
+  described, network, params, batches = trained
   inputs, labels = train.eval_split(dataset)
   found = training.predict(
     ssnn_jax.ssnn(network), params, inputs, seed=config.seed
   )
   whole = {'calibration_error': round(found.calibration_error(labels), 5)}
-  if catalog.is_signal(config.dataset) and not signals.is_text_path(
-    config.dataset
-  ):
-    split = find_middle(dataset.test, FLAGS.num_samples)
-    whole |= {'test_accuracy': _score(found, labels)}
-    yield described | whole | measure_moments(network, params, split)
+  if is_stream(config):
+    whole |= {'test_accuracy': _score(ssnn_jax.ssnn(network), trained)}
+    yield described | whole | measure_moments(network, params, batches[0])
     return
   measured = measure(trained, FLAGS.wires.split(';'))
   yield next(measured) | whole
@@ -256,10 +260,8 @@ def _measure_network(config, trained, dataset):
 
 def _measure_ann(trained):
   """Returns the line of an ANN, with its accuracy on the same samples."""
-  described, network, params, batches = trained
-  inputs, labels = map(np.concatenate, zip(*batches))
-  found = training.predict(ssnn_jax.ann(network), params, inputs)
-  line = {'test_accuracy': _score(found, labels)}
+  described, network, params, _ = trained
+  line = {'test_accuracy': _score(ssnn_jax.ann(network), trained)}
   line |= zip(_EVENTS, realtime.count_products(network, params))
   return described | relate(line, network, params)
 

@@ -25,8 +25,6 @@ from ssnn_jax import training
 
 FLAGS = flags.FLAGS
 _DRAWS = 2000
-# What a network of spikes has, and its ANN has not.
-_OWN = {'method', 'num_steps', 'neuron', 'digits', 'num_winners', 'input_steps'}
 
 
 def find_widths(gains: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -69,7 +67,7 @@ def measure(
   shared = lambda task: {
     name: own
     for name, own in config_lib.to_json(task.config).items()
-    if name not in _OWN
+    if name != 'method' and config_lib.concerns(config_lib.ANN, name)
   }
   anns = [own for own in tasks if own.config.method == config_lib.ANN]
   for task in tasks:

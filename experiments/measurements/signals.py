@@ -72,15 +72,15 @@ def _measure():
     if config.method != 'ssnn':
       continue
     dataset = train.load(config, FLAGS.data_dir)
-    described, model, params, _ = economy.train_network(config, dataset, 1)
+    trained = economy.train_network(config, dataset, FLAGS.num_signals)
+    described, model, params, (batch,) = trained
     inputs, labels = dataset.test
     found = training.predict(ssnn_jax.ssnn(model), params, inputs)
     for part, accuracy in find_accuracies(found.classes, labels).items():
       yield described | {'part': part, 'test_accuracy': accuracy}
-    split = economy.find_middle(dataset.test, FLAGS.num_signals)
     for name in ('stream', 'reset'):
       moment = economy.measure_moments(
-        model, params, split, reset=name == 'reset'
+        model, params, batch, reset=name == 'reset'
       )
       yield described | {'presentation': name} | moment
   for length in map(int, FLAGS.lengths):

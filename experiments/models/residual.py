@@ -17,7 +17,7 @@ import ssnn_jax
 from ssnn_jax.model import Neuron
 
 # Gains with which potentials begin at about the same size in all layers; the
-# size of kernels matters to the steps of Adam alone.
+# size of kernels matters to the steps of optimizers alone.
 _INPUT, _LAYER, _BRANCH = 8.0, 2.5, 0.5
 _KERNEL = nn.initializers.normal(0.05)
 

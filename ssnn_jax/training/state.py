@@ -107,7 +107,7 @@ def make_optimizer(
     weight_decay: coefficient of the weight decay.
     rule: 'sgd', stochastic gradient descent; 'adam'; or 'muon', whose steps of
       the weights of a layer are equally large in every direction (K. Jordan et
-      al., 2024), with rates as those of Adam.
+      al., 2024), each as large as one of Adam.
 
   Raises:
     UserError: if a number is negative, or infinite as a float32.
@@ -121,11 +121,13 @@ def make_optimizer(
     return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
 
   def find_matrices(params):  # of what a layer reads, and of its neurons
-    make = lambda axes: optax.contrib.MuonDimensionNumbers(
-      tuple(range(axes - 1)), axes - 1
-    )
-    matrix = lambda leaf: make(jnp.ndim(leaf)) if jnp.ndim(leaf) > 1 else None
-    return jax.tree.map(matrix, params)
+    def find(leaf):
+      last = jnp.ndim(leaf) - 1
+      if last < 1:
+        return None
+      return optax.contrib.MuonDimensionNumbers(tuple(range(last)), last)
+
+    return jax.tree.map(find, params)
 
   def descend(learning_rate):
     rate = lambda count: learning_rate * factor(count)

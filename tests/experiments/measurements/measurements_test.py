@@ -209,9 +209,7 @@ class SignalsTest(parameterized.TestCase):
     inputs[:, 3:, 1] = 0.5
     params, labels = model.init(jax.random.key(0)), np.ones((1, 6), np.int32)
     stream, reset = (
-      economy.measure_moments(
-        model, params, datasets.Split(inputs, labels), reset=is_reset
-      )
+      economy.measure_moments(model, params, (inputs, labels), reset=is_reset)
       for is_reset in (False, True)
     )
     self.assertGreater(stream['forward_spikes'], 0)
