@@ -2,13 +2,14 @@
 
   python -m experiments.measurements.economy --num_steps=16 > economy.jsonl
 
-The flags of `experiments.run` describe the networks. Each is trained, and then
-plays samples of the evaluation split, with their labels. A JSON line has the
-spikes and additions of a sample, for each of `--wires`, and as ratios to the
-products of the same ANN forward, and in learning; a line of each tick has the
-accuracy after it, the additions so far, and the fraction of samples that are
-silent. An ANN has its products. Of signals the costs are those of a moment in a
-network that is never reset, until the shortest of them ends.
+The flags of `experiments.run` describe the networks. Each is trained, or read
+from --init_from, and then plays samples of the evaluation split, with their
+labels. A JSON line has the spikes and additions of a sample, for each of
+`--wires`, and as ratios to the products of the same ANN forward, and in
+learning; a line of each tick has the accuracy after it, the additions so far,
+and the fraction of samples that are silent. An ANN has its products. Of signals
+the costs are those of a moment in a network that is never reset, until the
+shortest of them ends.
 """
 
 import ast
@@ -56,6 +57,26 @@ def train_network(
   Signals are one batch, of about the same length, from the median on.
   """
   network = config_lib.network_config(config, dataset)
+  params = _train(config, network, dataset)
+  split = train.eval_split(dataset)
+  if is_stream(config):
+    lengths = np.sum(split.labels >= 0, axis=1)
+    middle = np.argsort(lengths, kind='stable')[len(lengths) // 2 :]
+    split = datasets.Split(*(array[middle] for array in split))
+  most = min(num_samples, len(split.labels))
+  size = most if is_stream(config) else min(config.batch_size, most)
+  batches = [
+    tuple(array[first : first + size] for array in split)
+    for first in range(0, most - size + 1, size)  # all of one size
+  ]
+  described = lines.describe(config, network)
+  return Trained(described, network, params, batches)
+
+
+def _train(config, network, dataset):
+  if config.init_from:
+    model = network if config.model else None
+    return ssnn_jax.load(config.init_from, model).params
   schedule = train.make_schedule(config, len(dataset.train.labels))
   optimizer = training.make_optimizer(
     config.learning_rate, schedule, config.weight_decay, config.optimizer
@@ -71,19 +92,7 @@ def train_network(
     evaluate=False,
     progress=False,
   )
-  split = train.eval_split(dataset)
-  if is_stream(config):
-    lengths = np.sum(split.labels >= 0, axis=1)
-    middle = np.argsort(lengths, kind='stable')[len(lengths) // 2 :]
-    split = datasets.Split(*(array[middle] for array in split))
-  most = min(num_samples, len(split.labels))
-  size = most if is_stream(config) else min(config.batch_size, most)
-  batches = [
-    tuple(array[first : first + size] for array in split)
-    for first in range(0, most - size + 1, size)  # all of one size
-  ]
-  described = lines.describe(config, network)
-  return Trained(described, network, fitted.state.params, batches)
+  return fitted.state.params
 
 
 def is_stream(config: ExperimentConfig) -> bool:
