@@ -371,8 +371,7 @@ def check_model(model: Model, params: Any) -> None:
     raise types.UserError(
       'the model has no neurons; call neuron(v) in place of an activation.'
     )
-  # Not at 0, where a parameter hides what it multiplies.
-  params = jax.tree.map(lambda own: jnp.where(own == 0, 0.5, own), params)
+  params = checks.without_zeros(params)
   draw = np.random.default_rng(0).integers
   rates = [np.float32(draw(1, 4, (2, *own))) for own in circuit.shapes[:-1]]
   for index, own in enumerate(rates):

@@ -88,8 +88,10 @@ def follow(model: Model) -> Stream:
   """
   example = 'a Model, as of model.from_linen'
   checks.check_type('model', model, Model, example)
+  draw = np.random.default_rng(0).random
+  make = lambda own: np.asarray(draw(own.shape) - 0.5, own.dtype)
   with jax.ensure_compile_time_eval():  # also where a caller is compiled
-    check(model, jax.jit(model.init)(jax.random.key(0)))
+    check(model, jax.tree.map(make, samples.find_shapes(model)))
 
   def loss(params, carry, key, inputs, labels=None):
     _check_inputs(inputs)
@@ -220,8 +222,7 @@ def check(model: Model, params: Any) -> None:
   """
   shape = 2, _MOMENTS, *model.input_shape[1:]
   rates = np.float32(np.random.default_rng(0).random(shape))
-  # Not at 0, where a parameter hides what it multiplies.
-  params = jax.tree.map(lambda own: jnp.where(own == 0, 0.5, own), params)
+  params = checks.without_zeros(params)
   problem = 'cannot be streamed'
   with checks.explain('the model', _REMEDY, problem):
     whole, alone, memories = _compare(model, params, rates)

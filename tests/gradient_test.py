@@ -1,6 +1,5 @@
 """Tests of gradients: those of exact rates, and the mean of those of spikes."""
 
-import dataclasses
 import functools
 
 from absl.testing import parameterized
@@ -10,22 +9,16 @@ import numpy as np
 
 from experiments.baselines import rpu
 import ssnn_jax
-from ssnn_jax import layers
 from ssnn_jax import trains
-from tests.testing import convolutions
 from tests.testing import networks
 from tests.testing import oracle
 from tests.testing import statistics
 
-ONE, FOUR, EIGHT = (20, 15, 4), (20, 13, 12, 11, 10, 4), (20, *(16,) * 8, 4)
+ONE, THREE = (20, 15, 4), (20, 13, 12, 11, 4)
 EXACT = {
   'bipolar': {'exact': ('inputs', 'forward', 'backward', 'winners')},
   'stochastic': {'exact': ('forward', 'backward', 'update')},
 }
-SETTINGS = (
-  {'layer_sizes': FOUR, 'dropout': 0.3, 'input_gain': 1.5},
-  {'layer_sizes': EIGHT, 'num_steps': 1},
-)
 
 
 class IdentityTest(parameterized.TestCase):
@@ -52,12 +45,16 @@ class IdentityTest(parameterized.TestCase):
     for gradient in gradients:
       networks.assert_close(gradient, expected)
 
-  @parameterized.product(neuron=tuple(EXACT), setting=SETTINGS)
-  def test_ssnn_and_ann_equal_bp(self, neuron, setting):
-    options = EXACT[neuron] | setting
-    if neuron == 'bipolar':
-      options['ceiling'] = 0.75
-    config = ssnn_jax.NetworkConfig(neuron=neuron, **options)
+  @parameterized.parameters(('bipolar', {'ceiling': 0.75}), ('stochastic', {}))
+  def test_ssnn_and_ann_equal_bp(self, neuron, options):
+    config = ssnn_jax.NetworkConfig(
+      THREE,
+      neuron=neuron,
+      dropout=0.3,
+      input_gain=1.5,
+      **EXACT[neuron],
+      **options,
+    )
     self.assert_learns_by_bp(config)
 
   @parameterized.parameters(*EXACT)  # of one hidden layer
@@ -70,11 +67,6 @@ class IdentityTest(parameterized.TestCase):
 
 IMAGE, LABEL = np.float32([0.3, 0.8, 0.5]), 1
 TINY, DEEP = {'layer_sizes': (2, 2, 2)}, {'layer_sizes': (1, 2, 1, 2)}
-# Three pixels, of which two neurons see two each, by the same two weights.
-CONV = {
-  'layers': (layers.Conv(1, kernel=(1, 2)), layers.Dense(2)),
-  'input_shape': (1, 3, 1),
-}
 
 
 def make_params(config, contrast=0.3):
@@ -96,9 +88,12 @@ def make_params(config, contrast=0.3):
 
 
 class UnbiasedTest(parameterized.TestCase):
-  """The mean of drawn updates is the exact one."""
+  """The mean of drawn updates is the exact one.
 
-  def assert_unbiased(self, network, params, exact, size, visible_bias=0.01):
+  Of a convolution too, as it has the spikes of a dense layer (`layers_test`).
+  """
+
+  def assert_unbiased(self, network, params, exact, size):
     """Asserts that means agree, with enough samples to detect a bias."""
     num_groups, group_size = size
     config = network.config
@@ -116,40 +111,28 @@ class UnbiasedTest(parameterized.TestCase):
       statistics.assert_mean_within(found, expected)
     errors = [x.std(axis=0, ddof=1) / np.sqrt(num_groups) for x in samples]
     visible = statistics.NUM_SIGMAS * np.linalg.norm(statistics.flat(errors))
-    bound = visible_bias * np.linalg.norm(statistics.flat(exact))
-    self.assertLess(visible, bound)
+    self.assertLess(visible, 0.01 * np.linalg.norm(statistics.flat(exact)))
 
   @parameterized.parameters(
-    (TINY, 2.0, (128, 4096), 0.01),  # error streams saturate
+    (TINY, 2.0),  # error streams saturate
     # Sobol thresholds depend on each other between ticks, not within a tick.
-    (TINY | {'sampler': 'sobol', 'num_steps': 1}, 0.3, (128, 4096), 0.01),
-    (DEEP, 1.2, (128, 4096), 0.01),
-    (CONV, 0.3, (64, 4096), 0.02),
+    (TINY | {'sampler': 'sobol', 'num_steps': 1}, 0.3),
+    (DEEP, 1.2),
   )
-  def test_mean_update_matches_enumeration(
-    self, options, contrast, size, visible_bias
-  ):
+  def test_mean_update_matches_enumeration(self, options, contrast):
     options = {'num_steps': 2, 'sampler': 'bernoulli'} | options
     config = networks.stochastic(**options)
     params = make_params(config, contrast)
     # Of an output error of 1.
     largest = np.abs(np.diff(params[-1].weights)).max()
     self.assertEqual(largest > 1.0, contrast > 1.0)
-    dense = dataclasses.replace(config, layers=None, input_shape=None)
-    expanded = convolutions.expand(config, params)
     image = IMAGE[: config.layer_sizes[0]]
-    counts = oracle.expected_counts(dense, expanded, image, LABEL)
-    exact = jax.tree.leaves(convolutions.fold(config, counts))
-    exact = [count / config.num_steps for count in exact]
-    self.assert_unbiased(
-      ssnn_jax.ssnn(config), params, exact, size, visible_bias
-    )
+    counts = oracle.expected_counts(config, params, image, LABEL)
+    exact = [count / config.num_steps for count in jax.tree.leaves(counts)]
+    self.assert_unbiased(ssnn_jax.ssnn(config), params, exact, (128, 4096))
 
-  @parameterized.parameters('bernoulli', 'sobol')
-  def test_mean_update_of_rpus_is_the_gradient(self, sampler):
-    config = networks.stochastic(
-      **TINY, num_steps=32, sampler=sampler, input_gain=0.5
-    )
+  def test_mean_update_of_rpus_is_the_gradient(self):
+    config = networks.stochastic(**TINY, num_steps=32, input_gain=0.5)
     params, image = make_params(config), IMAGE[None, :2]
     exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
       params, jax.random.key(0), image, jnp.array([LABEL])

@@ -80,45 +80,46 @@ class ConfigTest(parameterized.TestCase):
 
 
 class LearningTest(parameterized.TestCase):
-  @parameterized.parameters(*NEURONS)
-  def test_inference_has_the_spikes_of_learning(self, neuron):
-    config = make_config(neuron)
+  @parameterized.parameters(('stochastic', 'bernoulli'), ('bipolar', 'sobol'))
+  def test_inference_and_given_trains_have_the_spikes_of_learning(
+    self, neuron, sampler
+  ):
+    config = make_config(neuron, 70, sampler=sampler, input_gain=1.5)
     network, params = ssnn_jax.ssnn(config), make_params(config)
     key, (images, labels) = jax.random.key(2), batch(4)
     gradient, learned = learner(network)(params, key, images, labels)
     infer = jax.jit(network.infer)
     inference = jax.device_get(infer(params, key, images))
     networks.assert_same(inference, learned)
+    draw = jax.jit(spiking.draw_trains, static_argnums=(2, 3))
+    words = np.asarray(draw(key, images, 70, sampler))
+    words = words | ~np.asarray(trains.mask(70))[None, :, None]  # are ignored
+    # A scaled loss has a scaled gradient.
+    loss = lambda *batch: (2.0 * (own := network.loss(*batch))[0], own[1])
+    learn_twice = learner(network._replace(loss=loss))
+    double, given = learn_twice(params, key, words, labels)
+    networks.assert_same(given, learned)
+    networks.assert_same(double, jax.tree.map(lambda x: 2.0 * x, gradient))
     num_winners = inference.winner_counts.sum(axis=-1)
     np.testing.assert_array_equal(num_winners, config.winners_of_sample)
-    if neuron == 'bipolar':  # whose gradients `spiking_test` scales
-      return
-    # A scaled loss has a scaled gradient.
-    loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
-    twice = learner(network._replace(loss=loss))
-    double, _ = twice(params, key, images, labels)
-    networks.assert_same(double, jax.tree.map(lambda x: 2.0 * x, gradient))
 
-  @parameterized.parameters(
-    (ssnn_jax.ssnn, 'bipolar'),
-    (ssnn_jax.ssnn, 'stochastic'),
-    (ssnn_jax.ann, 'bipolar'),
-  )
-  def test_labels_and_images_inside_programs(self, build, neuron):
-    network = build(make_config(neuron))
+  @parameterized.parameters(*NEURONS)
+  def test_labels_and_images_inside_programs(self, neuron):
+    network = ssnn_jax.ssnn(make_config(neuron))
     params, (images, labels) = make_params(network.config), batch(4)
 
     def learn(params, key, *own):
       return jax.value_and_grad(network.loss, has_aux=True)(params, key, *own)
 
     (loss, _), gradient = jax.jit(learn)(params, KEY, images, labels)
-    # Arrays of JAX that are constants of a program are not traced.
-    fixed = jnp.asarray(images), jnp.asarray(labels)
-    constant = jax.jit(lambda params: learn(params, KEY, *fixed))(params)
-    networks.assert_close((constant[0][0], constant[1]), (loss, gradient))
-    cross_entropy = lambda v: spiking.cross_entropy(KEY, v, fixed[1])
-    potential = constant[0][1].potential
-    networks.assert_close(jax.jit(cross_entropy)(potential), loss)
+    if neuron == 'bipolar':
+      # Arrays of JAX that are constants of a program are not traced.
+      fixed = jnp.asarray(images), jnp.asarray(labels)
+      constant = jax.jit(lambda params: learn(params, KEY, *fixed))(params)
+      networks.assert_close((constant[0][0], constant[1]), (loss, gradient))
+      cross_entropy = lambda v: spiking.cross_entropy(KEY, v, fixed[1])
+      potential = constant[0][1].potential
+      networks.assert_close(jax.jit(cross_entropy)(potential), loss)
     for label in (-1, 3):  # no class: a loss that nobody overlooks
       labels = np.int32([0, label, 1, 2])
       (loss, _), gradient = jax.jit(learn)(params, KEY, images, labels)
@@ -130,7 +131,8 @@ class LearningTest(parameterized.TestCase):
     config = make_config(neuron, dropout=0.3)
     params, key, (images, labels) = make_params(config), KEY, batch(1)
     gradient, _ = learner(ssnn_jax.ssnn(config))(params, key, images, labels)
-    (masks,) = crossbars.draw_dropout(config, key, jnp.arange(2000))
+    draw = jax.jit(crossbars.draw_dropout, static_argnums=0)
+    (masks,) = draw(config, key, np.arange(2000))
     statistics.assert_mean_within(np.ravel(masks), 0.7)
     dropped, (below, above) = np.asarray(masks[0]) == 0, gradient
     self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -138,18 +140,6 @@ class LearningTest(parameterized.TestCase):
     np.testing.assert_array_equal(below.weights[:, dropped], 0)
     np.testing.assert_array_equal(below.biases[dropped], 0)
     self.assertTrue(np.any(above.weights) and np.any(below.weights))
-
-  @parameterized.parameters(('stochastic', 'bernoulli'), ('bipolar', 'sobol'))
-  def test_given_trains_equal_the_same_drawn_trains(self, neuron, sampler):
-    config = make_config(neuron, 70, sampler=sampler, input_gain=1.5)
-    network, params = ssnn_jax.ssnn(config), make_params(config)
-    (images, labels), key = batch(), jax.random.key(3)
-    draw = jax.jit(spiking.draw_trains, static_argnums=(2, 3))
-    words = np.asarray(draw(key, images, 70, sampler))
-    words = words | ~np.asarray(trains.mask(70))[None, :, None]  # are ignored
-    learn = learner(network)
-    given = learn(params, key, words, labels)
-    networks.assert_same(given, learn(params, key, images, labels))
 
 
 class AnnTest(parameterized.TestCase):
@@ -179,7 +169,6 @@ class AnnTest(parameterized.TestCase):
 class ProgramTest(parameterized.TestCase):
   @parameterized.parameters(
     (networks.stochastic(SIZES, 40, exact=('update',)), 'ssnn'),
-    (networks.stochastic(SIZES, 40, winner='race'), 'ssnn'),
     (ssnn_jax.NetworkConfig(SIZES, 40), 'ssnn'),
     (ssnn_jax.NetworkConfig(SIZES, 40), 'ann'),
   )

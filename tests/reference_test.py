@@ -17,17 +17,14 @@ from tests.testing import mutations
 from tests.testing import networks
 from tests.testing import sources
 
-ONE, TWO, THREE = (12, 3), (12, 9, 4), (12, 9, 8, 3)
+TWO, THREE = (12, 9, 4), (12, 9, 8, 3)
 # Sampler, number of ticks, layer sizes, batch size and other fields.
 SETTINGS = (
-  ('bernoulli', 1, THREE, 2, {}),
-  ('sobol', 32, THREE, 2, {'dropout': 0.5}),
-  ('bernoulli', 33, TWO, 2, {}),
-  (sources.THREEFRY, 64, TWO, 1, {}),
+  ('sobol', 96, THREE, 2, {'dropout': 0.5}),
+  (sources.THREEFRY, 33, TWO, 2, {}),
   ('bernoulli', 70, TWO, 5, {'dropout': 0.25}),
-  ('sobol', 256, ONE, 1, {}),
 )
-MUTATED = SETTINGS[4]
+MUTATED = SETTINGS[-1]
 SEEDS = range(3)  # of the samples, parameters and keys of each setting
 EVENTS = 33  # ticks of the setting whose inputs are spike trains
 
@@ -127,10 +124,6 @@ MUTATIONS = (
   ('(0.0 < potentials[layer]) & ', '(0.0 <= potentials[layer]) & '),
   ('& (potentials[layer] < 1.0)', '& (potentials[layer] <= 1.0)'),
   ('jnp.minimum(jnp.abs(g), 1.0)', 'jnp.minimum(jnp.abs(g), 0.9)'),
-  ('jnp.sum(errors[0], axis=0) / T', 'jnp.sum(errors[0], axis=0)'),
-  ('read_gain * jnp.matmul', 'jnp.matmul'),
-  ('jnp.sign(g)[None]', '-jnp.sign(g)[None]'),
-  ('winners - jax', 'winners + jax'),
   ('jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))', '0 * reached'),
   ('p[None]))', 'p[None] + 2**-10))'),
   ('s.T @ e', 's[:-1].T @ e[:-1]'),

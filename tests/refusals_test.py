@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import pathlib
 import shutil
@@ -140,7 +141,6 @@ ARRAYS = [  # argument of from_arrays, value, words
   ('x_test', _IMAGES.transpose(0, 2, 1), r'inputs uint8\(2, 3\)'),
   ('y_train', _LABELS[:5], r'y_train: .*inputs, of shape \(6,\)'),
   ('y_train', _LABELS / 1, 'labels are float64'),
-  ('y_train', _LABELS.astype(str), 'labels are <U21'),
   ('y_train', _LABELS + 1, 'labels from 1 to 3; count classes from 0'),
   ('y_train', _LABELS * 2**32, 'labels from 0 to 8589934592; count'),
   ('y_train', _LABELS * 3, '3 different labels from 0 to 6; count'),
@@ -160,7 +160,6 @@ FITS = [  # training data, options, words
   (None, {'evaluate': (_INPUTS, _CLASSES - 1)}, 'labels lie within'),
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
-  (None, {'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
   (None, {'num_epochs': 1.5}, 'num_epochs is 1.5; expected 1 or more'),
   (None, {'batch_size': 0}, 'batch_size is 0; expected 1 or more'),
   (None, {'optimizer': optax.adam}, 'optimizer is .*call it, as optax.adam'),
@@ -198,9 +197,8 @@ CURVES = [  # content of a CSV file, words
 
 def _save(folder, convert=lambda weights: weights, **changes):
   config = ssnn_jax.NetworkConfig((6, 5, 3), **changes)
-  params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-  params = jax.tree.map(convert, params)
-  ssnn_jax.save(folder, config, params)
+  params = network_util.make_params(config)
+  ssnn_jax.save(folder, config, jax.tree.map(convert, params))
 
 
 def _from_arrays(name, value):
@@ -254,15 +252,19 @@ def _from_graph(*nodes, edges=(), unconnected=()):
   return nir.from_graph(graph)
 
 
-def _learn(changes, compile_loss=lambda loss: loss):
+def _learn(changes, is_concrete):
   good = {'params': GOOD_PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
-  loss = compile_loss(ssnn_jax.ssnn(CONFIG).loss)
-  return loss(*(good | changes).values())
+  params, key, *data = (good | changes).values()
+  loss = ssnn_jax.ssnn(CONFIG).loss
+  if is_concrete:  # all but the parameters, as constants of a program
+    return jax.jit(lambda params: loss(params, key, *data))(params)
+  return jax.jit(loss)(params, key, *data)
 
 
 def _cross_entropy(logits, labels, num_winners=64, positions=None):
-  return spiking.cross_entropy(
-    KEY, logits, labels, num_winners, positions=positions
+  cross_entropy = functools.partial(spiking.cross_entropy, positions=positions)
+  return jax.jit(lambda own: cross_entropy(KEY, own, labels, num_winners))(
+    logits
   )
 
 
@@ -275,8 +277,8 @@ CALLS = [  # function of a folder, words
   *_rows(
     lambda own: ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | own), FIELDS
   ),
-  *_rows(_learn, VALUES),
-  *_rows(lambda changes: _learn(changes, jax.jit), SHAPES),
+  *_rows(lambda changes: _learn(changes, is_concrete=True), VALUES),
+  *_rows(lambda changes: _learn(changes, is_concrete=False), SHAPES),
   (
     lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
     'params have the shapes',
@@ -497,7 +499,6 @@ COMMANDS = [  # flags of experiments.run, words
   # Values of the wrong type, out of range, or of another data set.
   ('--layers=784,9', '--layers=784,9 does not fit digits; it must'),
   ('--layers=conv16s2k5,10', "--layers: 'conv16s2k5' is not a layer"),
-  ('--layers=conv4k3,9', '--layers=conv4k3,9 does not fit digits'),
   ('--batch_size=1438', 'batch_size=1438 .* 1437 samples'),
   ('--weight_decay=nan', '--weight_decay is nan; expected'),
   ('--hold_out=0.9999', '--hold_out: .*1437 items'),
@@ -523,8 +524,8 @@ COMMANDS = [  # flags of experiments.run, words
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),
   ('--grid=layers=64-10,64-9', '--layers=64,9 does not fit'),
   ('--grid=num_steps=8,x', "--grid: num_steps is 'x' .*; see --help"),
-  ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
   ('--fraction_bits=', '--fraction_bits is ; expected whole numbers sep'),
+  ('--fraction_bits=x', '--fraction_bits is x; expected whole numbers sep'),
   ('--grid=num_step=1', "'num_step' is no field; did you mean num_steps?"),
   ('--grid=optimizer=sgd,adam', 'optimizers need learning rates of their own'),
   ('--method=chip --layers=64r,10', '--layers is 64r,10; expected dense'),

@@ -10,6 +10,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import softmax
 
 import ssnn_jax
 from ssnn_jax import samples
@@ -31,9 +32,11 @@ UNIT = 1 / (T * BATCH_SIZE)  # gradient of one coincidence
 
 
 @functools.cache
-def make(**options):
+def make(exact, dropout):
   """Returns parameters, batch and the compiled `count_pulses` over keys."""
-  config = networks.stochastic(SIZES, T, **options)
+  config = networks.stochastic(
+    SIZES, T, winner='race', exact=exact, dropout=dropout
+  )
   first, *others = networks.make_params(config, seed=1)
   params = first._replace(biases=first.biases + np.float32(0.5)), *others
   images, labels = networks.batch(BATCH_SIZE)
@@ -43,12 +46,12 @@ def make(**options):
   return network, params, (images, labels), count
 
 
-def learn(pulse_gradient=None, num_keys=1, **options):
+def learn(pulse_gradient=None, exact=(), dropout=0.0):
   """Returns coincidences and responses of each key."""
-  _, params, batch, count = make(**options)
+  _, params, batch, count = make(exact, dropout)
   if pulse_gradient is not None:
     pulse_gradient = jnp.float32(pulse_gradient)
-  keys = jax.random.split(jax.random.key(2), num_keys)
+  keys = jax.random.split(jax.random.key(2), 1)
   return jax.device_get(count(params, keys, *batch, pulse_gradient))
 
 
@@ -61,10 +64,10 @@ def as_gradient(coincidences):
 
 
 class PulsesTest(parameterized.TestCase):
-  @parameterized.parameters((), ('update',), ('forward', 'backward'))
-  def test_coincidences_are_the_gradient(self, *rates):
-    network, params, batch, _ = make(exact=rates, winner='race', dropout=0.25)
-    found, response = learn(exact=rates, winner='race', dropout=0.25)
+  @parameterized.parameters(((), 0.0), (('forward', 'update'), 0.25))
+  def test_coincidences_are_the_gradient(self, rates, dropout):
+    network, params, batch, _ = make(rates, dropout)
+    found, response = learn(None, rates, dropout)
     key = jax.random.split(jax.random.key(2), 1)[0]
     expected, expected_response = networks.learner(network)(params, key, *batch)
     gradient = jax.tree.map(lambda x: x[0], as_gradient(found))
@@ -171,7 +174,7 @@ def draw_winners(potential, sampler):
     reached = thresholds.is_below(drawn, rates)
     return wta.first(reached), wta.first(trains.pack(reached))
 
-  return jax.vmap(draw)(jnp.arange(20_000))
+  return jax.vmap(draw)(jnp.arange(5000))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -194,9 +197,7 @@ class WinnersTest(parameterized.TestCase):
     ticks = np.asarray(ticks)
     np.testing.assert_array_equal(ticks.sum(axis=-1), 1)
     np.testing.assert_array_equal(trains.unpack(words), ticks)
-    statistics.assert_mean_within(
-      np.mean(ticks, axis=1), jax.nn.softmax(potential)
-    )
+    statistics.assert_mean_within(np.mean(ticks, axis=1), softmax(potential))
 
   def test_output_errors_of_a_race_are_winners_minus_target(self):
     config = networks.stochastic(SIZES, 50, winner='race')
@@ -212,7 +213,7 @@ class WinnersTest(parameterized.TestCase):
     np.testing.assert_array_equal(signs * ticks, winners - target)
     self.assertGreater(winners.sum(axis=-1).max(), 1)
 
-  @parameterized.parameters(-3.0, 0.0, 4.0, 90.0)
+  @parameterized.parameters(-3.0, 4.0, 90.0)
   def test_winners_are_the_first_within_the_latency(self, rise):
     potential = np.float64(POTENTIALS['mild']) + rise
     noise, winners = map(np.asarray, race(np.float32(potential), 2000, 256))

@@ -1,5 +1,6 @@
 """Metrics: predicted class, probabilities of the classes, and accuracy."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,7 @@ class Accuracy(NamedTuple):
   rate: jax.Array | None = None
 
 
+@functools.partial(jax.jit, static_argnames='readout')
 def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
   """Predicts classes `[B]`, or of moments; -1 where potentials are not finite.
 
@@ -45,6 +47,7 @@ def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
   return jnp.where(is_finite, best, -1)
 
 
+@functools.partial(jax.jit, static_argnames='readout')
 def probabilities(
   inference: types.Inference, readout: str = 'winner'
 ) -> jax.Array:

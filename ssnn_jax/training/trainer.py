@@ -190,6 +190,11 @@ def _descend(learning_rate, schedule, *num_updates):
   return state_lib.make_optimizer(learning_rate, schedule)
 
 
+@functools.lru_cache(maxsize=4)
+def _make_measure(config):
+  return jax.jit(observe.make_observe(config))
+
+
 def explain_chance(
   config: Model | NetworkConfig | None,
   params: Any,
@@ -213,7 +218,7 @@ def explain_chance(
     return ''
   if not np.any(inputs):
     return 'accuracy is at chance, as inputs are 0: look at your data.'
-  measure = jax.jit(observe.make_observe(config))
+  measure = _make_measure(config)
 
   def find_stuck(params):
     """Returns silent and saturated fractions of the most stuck layer."""

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import json
+import tempfile
 from unittest import mock
 
 import jax
@@ -15,6 +16,7 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 import ssnn_jax
 from ssnn_jax import datasets
+from tests.testing import networks
 from tests.testing import signals
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
@@ -23,15 +25,23 @@ from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
 
-def read_untrained(folder, **changes):
+@functools.cache  # programs are cached by their functions
+def read_untrained(method='ssnn'):
   """Reads the run of a network as it was initialized."""
-  changes |= {'layers': '10', 'sampler': None}
-  task = make_task(folder, **changes)
-  network = config_lib.network_config(task.config, small_digits())
-  params = ssnn_jax.ssnn(network).init(jax.random.key(0))
-  ssnn_jax.save(folder, network, params)
-  record_run(task)
-  return plot.read_trained(folder, seed=None)
+  with tempfile.TemporaryDirectory() as folder:
+    task = make_task(folder, layers='10', sampler=None, method=method)
+    network = config_lib.network_config(task.config, small_digits())
+    ssnn_jax.save(folder, network, networks.make_params(network))
+    record_run(task)
+    return plot.read_trained(task.folder, seed=None)
+
+
+@functools.cache
+def find_classes():
+  """Returns the classes that the network finds for all test samples."""
+  network, params, key, dataset, _ = read_untrained()
+  inference = jax.jit(network.infer)(params, key, dataset.test.inputs)
+  return np.argmax(inference.potential, axis=1).astype(np.int32)
 
 
 def call(function, *args, **kwargs):
@@ -70,10 +80,9 @@ class PlotTest(FolderTestCase):
     self.assertTrue((self.folder / 'curves.png').exists())
 
   def test_wrong_is_the_first_misclassified_sample(self):
-    trained = read_untrained(self.folder)
+    trained = read_untrained()
     inputs, labels = trained.dataset.test
-    inference = trained.network.infer(trained.params, trained.key, inputs)
-    predicted = np.argmax(inference.potential, axis=1).astype(np.int32)
+    predicted = find_classes()
     first = int(np.argmax(predicted != labels))
     right = trained.dataset._replace(test=datasets.Split(inputs, predicted))
     choose = functools.partial(plot.choose_sample, trained)
@@ -89,7 +98,7 @@ class PlotTest(FolderTestCase):
         plot.choose_sample(own, text)
 
   def test_image_files_are_read_in_the_shape_of_the_network(self):
-    trained = read_untrained(self.folder)
+    trained = read_untrained()
     file, image = str(self.folder / 'own.png'), trained.dataset.test.inputs[3]
     read = functools.partial(plot.read_image, file, trained)
     Image.fromarray(image).save(file)
@@ -119,7 +128,7 @@ class PlotTest(FolderTestCase):
 
   def test_samples_of_any_method_and_rasters_of_spiking_networks(self):
     show = functools.partial(plot.show_sample, self.folder)
-    trained = read_untrained(self.folder, method='bp')
+    trained = read_untrained('bp')
     label = trained.dataset.test.labels[3]
     title = f'^sample 3 of the test split: class {label}, classified as .*\n'
     _, words = call(show, trained, '3')
@@ -130,7 +139,7 @@ class PlotTest(FolderTestCase):
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, 'network of ann, whose'):
         draw()
-    trained = read_untrained(self.folder)
+    trained = read_untrained()
     _, words = call(show, trained, '3', raster=True)
     self.assertRegex(words, title + r'  \d: 0.\d+, \d+ of 64 winners\n')
     file = self.folder / 'own.png'
@@ -154,8 +163,9 @@ class PlotTest(FolderTestCase):
     split = datasets.Split(inputs, labels)
     data = datasets.Dataset('own', split, split, tuple('abc'))
     network, key = ssnn_jax.ssnn(model), jax.random.key(0)
-    trained = plot.Trained(network, network.init(key), key, data, 'test')
-    potential = jax.jit(network.infer)(trained.params, key, inputs).potential
+    params = jax.jit(network.init)(key)
+    trained = plot.Trained(network, params, key, data, 'test')
+    potential = jax.jit(network.infer)(params, key, inputs).potential
     is_wrong = np.argmax(potential[:, 3], axis=1) != labels[:, 3]
     first = int(np.argmax(is_wrong))
     self.assertBetween(is_wrong.sum(), 1, 8)
@@ -170,11 +180,9 @@ class PlotTest(FolderTestCase):
       plot.show_sample(*args, raster=True)
 
   def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
-    trained = read_untrained(self.folder)
-    inputs, labels = (own[:200] for own in trained.dataset.test)
-    inference = trained.network.infer(trained.params, trained.key, inputs)
-    answers = np.argmax(inference.potential, axis=1)
-    expected = np.mean(np.asarray(answers) == labels)
+    trained = read_untrained()
+    labels = trained.dataset.test.labels
+    expected = np.mean(find_classes()[:200] == labels[:200])
     with (
       mock.patch.object(plot, 'draw_ticks', wraps=plot.draw_ticks) as draw,
       mock.patch.object(plot, '_NUM_PLAYED', 200),

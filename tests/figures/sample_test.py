@@ -1,5 +1,6 @@
 """Tests of pages and animations of a sample: they show its spikes."""
 
+import functools
 from unittest import mock
 
 from absl.testing import absltest
@@ -29,9 +30,12 @@ DATASET = datasets.from_arrays(
 )
 
 
-def present(network, label=2, dataset=DATASET):
-  params = networks.make_params(network.config)
-  return figures.sample.present(network, params, KEY, IMAGES[0], label, dataset)
+@functools.cache
+def present(network, label=2, is_named=True):
+  params, dataset = networks.make_params(network.config), DATASET
+  return figures.sample.present(
+    network, params, KEY, IMAGES[0], label, dataset if is_named else None
+  )
 
 
 def infer(network):
@@ -79,8 +83,8 @@ class PageTest(absltest.TestCase):
     name = DATASET.class_names[np.argmax(expected)]
     words = f'classified as {name}, probability {max(expected):.2f}'
     self.assertEqual(fig.get_suptitle(), f'class cow, {words}')
-    unlabeled = present(network, label=None)
-    self.assertEqual(figures.sample.draw(unlabeled).get_suptitle(), words)
+    unlabeled = figures.sample.draw(presented._replace(label=None))
+    self.assertEqual(unlabeled.get_suptitle(), words)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
       figures.sample.animate(presented)
     exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, exact=('forward',))
@@ -99,9 +103,10 @@ class PageTest(absltest.TestCase):
   def test_a_page_of_many_classes_has_the_true_one(self):
     config = ssnn_jax.NetworkConfig((16, 40), num_steps=T)
     network = ssnn_jax.ann(config)
-    ranking = present(network, label=None, dataset=None).ranking
+    presented = present(network, label=0, is_named=False)
+    ranking = presented.ranking
     label = int(ranking[-1])
-    page = figures.sample.draw(present(network, label, None))
+    page = figures.sample.draw(presented._replace(label=label))
     names = [x.get_text() for x in page.axes[1].get_yticklabels()]
     expected = sorted([*ranking[:9], label])
     self.assertEqual(names, list(map(str, expected)))
@@ -155,7 +160,7 @@ class AnimationTest(absltest.TestCase):
     self.assertEqual(fig.get_suptitle(), words)
 
   def test_a_sample_without_label_has_no_errors_and_saves_as_gif(self):
-    presented = present(ssnn_jax.ssnn(CONFIG), label=None, dataset=None)
+    presented = present(ssnn_jax.ssnn(CONFIG), label=None, is_named=False)
     self.assertFalse(np.any(presented.recorded.errors[0]))
     file = self.create_tempfile('play.gif').full_path
     few = {'_MAX_FRAMES': 2, '_STILL': 1}  # of several ticks

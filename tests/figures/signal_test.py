@@ -10,6 +10,7 @@ from experiments.models import transformer
 import ssnn_jax
 from ssnn_jax import figures
 from ssnn_jax import samples
+from tests.testing import networks
 from tests.testing import signals
 
 KEY, LENGTH, SHOWN = jax.random.key(3), 16, 4
@@ -25,10 +26,10 @@ def present(is_text):
   if is_text:
     (inputs, labels), dataset = (own[:1] for own in TEXT.test), TEXT
     shape = inputs.shape[1:]
-    model = transformer.make(shape, shape[1], width=8, num_layers=2)
+    model = transformer.make(shape, shape[1], width=8, num_layers=1)
   network, rng = ssnn_jax.ssnn(model), np.random.default_rng(1)
-  move = lambda own: np.float32(own + rng.normal(scale=0.2, size=own.shape))
-  params = jax.tree.map(move, jax.device_get(network.init(KEY)))
+  draw = lambda own: np.float32(rng.normal(scale=0.5, size=own.shape))
+  params = jax.tree.map(draw, jax.eval_shape(network.init, KEY))
   batch = samples.prepare(model, params, KEY, inputs, labels)
   settle = functools.partial(ssnn_jax.network.settle, model)
   run = jax.jit(lambda *own: settle(*own)._replace(calls=()))
@@ -63,18 +64,18 @@ class SignalTest(absltest.TestCase):
 
   def test_maps_are_the_counts_of_scores_that_matter(self):
     presented, counts, potential = present(True)
-    _, scores = (own for own in counts if own.shape == (4, LENGTH, LENGTH))
+    (scores,) = (own for own in counts if own.shape == (4, LENGTH, LENGTH))
     self.assertTrue(np.any(scores))
     ages = np.arange(LENGTH)[:, None] - np.arange(LENGTH)
-    panels = figures.signal.draw_attention(presented, layer=2).axes
+    panels = figures.signal.draw_attention(presented, layer=1).axes
     names = [TEXT.class_names[own] for own in potential.argmax(axis=1)]
     for axes, own, window in zip(panels, scores, (16, 4, 2, 2)):
       expected = np.where((ages >= 0) & (ages < window), own, np.nan)
       np.testing.assert_array_equal(read(axes), expected)
       drawn = [own.get_text().replace('·', ' ') for own in axes.texts]
       self.assertEqual(drawn, names)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'layer is 3, and 2'):
-      figures.signal.draw_attention(presented, layer=3)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'layer is 2, and 1'):
+      figures.signal.draw_attention(presented, layer=2)
 
   def test_frames_hide_what_is_later(self):
     for is_text, layer in ((False, None), (True, 1)):
@@ -91,6 +92,7 @@ class SignalTest(absltest.TestCase):
 
   def test_a_network_without_answers_in_time_is_refused(self):
     network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((24, 3)))
+    params = networks.make_params(network.config)
     inputs = np.zeros((6, 4), np.float32)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'at each moment'):
-      figures.signal.present(network, network.init(KEY), KEY, inputs)
+      figures.signal.present(network, params, KEY, inputs)

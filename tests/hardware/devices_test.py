@@ -31,23 +31,23 @@ PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
 assert np.ptp(PARAMS[-1].weights, axis=1).max() < 2
 
 
-def make_network(up, down, shape, unit):
+def make_network(up, down, shape, unit, num_arrays=1):
   """Returns a network whose synapses all count the same coincidences."""
   counted = stochastic.Coincidences(
-    positive=(jnp.full(shape, down),) * 2,
-    negative=(jnp.full(shape, up),) * 2,
-    unit=(jnp.float32(unit),) * 2,
+    positive=(jnp.full(shape, down),) * num_arrays,
+    negative=(jnp.full(shape, up),) * num_arrays,
+    unit=(jnp.float32(unit),) * num_arrays,
     pulses=None,
   )
   return types.Network(None, None, None, lambda *_: (counted, None))
 
 
 class Array:
-  """Two arrays of resistive devices with equal weights; the first is seen."""
+  """An array of resistive devices."""
 
-  def __init__(self, config, weight=0.0, shape=(50, 40)):
+  def __init__(self, config, weights=0.0, shape=(50, 40)):
     device = devices.make_resistive(config, learning_rate=1.0)
-    params = (jnp.full(shape, weight),) * 2
+    params = (np.full(shape, weights, np.float32),)
     self.carry = jax.jit(device.init)(jax.random.key(0), params)
     self.initial = np.asarray(self.carry[0][0])
     self.number, self.constants = 0, self.carry[1].hardware[0]
@@ -90,7 +90,7 @@ def make_learn_often(config, num_keys=2000):
 
     return jax.vmap(learn)(jnp.arange(num_keys))
 
-  return learn_often
+  return lambda learning_rate: jax.device_get(learn_often(learning_rate))
 
 
 class DeviceTest(parameterized.TestCase):
@@ -140,14 +140,14 @@ class DeviceTest(parameterized.TestCase):
 class PulsesTest(parameterized.TestCase):
   def test_steps_are_whole_pulses_whose_mean_is_that_of_the_gradient(self):
     for config, ratios in (
-      (CONFIG, (0.0, 0.3, 1.0, 1.7)),
+      (CONFIG, (0.0, 1.0, 1.7)),
       (networks.stochastic(SIZES, NUM_STEPS, exact=('update',)), (1.7,)),
       (BIPOLAR, (1.7,)),
     ):
       learn_often = make_learn_often(config)
       for ratio in ratios:  # pulses of a coincidence
-        rate = ratio * STEP / UNIT
-        changes, gradients = learn_often(jnp.float32(rate))
+        rate = np.float32(ratio * STEP / UNIT)
+        changes, gradients = learn_often(rate)
         for change, gradient in zip(
           *map(jax.tree.leaves, (changes, gradients))
         ):
@@ -161,9 +161,8 @@ class PulsesTest(parameterized.TestCase):
 
 
 class ResistiveTest(parameterized.TestCase):
-  @parameterized.parameters('gokmen_vlasov', 'ecram_mo')
-  def test_weights_stay_within_bounds(self, name):
-    array = Array(PRESETS[name])
+  def test_weights_stay_within_bounds(self):
+    array = Array(PRESETS['ecram_mo'])
     w_min, w_max = map(
       np.asarray, (array.constants.w_min, array.constants.w_max)
     )
@@ -174,10 +173,10 @@ class ResistiveTest(parameterized.TestCase):
     position = (weights - w_min) / (w_max - w_min)
     self.assertLess(np.median(position), 0.1)  # most are near the lower bound
 
-  @parameterized.parameters((0.5, 0.3), (0.2, 0.2), (-0.5, -0.1))
-  def test_init_clips_weights_to_bounds(self, weight, expected):
-    array = Array(DeviceConfig(dw_min=STEP, w_max=0.3, w_min=-0.1), weight)
-    np.testing.assert_array_equal(array.initial, np.float32(expected))
+  def test_init_clips_weights_to_bounds(self):
+    config = DeviceConfig(dw_min=STEP, w_max=0.3, w_min=-0.1)
+    array = Array(config, [[0.5, 0.2, -0.5]], (1, 3))
+    np.testing.assert_array_equal(array.initial, np.float32([[0.3, 0.2, -0.1]]))
 
   def test_stuck_devices_never_change(self):
     config = DeviceConfig(
@@ -210,11 +209,11 @@ class ResistiveTest(parameterized.TestCase):
     def train(seed):
       keys = jax.random.fold_in(jax.random.key(seed), 0), jax.random.key(seed)
       carry = device.init(keys[0], (jnp.zeros((40, 40)),) * 2)
-      network = make_network(9, 3, (40, 40), unit=0.02)
+      network = make_network(9, 3, (40, 40), unit=0.02, num_arrays=2)
       carry, _ = device.learn(network, (None, keys[1]), carry, None, None)
       return carry[0], carry[1].hardware
 
-    params, arrays = train(jnp.arange(2))
+    params, arrays = jax.device_get(train(np.arange(2)))
     self.assertGreater(np.mean(params[0][0] != params[0][1]), 0.9)
     for field in devices.Constants._fields:
       values = np.stack([getattr(array, field) for array in arrays])
@@ -228,10 +227,8 @@ EQUAL = DeviceConfig(dw_min=PULSE, w_max=1.0, w_min=-1.0)
 change = functools.partial(dataclasses.replace, EQUAL)
 SOFT = change(gamma_up=1.0, gamma_down=1.0)
 CASES = {
-  'constant': EQUAL,
-  'larger_up': change(up_down=0.2),
-  'larger_down': change(up_down=-0.2),
-  'linear': change(gamma_up=0.3, gamma_down=0.5),
+  'constant': change(up_down=-0.2),  # larger down steps
+  'linear': change(up_down=0.2, gamma_up=0.3, gamma_down=0.5),
   'soft': SOFT,
 }
 # Each of the 400 pulses rounds a weight within 1 by up to 2**-25.
@@ -336,13 +333,14 @@ class SpreadTest(parameterized.TestCase):
     correlation = np.corrcoef(weights)[0, 1]
     self.assertAlmostEqual(correlation, 1.0, places=4)
 
-  @parameterized.parameters(True, False)
-  def test_steps_refer_to_mean_or_to_each_bound(self, is_mean):
+  def test_steps_refer_to_mean_or_to_each_bound(self):
     fields = dict(w_max_dtod=0.2, gamma_up=1.0, gamma_down=1.0)
-    config = change(mean_bound_reference=is_mean, **fields)
-    key = jax.random.key(0)
-    constants = sample_constants(key, config, (NUM_DEVICES,))
-    self.assertGreater(np.std(constants.w_max), 0.1)
-    limit = np.asarray(constants.up / constants.rate_up)  # without steps
-    expected = 1.0 if is_mean else constants.w_max
-    np.testing.assert_allclose(limit, expected + np.zeros_like(limit), 1e-6)
+    for is_mean in (True, False):
+      config = change(mean_bound_reference=is_mean, **fields)
+      constants = jax.device_get(
+        sample_constants(jax.random.key(0), config, (NUM_DEVICES,))
+      )
+      self.assertGreater(np.std(constants.w_max), 0.1)
+      limit = constants.up / constants.rate_up  # without steps
+      expected = 1.0 if is_mean else constants.w_max
+      np.testing.assert_allclose(limit, expected + np.zeros_like(limit), 1e-6)

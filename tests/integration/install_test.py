@@ -40,9 +40,9 @@ config = ssnn_jax.NetworkConfig((64, 16, 10), num_steps=8)
 network = ssnn_jax.ssnn(config)
 fitted = training.fit(network, 0.5, (inputs, labels), num_epochs=1)
 compared = training.compare(
-  config, (inputs, labels), range(2), num_epochs=1, evaluate=(inputs, labels)
+  config, (inputs, labels), 1, num_epochs=1, evaluate=(inputs, labels)
 )
-assert compared.ssnn.shape == compared.ann.shape == (2,)
+assert compared.ssnn.shape == compared.ann.shape == (1,)
 ssnn_jax.save(sys.argv[1], config, fitted.state.params)
 loaded = ssnn_jax.load(sys.argv[1])
 predicted, again = (

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import crossbars
 from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import spiking
@@ -26,10 +25,8 @@ from tests.testing import statistics
 BATCH_SIZE = 32
 DIGITS = tuple(array[:128] for array in datasets.load('digits').train)
 SIZES, SEEDS = (64, 12, 10), jnp.zeros(1, int)
-# T, the gain and the batch are powers of two, so that sums are exact.
-BIPOLAR = ssnn_jax.NetworkConfig(
-  SIZES, num_steps=8, sampler='sobol', dropout=0.5, weight_bits=12
-)
+# T and the batch are powers of two, so that sums are exact.
+NUM_STEPS = 8
 
 
 def make_mesh(num_devices, batch_size=BATCH_SIZE):
@@ -42,13 +39,12 @@ class FourDevicesTest(parameterized.TestCase):
     self.assertEqual(jax.device_count(), 4)
 
   @parameterized.parameters(
-    # Presynaptic spikes are dropped at the synapses.
-    (BIPOLAR, hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0)),
+    # Integers, of which presynaptic spikes are dropped at the synapses.
     (
-      networks.stochastic(SIZES, num_steps=10, dropout=0.5),
-      training.make_optimizer(0.5),
+      networks.stochastic(SIZES, NUM_STEPS, dropout=0.5, sampler='bernoulli'),
+      hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0),
     ),
-    (BIPOLAR, training.make_optimizer(0.5)),
+    # Bipolar neurons, with sums on a grid.
     (models.MODELS['equinox'], training.make_optimizer(0.5)),
   )
   def test_learned_weights_do_not_depend_on_number_of_devices(
@@ -67,14 +63,17 @@ class FourDevicesTest(parameterized.TestCase):
     network = built._replace(
       loss=present(built.loss), count_pulses=present(built.count_pulses)
     )
+    make_programs = functools.partial(
+      loop.make_programs, network, optimizer, BATCH_SIZE
+    )
+    start = make_programs(mesh=make_mesh(1)).start
     for number in (1, 4):
-      programs = loop.make_programs(
-        network, optimizer, BATCH_SIZE, mesh=make_mesh(number)
-      )
+      mesh = make_mesh(number)
+      state = loop.replicate(mesh, start(SEEDS))
       sizes.clear()
       is_own = isinstance(config, ssnn_jax.Model)
       data = models.batch(128) if is_own else DIGITS
-      state, *_ = programs.train_epoch(programs.start(SEEDS), data)
+      state, *_ = make_programs(mesh=mesh).train_epoch(state, data)
       # Each device processes only its own shard.
       self.assertEqual({*sizes}, {BATCH_SIZE // number})
       learned.append(statistics.flat(state.params))
@@ -99,17 +98,19 @@ class FourDevicesTest(parameterized.TestCase):
     networks.assert_close(learned[1], learned[0])
 
   def test_plain_model_learns_the_same_from_a_sharded_batch(self):
-    params = crossbars.quantize(BIPOLAR, networks.make_params(BIPOLAR))
+    to_grid = lambda own: np.round(2**10 * own) / 2**10
+    config = ssnn_jax.NetworkConfig(SIZES)
+    params = jax.tree.map(to_grid, networks.make_params(config))
 
     @jax.jit
     @jax.grad
     def learn(params, key, images, labels):
-      (first, second), num_steps = params, BIPOLAR.num_steps
-      rates = spiking.encode(key, images, num_steps, 'sobol')
+      first, second = params
+      rates = spiking.encode(key, images, NUM_STEPS, 'bernoulli')
       hidden = rates.reshape(-1, 64) @ first.weights + first.biases[None]
-      hidden = spiking.fire(hidden, num_steps)
+      hidden = spiking.fire(hidden, NUM_STEPS)
       logits = hidden @ second.weights + second.biases[None]
-      return spiking.cross_entropy(key, logits, labels, num_steps)
+      return spiking.cross_entropy(key, logits, labels, NUM_STEPS)
 
     batch = [array[:BATCH_SIZE] for array in DIGITS]
     spec = jax.sharding.PartitionSpec(loop.AXIS)
@@ -117,7 +118,8 @@ class FourDevicesTest(parameterized.TestCase):
     shards = jax.device_put(batch, placed)
     self.assertLen(shards[0].addressable_shards, 4)
     learned = [
-      learn(params, jax.random.key(1), *own) for own in (batch, shards)
+      jax.device_get(learn(params, jax.random.key(1), *own))
+      for own in (batch, shards)
     ]
     self.assertTrue(all(map(np.any, jax.tree.leaves(learned[0]))))
     networks.assert_same(*learned)

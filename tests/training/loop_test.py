@@ -85,19 +85,19 @@ class LoopTest(parameterized.TestCase):
     # All 30 are drawn, but for a chance of 30 (29 / 30)^400 = 4e-5.
     self.assertLen(found, 30)
     self.assertTrue(np.all(is_hidden.any(0)))
-    # A shard of the batch is changed as in the whole.
-    shard = augment(np.arange(7, 9), batch[7:9])
-    np.testing.assert_array_equal(shard, changed[7:9])
+    # Changes depend on the position in the batch alone, as a shard needs.
+    again = augment(np.arange(400)[::-1], batch)
+    np.testing.assert_array_equal(again, changed[::-1])
 
-  @parameterized.parameters((0, [5]), (1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]))
-  def test_evaluates_when_due_and_after_the_last_epoch(self, every, expected):
-    epochs = run(PROGRAMS.start(jnp.array([0])), 5, eval_every=every)
-    self.assertEqual([epoch.number for epoch in epochs], [1, 2, 3, 4, 5])
-    evaluated = [e.number for e in epochs if e.accuracy is not None]
-    self.assertEqual(evaluated, expected)
+  def test_evaluates_when_due_and_after_the_last_epoch(self):
+    for every, expected in ((0, [3]), (1, [1, 2, 3]), (2, [2, 3])):
+      epochs = run(start([0], [0.5]), 3, eval_every=every)
+      self.assertEqual([epoch.number for epoch in epochs], [1, 2, 3])
+      evaluated = [e.number for e in epochs if e.accuracy is not None]
+      self.assertEqual(evaluated, expected)
 
   def test_deletes_the_state_of_the_epoch_before(self):
-    state = PROGRAMS.start(jnp.array([0]))
+    state = start([0], [0.5])
     weights = state.params[0].weights
     (epoch,) = loop.run(PROGRAMS, state, TRAIN, None, num_epochs=1)
     self.assertTrue(weights.is_deleted())
@@ -108,39 +108,36 @@ class LoopTest(parameterized.TestCase):
 
 class TrainEpochTest(parameterized.TestCase):
   def test_learns_digits(self):
-    config = networks.stochastic((64, 32, 10), 16, sampler='bernoulli')
+    config = networks.stochastic((64, 16, 10), 8, sampler='bernoulli')
     digits = datasets.load('digits')
     train, test = jax.device_put((digits.train, digits.test))
     programs = loop.make_programs(
-      ssnn_jax.ssnn(config),
-      training.make_optimizer(0.5),
-      32,
-      ann=ssnn_jax.ann(config),
+      ssnn_jax.ssnn(config), training.make_optimizer(0.5), 32
     )
     state = programs.start(jnp.array([0]))
-    *_, last = loop.run(programs, state, train, test, 6, 0)
+    *_, last = loop.run(programs, state, train, test, 5, 0)
     self.assertEqual(programs.train_epoch._cache_size(), 1)
     # Chance is 0.1 with a standard error of 0.016 on 360 images.
-    fractions = last.accuracy._asdict()
-    self.assertLess(float(fractions.pop('loss')[0]), 0.6)
-    for fraction in fractions.values():
-      self.assertGreater(float(fraction[0]), 0.85)
-    self.assertGreater(float(last.train_accuracy[0]), 0.8)
+    accuracy = last.accuracy
+    self.assertLess(accuracy.loss[0], 0.6)
+    for fraction in (accuracy.default, accuracy.winner, accuracy.potential):
+      self.assertGreater(fraction[0], 0.85)
+    self.assertGreater(last.train_accuracy[0], 0.8)
 
-  @parameterized.parameters(('winner', 0.0), ('potential', 1.0))
-  def test_visits_samples_at_most_once_in_random_order(self, readout, accuracy):
+  def test_visits_samples_at_most_once_in_random_order(self):
     images = jnp.arange(10, dtype=jnp.uint8)[:, None]
     visited = []
 
     def loss(params, key, images, labels):
       del params, key
       jax.debug.callback(lambda x: visited.append(np.asarray(x)), images)
-      answers = jax.nn.one_hot(1 - labels, 2), jax.nn.one_hot(labels, 2)
+      # Counts are right, the potential is wrong.
+      answers = jax.nn.one_hot(labels, 2), jax.nn.one_hot(1 - labels, 2)
       return 0.0, types.Inference(*answers)
 
     layer = types.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1))
     init = lambda key: (layer,)
-    network = types.Network(init, None, loss, readout=readout)
+    network = types.Network(init, None, loss, readout='winner')
     optimizer = training.make_optimizer(0.5)
     state = training.init_state(network, optimizer, 0)
     epoch = jax.jit(training.make_train_epoch(network, optimizer, 3))
@@ -148,7 +145,7 @@ class TrainEpochTest(parameterized.TestCase):
     for _ in range(4):
       visited.clear()
       state, _, found = epoch(state, images, jnp.zeros(10, jnp.int32))
-      self.assertEqual(found, accuracy)
+      self.assertEqual(found, 1.0)
       jax.effects_barrier()
       orders.append(np.concatenate(visited).ravel())
       self.assertLen(set(orders[-1]), 9)
@@ -170,8 +167,8 @@ class EvaluationTest(parameterized.TestCase):
 
     network = types.Network(None, infer, None, readout='winner')
     evaluate = training.make_evaluate(network, network, batch_size=4)
-    labels = jnp.zeros(10, jnp.int32)
-    accuracy = evaluate((), jax.random.key(0), images, labels)
+    labels = np.zeros(10, np.int32)
+    accuracy = jax.jit(evaluate)((), jax.random.key(0), images, labels)
     loss = np.log1p(np.e) - 0.5  # of potentials 0 and 1
     expected = metrics.Accuracy(0.7, 0.7, 0.5, loss, rate=0.5)
     np.testing.assert_allclose(accuracy, expected, rtol=1e-6)

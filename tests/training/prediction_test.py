@@ -6,6 +6,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import training
+from tests.testing import networks
 
 INPUTS = np.random.default_rng(0).random((300, 6), np.float32)
 
@@ -15,15 +16,14 @@ class PredictionTest(parameterized.TestCase):
   def test_equals_inference_of_batches(self, neuron):
     config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, neuron=neuron)
     network = ssnn_jax.ssnn(config)
-    params = network.init(jax.random.key(0))
+    params = networks.make_params(config)
     found = training.predict(network, params, INPUTS, seed=2)
     key = jax.random.fold_in(jax.random.key(2), training.Stream.EVALUATE)
     padded = np.concatenate([INPUTS, np.repeat(INPUTS[-1:], 212, axis=0)])
+    infer = jax.jit(network.infer)
     for index in range(2):
       samples = slice(256 * index, 256 * (index + 1))
-      inference = jax.jit(network.infer)(
-        params, jax.random.fold_in(key, index), padded[samples]
-      )
+      inference = infer(params, jax.random.fold_in(key, index), padded[samples])
       classes = training.metrics.predict(inference, network.readout)
       mine = found.classes[samples]
       np.testing.assert_array_equal(mine, classes[: len(mine)])

@@ -13,30 +13,28 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import realtime
 from ssnn_jax import training
+from tests.testing import networks
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def digest():
-  """Learns an epoch with both neurons, and plays; returns one digest of all."""
-  inputs, labels = np.random.default_rng(0).random((16, 6)), np.arange(16) % 3
-  found = []
-  for neuron in ('stochastic', 'bipolar'):
-    network = ssnn_jax.ssnn(
-      ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, neuron=neuron)
-    )
-    fitted = training.fit(
-      network,
-      0.5,
-      (inputs, labels),
-      num_epochs=1,
-      batch_size=8,
-      progress=False,
-    )
-    params = fitted.state.params
-    found.append((params, fitted.history))
-  key = jax.random.key(1)
-  found.append(realtime.play(network.config, params, key, inputs, labels))
+  """Learns with both neurons, and plays; returns one digest of all."""
+  labels = np.arange(16) % 3
+  inputs = np.eye(6)[labels] + np.random.default_rng(0).random((16, 6)) / 8
+  inputs = np.minimum(inputs, 1.0)
+  of_counts = networks.stochastic((6, 5, 3), num_steps=8)
+  key, learn = jax.random.key(1), networks.learner(ssnn_jax.ssnn(of_counts))
+  network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8))
+  fitted = training.fit(
+    network, 0.5, (inputs, labels), num_epochs=1, batch_size=8, progress=False
+  )
+  params = fitted.state.params
+  found = [
+    learn(networks.make_params(of_counts), key, inputs, labels),
+    (params, fitted.history),
+    realtime.play(network.config, params, key, inputs, labels),
+  ]
   leaves = map(np.asarray, jax.tree.leaves(found))
   content = b''.join(own.dtype.str.encode() + own.tobytes() for own in leaves)
   return hashlib.sha256(content).hexdigest()

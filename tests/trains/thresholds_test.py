@@ -54,10 +54,10 @@ def draw_planes(key, num_words, num_positions, num_neurons):
   return jax.vmap(of_word, (0, None))(words, positions)
 
 
-def planes(seed, *sizes, train=(0, 0)):
+def planes(seed, train=(0, 0)):
+  """Draws `[4, 32, 16, 32]` of a train."""
   role, layer = train
-  key = jnp.asarray(sources.keys(seed)[layer, role])
-  return np.asarray(draw_planes(key, *sizes))
+  return np.asarray(draw_planes(sources.keys(seed)[layer, role], 4, 32, 32))
 
 
 class HashTest(parameterized.TestCase):
@@ -69,7 +69,7 @@ class HashTest(parameterized.TestCase):
 
     x = np.random.default_rng(0).integers(0, 2**32, 100_000, np.uint64)
     x[:6] = 0, 1, 2, 0x80000000, 0xFFFFFFFF, 0xDEADBEEF
-    mixed = thresholds.lowbias32(jnp.asarray(x.astype(np.uint32)))
+    mixed = jax.jit(thresholds.lowbias32)(x.astype(np.uint32))
     np.testing.assert_array_equal(mixed, published(x))
     self.assertLen(np.unique(mixed), len(np.unique(x)))
 
@@ -77,12 +77,12 @@ class HashTest(parameterized.TestCase):
 class ThresholdsTest(parameterized.TestCase):
   @parameterized.parameters(*sources.SAMPLERS)
   def test_depend_on_their_tick_and_sample_only(self, sampler):
-    many = draw(sampler, jnp.arange(7), 11, 160)
-    few = draw(sampler, jnp.array([4, 2]), 11, 33)
-    np.testing.assert_array_equal(few, many[jnp.array([4, 2]), :33])
+    many = np.asarray(draw(sampler, np.arange(7), 11, 160))
+    few = draw(sampler, np.array([4, 2]), 11, 33)
+    np.testing.assert_array_equal(few, many[[4, 2], :33])
 
   def test_words_differ_between_trains_samples_and_neurons(self):
-    values = np.ravel([planes(0, 4, 8, 16, train=train) for train in TRAINS])
+    values = np.ravel([planes(0, train)[:, :8, :, :16] for train in TRAINS])
     # A pair of words agrees by chance with probability 2**-32: of n values
     # n**2 / 2**33 pairs do, a Poisson number.
     expected = len(values) ** 2 / 2**33
@@ -90,14 +90,13 @@ class ThresholdsTest(parameterized.TestCase):
     self.assertLess(repeated, expected + 5 * np.sqrt(expected) + 1)
 
   def test_bits_are_fair_and_uncorrelated(self):
-    bits = planes(1, 4, 64, 64)
-    bits = np.unpackbits(bits.view(np.uint8), bitorder='little')
+    bits = np.unpackbits(planes(1).view(np.uint8), bitorder='little')
     # [word, position, plane, neuron, tick]
-    statistics.assert_fair(bits.reshape(4, 64, 16, 64, 32), lags=(1, 2, 3))
+    statistics.assert_fair(bits.reshape(4, 32, 16, 32, 32), lags=(1, 2, 3))
 
   def test_streams_are_uncorrelated(self):
     bits = np.stack([
-      np.unpackbits(planes(seed, 4, 32, 32, train=train).view(np.uint8))
+      np.unpackbits(planes(seed, train).view(np.uint8))
       for seed, train in itertools.product(range(2), TRAINS[:6])
     ])  # fmt: skip
     correlations = np.corrcoef(bits, dtype=np.float32)
@@ -107,7 +106,7 @@ class ThresholdsTest(parameterized.TestCase):
   @parameterized.parameters('bernoulli', 'sobol')
   def test_are_uniform_over_samples(self, sampler):
     # Each sample once, as the ticks of a train may depend on each other.
-    drawn = draw(sampler, jnp.arange(2**15), 3, 8)
+    drawn = np.asarray(draw(sampler, np.arange(2**15), 3, 8))
     statistics.assert_uniform(drawn[:, 7, 2], 2**16)
 
 
@@ -115,32 +114,34 @@ class TrainsTest(parameterized.TestCase):
   @parameterized.parameters(
     ('bernoulli', Role.INPUT, 0),
     ('threefry', Role.WINNER, 0),
-    ('sobol', Role.INPUT, 0),
     ('sobol', Role.WINNER, 0),
-    ('sobol', Role.ERROR, 0),
     ('sobol', Role.FORWARD, 1),
-    ('sobol', Role.ERROR, 1),
   )
   def test_a_spike_is_a_threshold_below_the_rate(self, sampler, *train):
     rates = np.random.default_rng(1).random((3, 50), np.float32)
     rates[:, :4] = 0.0, 1.0, 2.0**-16, 1 - 2.0**-16
-    spikes = unpack(draw_train(sampler, rates, 2600, train))
+    spikes = np.asarray(unpack(draw_train(sampler, rates, 2600, train)))
     size = 1 if train[0] == Role.WINNER else 50
-    drawn = draw(sampler, jnp.arange(3), size, 2600, train)
+    drawn = draw(sampler, np.arange(3), size, 2600, train)
     expected = np.asarray(drawn) < np.round(rates * 2**16)[:, None]
     np.testing.assert_array_equal(spikes[:, :2600], expected)
     self.assertFalse(np.any(spikes[:, 2600:]))
 
-  @parameterized.parameters(1, 32, 33)
+  @parameterized.parameters(32, 33)
   def test_unpack_inverts_pack(self, num_steps):
     train = np.random.default_rng(0).integers(0, 2, (3, num_steps, 7), np.int8)
-    words = jax.jit(trains.pack)(train)
-    unpacked = np.asarray(unpack(words))
+
+    @jax.jit
+    def pack(train):
+      words, mask = trains.pack(train), trains.mask(num_steps)
+      return words, trains.unpack(words), trains.count(words), mask
+
+    words, unpacked, counts, mask = jax.device_get(pack(train))
     self.assertEqual(words.shape, (3, -(-num_steps // 32), 7))
     np.testing.assert_array_equal(unpacked[:, :num_steps], train)
     self.assertFalse(np.any(unpacked[:, num_steps:]))
-    np.testing.assert_array_equal(trains.count(words), train.sum(axis=1))
-    np.testing.assert_array_equal(words[0, 0] & ~trains.mask(num_steps)[0], 0)
+    np.testing.assert_array_equal(counts, train.sum(axis=1))
+    self.assertFalse(np.any(words & ~mask[:, None]))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -154,7 +155,7 @@ def draw_uniforms(positions, num_neurons, num_steps):
 
 class UniformsTest(parameterized.TestCase):
   def test_are_uniform_between_0_and_1(self):
-    numbers = draw_uniforms(jnp.arange(64), 16, 128)
+    numbers = np.asarray(draw_uniforms(np.arange(64), 16, 128))
     values = np.float64(numbers)
     self.assertGreater(values.min(), 0.0)
     self.assertLess(values.max(), 1.0)
@@ -168,5 +169,5 @@ class UniformsTest(parameterized.TestCase):
     repeated = values.size - len(np.unique(values))
     self.assertLess(abs(repeated - pairs), 5 * np.sqrt(pairs) + 10)
     # They depend on their tick and sample only.
-    few = draw_uniforms(jnp.array([40, 7]), 16, 33)
-    np.testing.assert_array_equal(few, numbers[jnp.array([40, 7]), :33])
+    few = draw_uniforms(np.array([40, 7]), 16, 33)
+    np.testing.assert_array_equal(few, numbers[[40, 7], :33])

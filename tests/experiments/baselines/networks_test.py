@@ -18,7 +18,7 @@ from tests.testing.networks import assert_same
 
 SIZES, KEY = (8, 7, 6, 3), jax.random.key(2)
 BIPOLAR = ssnn_jax.NetworkConfig(SIZES, num_steps=16)
-STOCHASTIC = networks.stochastic(SIZES, num_steps=40)
+STOCHASTIC = networks.stochastic(SIZES, num_steps=40, sampler='bernoulli')
 BATCH = networks.batch(sizes=SIZES)
 PARAMS, FEEDBACK = (networks.make_params(BIPOLAR, seed) for seed in (0, 3))
 
@@ -68,23 +68,27 @@ class FeedbackTest(parameterized.TestCase):
 
 
 class NetworksTest(parameterized.TestCase):
+  # `network_test` has those of the package.
   @parameterized.parameters(
-    ssnn_jax.ssnn,
-    ssnn_jax.ann,
     bp_stdp.make_network,
     rpu.make_network,
     surrogate_gradient.make_network,
   )
   def test_start_loss_and_response_are_those_of_all_networks(self, make):
     network, ann = make(STOCHASTIC), ssnn_jax.ann(STOCHASTIC)
-    assert_same(*(own.init(jax.random.clone(KEY)) for own in (network, ann)))
-    key = jax.random.clone(KEY)
-    loss, inference = jax.jit(network.loss)(PARAMS, key, *BATCH)
+    # Without dropout the response is that of inference; RPUs answer as an ANN.
+    answering = ann if make is rpu.make_network else network
+
+    @jax.jit
+    def present(key):
+      starts = [own.init(jax.random.clone(key)) for own in (network, ann)]
+      learned = network.loss(PARAMS, jax.random.clone(key), *BATCH)
+      return starts, learned, answering.infer(PARAMS, key, BATCH[0])
+
+    starts, (loss, inference), expected = present(KEY)
+    assert_same(*starts)
     losses = optax.softmax_cross_entropy_with_integer_labels(
       inference.potential, BATCH[1]
     )
     np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-6)
-    # Without dropout the response is that of inference; RPUs answer as an ANN.
-    infer = ann.infer if make is rpu.make_network else network.infer
-    expected = jax.jit(infer)(PARAMS, KEY, BATCH[0])
     networks.assert_close(inference.potential, expected.potential)

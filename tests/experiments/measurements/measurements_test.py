@@ -1,5 +1,6 @@
 """Tests of measurements, and their JSON lines."""
 
+import contextlib
 import functools
 import json
 import pathlib
@@ -15,7 +16,6 @@ from experiments.measurements import faults as faults_lib
 from experiments.measurements import images as images_lib
 from experiments.measurements import signals
 from experiments.models import signals as signals_model
-from experiments.runs import records
 from experiments.runs import train
 from experiments.runs.config import ExperimentConfig
 from experiments.studies import frames
@@ -23,6 +23,8 @@ import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import realtime
 from tests.testing import commands
+from tests.testing.experiments import make_task
+from tests.testing.experiments import small_digits
 
 FEW = '--layers=5,10'
 
@@ -40,9 +42,9 @@ def measure(name, *arguments):
 def train_few():
   """Trains a small network on some digits; returns all three."""
   fields = {'layers': '5,10', 'num_steps': 8, 'weight_bits': 16}
-  config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
+  config = ExperimentConfig(num_epochs=2, learning_rate=0.3, **fields)
   dataset = datasets.load('digits')
-  few = datasets.Split(*(array[:160] for array in dataset.train))
+  few = datasets.Split(*(array[:96] for array in dataset.train))
   trained = economy.train_network(config, dataset._replace(train=few), 64)
   return config, trained, few
 
@@ -87,22 +89,28 @@ class MeasurementsTest(parameterized.TestCase):
     key = jax.random.key(0)
     networks = make_network(2.0), make_network(0.0)
     params = (ssnn_jax.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),)
-    error = train.update_error(*networks, params, key, None, None, 3)
-    keys = [jax.random.fold_in(key, draw) for draw in range(3)]
-    noise = [2.0 * jax.random.normal(key, (1, 2)) for key in keys]
+
+    @jax.jit
+    def measure(key):
+      keys = [jax.random.fold_in(key, draw) for draw in range(3)]
+      noise = [2.0 * jax.random.normal(own, (1, 2)) for own in keys]
+      key = jax.random.clone(key)
+      return noise, train.update_error(*networks, params, key, None, None, 3)
+
+    noise, error = measure(key)
     expected = np.sqrt(np.sum(np.square(noise)) / 3) / 5.0
     np.testing.assert_allclose(error, expected, rtol=1e-6)
 
   def test_fidelity_has_a_line_for_each_network(self):
     grid = '--grid=neuron=bipolar,stochastic'
-    few = '--train_steps=3', '--draws=2', '--num_steps=16'
+    few = '--train_steps=3', '--draws=2', '--num_steps=8'
     lines = measure('fidelity', *few, grid)
     columns = 'layers', 'neuron', 'sampler', 'digits', 'num_steps'
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('5,10', 'bipolar', 'regular', 2, 16),
-        ('5,10', 'stochastic', 'sobol', None, 16),
+        ('5,10', 'bipolar', 'regular', 2, 8),
+        ('5,10', 'stochastic', 'sobol', None, 8),
       ],
     )
     bipolar, stochastic = lines
@@ -112,10 +120,8 @@ class MeasurementsTest(parameterized.TestCase):
 
   def test_economy_has_the_counts_of_any_wires_and_all_ticks(self):
     _, trained, _ = train_few()
-    wires = '', 'delay=3', 'unit'
-    lines = list(economy.measure(trained, wires))
-    whole, late, unit = (x for x in lines if 'tick' not in x)
-    self.assertGreater(late['median_silence'], whole['median_silence'])
+    lines = list(economy.measure(trained, ('', 'unit')))
+    whole, unit = (x for x in lines if 'tick' not in x)
     for name in ('median_silence', 'answer', 'forward_spikes', 'coincidences'):
       self.assertGreater(unit[name], whole[name])
     lines = [line for line in lines if line['wires'] == '']
@@ -131,10 +137,10 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual(additions, sorted(additions))
     self.assertAlmostEqual(additions[-1], whole['forward_events'], delta=0.1)
     # The last answer is that of the settled network.
-    network = ssnn_jax.ssnn(trained.network)
+    infer = jax.jit(ssnn_jax.ssnn(trained.network).infer)
     key, right = jax.random.key(0), []
     for inputs, labels in trained.batches:
-      potential = network.infer(trained.params, key, inputs).potential
+      potential = infer(trained.params, key, inputs).potential
       right.append(np.argmax(potential, axis=1) == labels)
     self.assertEqual(ticks[-1]['test_accuracy'], np.mean(right))
     self.assertEqual(
@@ -150,6 +156,7 @@ class MeasurementsTest(parameterized.TestCase):
     names = 'test_accuracy', 'test_accuracy_learned', 'update_error'
     whole, late, lost, stuck = ([line[x] for x in names] for line in lines)
     self.assertEqual(late, whole)
+    self.assertGreater(lines[1]['median_silence'], lines[0]['median_silence'])
     self.assertEqual((whole[2], lost[2]), (0, 1))
     self.assertLess(max(lost[:2] + stuck[:2]), min(whole[:2]))
 
@@ -169,13 +176,15 @@ class ImagesTest(parameterized.TestCase):
 
   def test_networks_are_compared_with_their_ann(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
-    few = FEW, '--num_epochs=1', '--num_seeds=2', '--grid=num_steps=8'
-    done = commands.run('run', *few, f'--workdir={workdir}')
-    self.assertEqual(done.returncode, 0, done.stderr)
+    few = {'layers': '10', 'num_steps': 4, 'num_epochs': 1}
     tasks = [
-      records.read_task(own.parent) for own in workdir.rglob('config.json')
+      make_task(workdir / method, num_seeds=2, method=method, **few)
+      for method in ('bp', 'ssnn')
     ]
-    (line,) = images_lib.measure(tasks, datasets.load('digits'))
+    with contextlib.redirect_stdout(None):
+      for task in tasks:
+        train.train(task, small_digits())
+    (line,) = images_lib.measure(tasks, small_digits())
     runs = frames.read(workdir).set_index(['method', 'seed'])['test_accuracy']
     points = 100 * (runs['ssnn'] - runs['bp']).mean()
     self.assertAlmostEqual(line['points'], points, delta=1e-3)
@@ -183,15 +192,13 @@ class ImagesTest(parameterized.TestCase):
 
 class SignalsTest(parameterized.TestCase):
   def test_memory_of_local_errors_does_not_grow(self):
-    sizes = {'_WIDTH': 6, '_BATCH_SIZE': 2}
-    with mock.patch.multiple(signals, **sizes):
-      found = [
-        signals.count_bytes(errors, length)
-        for errors in signals.ERRORS
-        for length in (50, 500)
-      ]
+    with mock.patch.multiple(signals, _WIDTH=6, _BATCH_SIZE=2):
+      local, errors = signals.ERRORS
+      found = [signals.count_bytes(local, length) for length in (8, 80)]
+      through_time = signals.count_bytes(errors, 80)
     self.assertEqual(found[0], found[1])
-    self.assertGreater(found[3], 8 * found[2])
+    # At least a number of each neuron, moment and signal of one layer.
+    self.assertGreater(through_time, max(found[1], 4 * 6 * 80 * 2))
 
   def test_answers_count_after_each_tenth_of_a_signal(self):
     labels = np.full((2, 20), -1)
@@ -207,7 +214,8 @@ class SignalsTest(parameterized.TestCase):
     model = signals_model.make((6, 3), 2, width=4, num_layers=1)
     inputs = np.zeros((1, 6, 3), np.float32)
     inputs[:, 3:, 1] = 0.5
-    params, labels = model.init(jax.random.key(0)), np.ones((1, 6), np.int32)
+    params = jax.jit(model.init)(jax.random.key(0))
+    labels = np.ones((1, 6), np.int32)
     stream, reset = (
       economy.measure_moments(model, params, (inputs, labels), reset=is_reset)
       for is_reset in (False, True)

@@ -46,7 +46,8 @@ class ModelTest(FolderTestCase):
     )
     return records.Task(config, 2, self.folder / folder)
 
-  @parameterized.parameters(*models.MODELS)
+  # Trees of a library's own; `model_test` saves every model.
+  @parameterized.parameters('nnx', 'equinox')
   def test_stopped_runs_of_seeds_end_like_whole_ones(self, name):
     whole, stopped = (self.make_task(x, name) for x in ('whole', 'stopped'))
     data = train.load(whole.config)
@@ -85,14 +86,14 @@ class ModelTest(FolderTestCase):
       f'--model={MODEL}',
       '--name=pair',
       f'--dataset={self.data}',
-      '--grid=num_steps=2,4;bits=3',
+      '--grid=num_steps=4;bits=3',
       '--num_epochs=1',
       '--num_seeds=2',
       f'--workdir={folder}',
     )
     done = commands.run('run', *flags)
     self.assertEqual((done.stderr, done.returncode), ('', 0))
-    self.assertRegex(done.stdout, r'ANN, % .* N, T = 2 .* N, T = 4')
+    self.assertRegex(done.stdout, r'ANN, % .* accuracy')
     self.assertIn('inconclusive (2 of 5 seeds)', done.stdout)
     one = folder / 'num_steps=4,bits=3' / 'seed=0-1'
     before = records.read_lines(one, 'final')

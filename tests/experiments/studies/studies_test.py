@@ -1,7 +1,9 @@
 """Tests of the studies, their CSV files and their pages."""
 
 import dataclasses
+import functools
 import re
+from unittest import mock
 
 from absl.testing import parameterized
 
@@ -44,6 +46,13 @@ def find_settings(name, dataset):
 
 
 class StudyTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    read = functools.cache(frames.read_csv)
+    copy = lambda name: read(name).copy()
+    cls.enterClassContext(mock.patch.object(frames, 'read_csv', copy))
+
   @parameterized.parameters(*SWEPT)
   def test_runs_are_those_of_the_sweeps(self, name, dataset):
     expected = find_settings(name, dataset)  # which are valid
@@ -69,38 +78,32 @@ class StudyTest(parameterized.TestCase):
     self.assertEqual(found, expected)
 
   @parameterized.parameters(*studies.STUDIES)
-  def test_csv_is_as_it_would_be_exported(self, name):
+  def test_csv_and_page_are_as_they_would_be_exported(self, name):
     study, text = studies.load(name), frames.path(name).read_text()
-    self.assertEqual(frames.to_csv(frames.read_csv(name), study), text)
+    runs = frames.read_csv(name)
+    self.assertEqual(frames.to_csv(runs, study), text)
     head = text.partition('\n')[0].split(',')
     names = {'dataset', 'method', *study.columns, *study.metrics}
     self.assertContainsSubset(names, head)
-
-  @parameterized.parameters(*studies.STUDIES)
-  def test_page_has_the_table_of_its_csv(self, name):
     page, made = frames.path(name, 'md').read_text(), pages.page_table(name)
     begin, end = pages.MARKS
     self.assertIn(f'{begin}\n{made}\n{end}', page)
     self.assertNotIn(' / ', made)  # two settings in one cell
     if name != frames.README:
-      study, prose = studies.load(name), re.sub(r'\s+', ' ', page)
+      prose = re.sub(r'\s+', ' ', page)
       self.assertIn(f'**{study.question}**', prose)
       self.assertIn(f'({name}.png)', page)
       self.assertTrue(frames.path(name, 'png').exists())
       for command in study.commands:
         self.assertIn(command, page)
+    # Runs of one data set have a table and a figure, too.
+    own = runs[runs['dataset'] == runs['dataset'][0]]
+    own = comparisons.compare(own, study)
+    self.assertGreater(tables.table(own, study).count('\n'), 3)  # rows
+    panels = figures.draw(own, study).axes
+    self.assertTrue(panels and all(axes.has_data() for axes in panels))
 
   def test_time_and_memory_are_those_of_the_csv_files(self):
     page = frames.path(pages.EFFORTS, 'md').read_text()
     begin, end = pages.MARKS
     self.assertIn(f'{begin}\n{pages.efforts_table()}\n{end}', page)
-
-  @parameterized.parameters(*studies.STUDIES)
-  def test_sweep_of_one_data_set_is_shown(self, name):
-    study, runs = studies.load(name), frames.read_csv(name)
-    own = comparisons.compare(
-      runs[runs['dataset'] == runs['dataset'][0]], study
-    )
-    self.assertGreater(tables.table(own, study).count('\n'), 3)  # rows
-    panels = figures.draw(own, study).axes
-    self.assertTrue(panels and all(axes.has_data() for axes in panels))
