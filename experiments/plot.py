@@ -208,7 +208,7 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   remedy = 'give an image file with 8 bits a color, as .png or .jpg'
   with (
     checks.explain(f'--image={path}', remedy),
-    Image.open(pathlib.Path(path).expanduser()) as file,
+    Image.open(pathlib.Path(path).expanduser(), formats=images.FORMATS) as file,
   ):
     if file.mode[0] in 'IF':  # which Pillow would clip
       raise ValueError(f'mode {file.mode}')

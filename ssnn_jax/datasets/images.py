@@ -33,6 +33,8 @@ _CHUNK_SIZE = 1024  # items that are read at a time
 _SAMPLE_RATE = 16_000  # of sounds, unless their set has another
 #: Modes of Pillow, by the number of channels
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+#: Formats of Pillow that are pixels; another, as EPS, is a program to be run.
+FORMATS = 'PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF'
 
 
 def load_digits(class_names: tuple[str, ...]) -> arrays.Dataset:
@@ -241,6 +243,6 @@ def _read_image(content, mode):
   """Decodes an image; a file may have fewer channels, or a palette."""
   import PIL.Image
 
-  image = PIL.Image.open(io.BytesIO(content))
+  image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
   image = image if image.mode == mode else image.convert(mode)
   return np.asarray(image)

@@ -122,6 +122,9 @@ class PlotTest(FolderTestCase):
     Image.fromarray(np.uint16(wide[..., 0])).save(file)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'with 8 bits'):
       read()
+    Image.fromarray(image).save(file, 'EPS')  # a program, by any name
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'with 8 bits'):
+      read()
     trained = trained._replace(dataset=blank_dataset('n_mnist'))
     with self.assertRaisesRegex(ssnn_jax.UserError, 'are no image'):
       plot.read_image(file, trained)
