@@ -50,11 +50,11 @@ def find_widths(gains: np.ndarray, seed: int = 0) -> tuple[float, float]:
 def _find_right(task, dataset):
   """Returns which images `[S, n]` the networks of a task classify rightly."""
   inputs, labels = dataset.test
-  network = config_lib.network_config(task.config, dataset)
-  network = config_lib.METHODS[task.config.method].make(network, None)
-  right = []
+  config = config_lib.network_config(task.config, dataset)
+  network = config_lib.METHODS[task.config.method].make(config, None)
+  model, right = config if task.config.model else None, []
   for seed in task.seeds:
-    params = ssnn_jax.load(task.folder, seed=seed).params
+    params = ssnn_jax.load(task.folder, model, seed=seed).params
     found = training.predict(network, params, inputs, seed=seed)
     right.append(found.classes == labels)
   return np.array(right)

@@ -1,6 +1,7 @@
 """Tests of measurements, and their JSON lines."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import pathlib
@@ -119,7 +120,12 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
 
   def test_economy_has_the_counts_of_any_wires_and_all_ticks(self):
-    _, trained, _ = train_few()
+    config, trained, _ = train_few()
+    folder = self.create_tempdir().full_path
+    ssnn_jax.save(folder, trained.network, trained.params)
+    config = dataclasses.replace(config, init_from=folder)
+    again = economy.train_network(config, datasets.load('digits'), 64)
+    jax.tree.map(np.testing.assert_array_equal, again.params, trained.params)
     lines = list(economy.measure(trained, ('', 'unit')))
     whole, unit = (x for x in lines if 'tick' not in x)
     for name in ('median_silence', 'answer', 'forward_spikes', 'coincidences'):
