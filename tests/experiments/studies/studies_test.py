@@ -25,6 +25,7 @@ SWEPT = [
   for dataset in studies.load(name).sweeps
 ]
 OLD = studies.UNIT_SPIKES
+UNFINISHED = {'cifar10'}  # some of whose runs follow, as its page says
 # Sets of the same sweeps as another one, or planned, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
 
@@ -66,6 +67,10 @@ class StudyTest(parameterized.TestCase):
     own = runs[runs['dataset'] == dataset]
     groups = own.groupby(frames.setting_fields(study))
     found = {cells: list(group['seed'].dropna()) for cells, group in groups}
+    if name in UNFINISHED:
+      for cells, seeds in found.items():
+        self.assertEqual(seeds, expected[cells][: len(seeds)])
+      return
     # Runs of unit spikes, and their ANN, stand for those to come.
     is_old = [OLD in cells for cells in found]
     for cells in found.keys() - expected.keys():
