@@ -52,12 +52,12 @@ class Trained(NamedTuple):
 def train_network(
   config: ExperimentConfig, dataset: datasets.Dataset, num_samples: int
 ) -> Trained:
-  """Trains the network of a run; it is to play the first test samples.
+  """Trains or reads a network; it is to play the first test samples.
 
   Signals are one batch, of about the same length, from the median on.
   """
   network = config_lib.network_config(config, dataset)
-  params = _train(config, network, dataset)
+  params = _find_params(config, network, dataset)
   split = train.eval_split(dataset)
   if is_stream(config):
     lengths = np.sum(split.labels >= 0, axis=1)
@@ -73,7 +73,8 @@ def train_network(
   return Trained(described, network, params, batches)
 
 
-def _train(config, network, dataset):
+def _find_params(config, network, dataset):
+  """Reads the parameters of --init_from, or trains them."""
   if config.init_from:
     model = network if config.model else None
     return ssnn_jax.load(config.init_from, model).params

@@ -91,6 +91,7 @@ def _measure():
   frames.read(workdir)  # refuses a folder without finished runs
   files = sorted(workdir.rglob(records.CONFIG))
   tasks = [records.read_task(file.parent) for file in files]
+  tasks = [own for own in tasks if records.is_finished(own)]
   dataset = train.load(tasks[0].config, FLAGS.data_dir)
   yield from measure(tasks, dataset)
 
