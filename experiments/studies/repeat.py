@@ -115,8 +115,6 @@ def _read(name, given):
   for field in given:
     cell = frames.write(field, getattr(chosen, field))
     runs = runs[runs[field] == cell]
-  if 'neuron' in runs:
-    runs = runs[runs['neuron'] != studies.UNIT_SPIKES]
   setting = list(runs[fields].itertuples(index=False, name=None))
   times = {'seconds': frames.run_seconds(runs), 'setting': setting}
   return runs.assign(study=name, **times).dropna(subset='seed')

@@ -10,8 +10,6 @@ from typing import Any
 import ssnn_jax
 
 ANY = '*'  # sweeps of all other data sets
-# Neurons of recorded runs of version 0.5, whose rule was another.
-UNIT_SPIKES = 'bipolar 0.5'
 ANN = {'method': 'bp'}
 LOSS = 'test_loss'  # compared in nats
 _field = dataclasses.field

@@ -20,7 +20,6 @@ WORDS = frames.METRICS | {
   'bp': 'clipped ANN',
   'rpu': 'RPU',
   'bp_stdp': 'BP-STDP',
-  studies.UNIT_SPIKES: 'unit spikes, version 0.5',
   studies.RESIDUAL: '16×128,10 residual',
   studies.SMALL_CONV: 'small convolution',
   studies.RESIDUAL_CONV: 'residual convolution',

@@ -24,7 +24,6 @@ SWEPT = [
   for name in studies.STUDIES
   for dataset in studies.load(name).sweeps
 ]
-OLD = studies.UNIT_SPIKES
 UNFINISHED = {'cifar10'}  # some of whose runs follow, as its page says
 # Sets of the same sweeps as another one, or planned, without runs here.
 WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
@@ -71,15 +70,6 @@ class StudyTest(parameterized.TestCase):
       for cells, seeds in found.items():
         self.assertEqual(seeds, expected[cells][: len(seeds)])
       return
-    # Runs of unit spikes, and their ANN, stand for those to come.
-    is_old = [OLD in cells for cells in found]
-    for cells in found.keys() - expected.keys():
-      self.assertTrue(OLD in cells or (any(is_old) and 'bp' in cells), cells)
-      del found[cells]
-    for cells in expected.keys() - found.keys():
-      is_to_come = bool({'bipolar', 'bp', 'relu'} & {*cells})
-      self.assertTrue(any(is_old) and is_to_come, cells)
-      del expected[cells]
     self.assertEqual(found, expected)
 
   @parameterized.parameters(*studies.STUDIES)
