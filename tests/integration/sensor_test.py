@@ -11,7 +11,7 @@ from ssnn_jax import datasets
 from ssnn_jax import streams
 from tests.testing import datasets as data_util
 
-LETTERS, NUM_TEST, NUM_PASSES = (1, 5, 12), 50, 6
+LETTERS, NUM_TEST, NUM_PASSES = (1, 5, 12), 50, 3
 
 
 class Touch(nn.Module):
