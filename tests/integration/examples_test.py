@@ -53,9 +53,7 @@ LESS = {
   'adam, data, num_epochs=15': 'adam, data, num_epochs=2',
   'digits, num_epochs=20': 'digits, num_epochs=4',
   'num_seconds=80': 'num_seconds=55',
-  'signal, labels = np.stack(moments)[None, 20:], np.int32(labels)[None, 20:]': (
-    'signal, labels = np.stack(moments)[None, 60:], np.int32(labels)[None, 60:]'
-  ),
+  '20:], np.int32(labels)[None, 20:]': '60:], np.int32(labels)[None, 60:]',
   'range(20)': 'range(6)',
 }
 # Modules that `import ssnn_jax` does not import, so that pages must.
