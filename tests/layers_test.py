@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.baselines import bp_stdp
 from experiments.baselines import rpu
 import ssnn_jax
 from ssnn_jax import samples
@@ -174,7 +173,6 @@ class EqualDenseTest(parameterized.TestCase):
     (ssnn_jax.ssnn, {'exact': ('forward', 'backward', 'update')}),
     (align, dict(neuron='bipolar')),
     (rpu.make_network, {}),
-    (bp_stdp.make_network, {}),
   )
   def test_exact_networks_and_baselines_learn_the_same(self, make, options):
     config = convolutions.make_config(num_steps=8, layers=SHORT, **options)

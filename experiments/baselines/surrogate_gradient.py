@@ -17,15 +17,20 @@ spiking neural networks", IEEE Signal Processing Magazine 36 (2019). Surrogate,
 threshold and reset by subtraction follow snnTorch.
 """
 
+import dataclasses
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.baselines import integrate_and_fire
 import ssnn_jax
+from ssnn_jax import crossbars
 from ssnn_jax import network as network_lib
+from ssnn_jax import samples
+from ssnn_jax import spiking
+from ssnn_jax import trains
 
 THRESHOLD = 1.0
 _DECAY = math.exp(-1.0 / 16.0)  # in a tick; the time constant is 16 ticks
@@ -57,10 +62,7 @@ def make_network(
   """
 
   def forward(params, key, batch):
-    response = integrate_and_fire.present(
-      config, params, key, batch, *make_neurons(config)
-    )
-    outputs = response.potentials  # [B, T, C]
+    _, outputs = present(config, params, key, batch)  # [B, T, C]
     winners = jax.nn.one_hot(
       jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
     )
@@ -75,15 +77,72 @@ def make_network(
   )
 
 
-def make_neurons(
+def present(
   config: ssnn_jax.NetworkConfig,
-) -> tuple[integrate_and_fire.Neuron, integrate_and_fire.Neuron]:
-  """Returns the hidden and the output neurons, whatever the configuration."""
-  del config
-  hidden = integrate_and_fire.Neuron(
-    _DECAY,
-    fire=lambda v: step(v - THRESHOLD),
-    reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
-  )
-  output = integrate_and_fire.Neuron(_DECAY, jnp.zeros_like, lambda u, _: u)
-  return hidden, output
+  params: ssnn_jax.Params,
+  key: jax.Array,
+  batch: samples.Batch,
+) -> tuple[list[jax.Array], jax.Array]:
+  """Simulates the network tick by tick; images are sampled.
+
+  Input spikes and dropout masks are random, and for the same key equal those of
+  the spiking network.
+
+  Returns:
+    The spikes `[B, T, I]` that enter each layer of weights, and the potentials
+    `[B, T, C]` of the output.
+  """
+  words = batch.inputs.train
+  if words is None:
+    words = spiking.draw_trains(
+      key,
+      batch.inputs.rates,
+      config.num_steps,
+      config.train_sampler,
+      positions=batch.position,
+    )
+  train = trains.unpack(words)[:, : config.num_steps]
+  sent = [train.astype(jnp.float32)]
+  if batch.label is None:
+    config = dataclasses.replace(config, dropout=0.0)
+  masks = crossbars.draw_dropout(config, key, batch.position)
+  masks = [*masks, None]  # of the output, which does not fire
+  for wiring, gain, own, mask in zip(
+    config.wirings, config.read_gains, params, masks
+  ):
+    currents = wiring.read(own, gain, sent[-1])
+    simulate = functools.partial(_simulate, mask is not None)
+    fired, potentials = jax.vmap(simulate)(currents)
+    if mask is not None:
+      sent.append(mask[:, None] * fired)
+  return sent, potentials
+
+
+def _simulate(is_hidden, currents):
+  """Returns the `[T, J]` spikes of a layer, and potentials before its reset."""
+
+  def tick(potential, current):
+    potential = _DECAY * potential + current
+    spike = float(is_hidden) * step(potential - THRESHOLD)
+    reset = potential - THRESHOLD * jax.lax.stop_gradient(spike)
+    return reset, (spike, potential)
+
+  return jax.lax.scan(tick, jnp.zeros_like(currents[0]), currents)[1]
+
+
+def make_observe(config: ssnn_jax.NetworkConfig):
+  """Builds `(params, key, inputs, labels) -> Activity`, without dropout."""
+  config = dataclasses.replace(config, dropout=0.0)
+
+  def observe(params, key, inputs, labels):
+    batch = samples.prepare(config, params, key, inputs, labels)
+    sent, _ = present(config, params, key, batch)
+    counts = [jnp.sum(train, axis=1) for train in sent]  # [B, I]
+    means = lambda function: tuple(map(jnp.mean, map(function, counts)))
+    return ssnn_jax.Activity(
+      firing_rates=tuple(jnp.mean(x) / config.num_steps for x in counts),
+      silent_fractions=means(lambda count: count == 0),
+      saturated_fractions=means(lambda count: count == config.num_steps),
+    )
+
+  return observe

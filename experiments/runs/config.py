@@ -19,8 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.baselines import bp_stdp
-from experiments.baselines import integrate_and_fire
 from experiments.baselines import rpu
 from experiments.baselines import surrogate_gradient
 from experiments.runs import models
@@ -79,12 +77,6 @@ def _without_key(make, **fixed):
   return lambda config, key, **options: make(config, **fixed, **options)
 
 
-def _observe(make_neurons):
-  return _without_key(
-    integrate_and_fire.make_observe, make_neurons=make_neurons
-  )
-
-
 def _feedback(config, key):
   key = jax.random.fold_in(key, training.Stream.FEEDBACK)
   return ssnn_jax.ssnn(config).init(key)
@@ -116,13 +108,7 @@ METHODS = {
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_key(surrogate_gradient.make_network),
-    _observe(surrogate_gradient.make_neurons),
-    {'num_steps', 'sampler'},
-  ),
-  'bp_stdp': Method(
-    'integrate-and-fire neurons, by BP-STDP',
-    _without_key(bp_stdp.make_network),
-    _observe(bp_stdp.make_neurons),
+    _without_key(surrogate_gradient.make_observe),
     {'num_steps', 'sampler'},
   ),
   'rpu': Method(

@@ -439,7 +439,7 @@ STUDIES['language'] = Study(
 )
 
 
-_BASELINES = 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
+_BASELINES = 'bp', 'rpu', 'surrogate_gradient'
 _SPIKING = 'ssnn', 'feedback_alignment'
 STUDIES['baselines'] = Study(
   question='How do accuracies compare with those of other training methods?',
@@ -578,7 +578,7 @@ STUDIES['benchmark'] = Study(
     "--grid='device=ideal,gokmen_vlasov,reram,ecram,ecram_mo'",
     f'{_TIME}=random --neuron=stochastic --names=epoch --num_steps=16 '
     '--sampler=bernoulli --rounds=5 '
-    "--grid='method=bp,ssnn,feedback_alignment,rpu,bp_stdp,surrogate_gradient'",
+    "--grid='method=bp,ssnn,feedback_alignment,rpu,surrogate_gradient'",
   ),
   columns=(
     *('name', 'method', 'layers', 'batch_size', 'num_seeds'),

@@ -19,7 +19,6 @@ WORDS = frames.METRICS | {
   'ssnn': 'spikes',
   'bp': 'clipped ANN',
   'rpu': 'RPU',
-  'bp_stdp': 'BP-STDP',
   studies.RESIDUAL: '16×128,10 residual',
   studies.SMALL_CONV: 'small convolution',
   studies.RESIDUAL_CONV: 'residual convolution',

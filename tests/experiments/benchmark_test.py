@@ -19,7 +19,7 @@ class BenchmarkTest(absltest.TestCase):
   def test_line_of_each_setting_names_what_concerns_its_method(self):
     header, *lines = map(json.loads, run(
       '--json --names=epoch --dataset=random --layers=10 --num_steps=40 '
-      '--grid=method=bp,ssnn,bp_stdp'
+      '--grid=method=bp,ssnn,surrogate_gradient'
     ))  # fmt: skip
     self.assertEqual(header['event'], 'header')
     self.assertIn('experiments.benchmark', header['command'])
@@ -29,7 +29,7 @@ class BenchmarkTest(absltest.TestCase):
       [
         ('bp', None, None, None, None),
         ('ssnn', 40, 'bipolar', 2, 'regular'),
-        ('bp_stdp', 40, None, None, 'sobol'),
+        ('surrogate_gradient', 40, None, None, 'sobol'),
       ],
     )
     for line in lines:

@@ -119,8 +119,11 @@ class GridTest(parameterized.TestCase):
     ('digits=1,2;method=bp', ['bp']),
     ('method=bp,rpu;num_steps=1', ['bp', 'method=rpu,num_steps=1']),
     (
-      'method=ssnn,bp_stdp;weight_bits=9;fraction_bits=9-8',
-      ['method=ssnn,weight_bits=9,fraction_bits=9-8', 'method=bp_stdp'],
+      'method=ssnn,surrogate_gradient;weight_bits=9;fraction_bits=9-8',
+      [
+        'method=ssnn,weight_bits=9,fraction_bits=9-8',
+        'method=surrogate_gradient',
+      ],
     ),
     (
       'dataset=emnist/balanced',

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import optax
 
-from experiments.baselines import bp_stdp
 from experiments.baselines import rpu
 from experiments.baselines import surrogate_gradient
 from experiments.runs import config as config_lib
@@ -70,7 +69,6 @@ class FeedbackTest(parameterized.TestCase):
 class NetworksTest(parameterized.TestCase):
   # `network_test` has those of the package.
   @parameterized.parameters(
-    bp_stdp.make_network,
     rpu.make_network,
     surrogate_gradient.make_network,
   )

@@ -165,7 +165,6 @@ class MethodsTest(parameterized.TestCase):
     ('bp', 'bipolar'),
     ('rpu', 'stochastic'),
     ('surrogate_gradient', 'stochastic'),
-    ('bp_stdp', 'stochastic'),
   )
   def test_updates_depend_on_the_fields_of_a_method(self, method, neuron):
     update = update_of(method, neuron)

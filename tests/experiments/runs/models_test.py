@@ -106,7 +106,7 @@ class ModelTest(FolderTestCase):
 
   @parameterized.parameters(
     ({'layers': '8,3'}, 'layers is 8,3; expected None, as --model describes'),
-    ({'method': 'bp_stdp'}, 'method is bp_stdp; expected ssnn, bp or relu'),
+    ({'method': 'rpu'}, 'method is rpu; expected ssnn, bp or relu'),
     ({'model': 'missing.py:make'}, '--model=.* cannot be read'),
   )
   def test_refuses_what_would_have_no_effect(self, changes, words):
