@@ -261,10 +261,10 @@ def _rectify(layers, num_epochs, learning_rate, dropout, num_seeds):
   )
 
 
-def _clip(dataset):
+def _clip(dataset, layers, num_seeds=10):
   """Sweeps the tuned ANN of `parity`, for comparison."""
-  base = _TUNED[dataset] | {'layers': DENSE, 'diagnostics': False}
-  return Sweep({'method': ('bp',)}, 10, base)
+  base = _TUNED[dataset] | {'layers': layers, 'diagnostics': False}
+  return Sweep({'method': ('bp',)}, num_seeds, base)
 
 
 DENSE = '256,10'
@@ -277,12 +277,16 @@ STUDIES['relu'] = Study(
   sweeps={
     'mnist': (
       *_rectify(DENSE, 10, 0.01, 0.1, 10),
-      _clip('mnist'),
+      _clip('mnist', DENSE),
     ),
     'fashion_mnist': (
       *_rectify(DENSE, 20, 0.003, 0.1, 10),
       *_rectify(LARGE_CONV, 6, 0.002, 0.3, 5),
-      _clip('fashion_mnist'),
+      _clip('fashion_mnist', DENSE),
+    ),
+    'emnist47': (
+      *_rectify('256,47', 10, 0.003, 0.1, 5),
+      _clip('emnist47', '256,47', 5),
     ),
   },
   columns=('layers', 'neuron', 'num_steps', *_ADAM_COLUMNS),
