@@ -5,6 +5,7 @@ import contextlib
 import logging as standard_logging
 import os
 import pathlib
+import re
 import shlex
 import signal
 import sys
@@ -54,6 +55,10 @@ def launch(
     except flags.Error as error:
       sentence = ' '.join(str(error).split()).rstrip('.')
       words = [word for word in argv[1:] if not word.startswith('-')]
+      several = re.match(r'flag --(\w+)=(\S+,\S*): invalid', sentence)
+      if several and 'grid' in flags.FLAGS:
+        name, values = several.groups()
+        sentence += f"; several values are --grid='{name}={values}'"
       if words and 'must have a value' in sentence:  # a path alone
         sentence = f'{words[0]} is not a flag; write --name=value'
       sys.exit(f'error: {sentence}; see --help.')

@@ -33,6 +33,7 @@ from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 
 FLAGS = flags.FLAGS
+_DIVERGED = 100.0  # a loss, in nats
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 
 config_lib.define_flags(
@@ -84,6 +85,19 @@ def _interruptible(workdir):
     raise KeyboardInterrupt(f'continue by: {line}') from None
 
 
+def _check_given(given, dataset, methods):
+  """Refuses flags that would change nothing."""
+  is_recorded = catalog.is_recorded(dataset)
+  for name in given:
+    is_used = any(config_lib.concerns(own, name) for own in methods)
+    is_used |= name == 'num_steps' and is_recorded
+    if not is_used or (name == 'event_window' and not is_recorded):
+      raise ssnn_jax.UserError(
+        f'--{name} has no effect on --dataset={dataset} and --method='
+        f'{",".join(sorted(methods))}; leave it out.'
+      )
+
+
 def _run_sweep(given):
   """Trains all settings of --study or --grid, and shows their results."""
   found = sweeps.find_sweeps(given, FLAGS.grid, FLAGS.study, FLAGS.num_seeds)
@@ -93,6 +107,7 @@ def _run_sweep(given):
   name = f'{FLAGS.study or "grid"}-{config_lib.slug("dataset", dataset)}'
   workdir = command.folder(FLAGS.workdir or f'runs/{name}').absolute()
   tasks = sweeps.plan(base, found, workdir)
+  _check_given(given, dataset, {x.config.method for x in tasks.values()})
   line = shlex.join(['python', '-m', 'experiments.run', *sys.argv[1:]])
   described = {'study': FLAGS.study, 'dataset': dataset, 'command': line}
   with _interruptible(workdir):
@@ -148,10 +163,14 @@ def _describe(task):
   if not config_lib.METHODS[config.method].fields:  # one readout of an ANN
     accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''
-  if any(
-    line.get('loss', 0) is None for line in records.read_lines(task.folder)
-  ):
-    diverged = 'the loss was not finite: try a smaller --learning_rate.\n'
+  losses = [line.get('loss', 0) for line in records.read_lines(task.folder)]
+  if None in losses or max(losses) > _DIVERGED:
+    diverged = (
+      'the loss was not finite'
+      if None in losses
+      else (f'the loss was {max(losses):.3g}')
+    )
+    diverged += ': try a smaller --learning_rate.\n'
   seeds = f' (mean of {len(lines)} seeds)' if len(lines) > 1 else ''
   return (
     f'{config.dataset}, {config.method}: {config_lib.split_name(config)} '
@@ -175,6 +194,7 @@ def _explain(task, dataset):
 def _run_one(given):
   """Trains one setting, and describes its result."""
   task, options = make_task(given), _options()
+  _check_given(given, task.config.dataset, {task.config.method})
   if records.is_finished(task):
     print('this run is already finished.')
   else:

@@ -94,6 +94,18 @@ def check_type(name: str, value: Any, kind: type, example: str) -> None:
     )
 
 
+def check_key(key: Any) -> None:
+  """Refuses what is no single PRNG key, as None, a seed, or a split key."""
+  dtype, shape = getattr(key, 'dtype', None), np.shape(key)
+  is_old = dtype == np.uint32 and shape == (2,)  # of jax.random.PRNGKey
+  is_key = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+  if not is_old and (not is_key or shape):
+    found = key if dtype is None else f'{dtype} of shape {shape}'
+    raise types.UserError(
+      f'key is {found}; expected one PRNG key, as jax.random.key(0).'
+    )
+
+
 def check_rate(name: str, value: Any) -> None:
   """Refuses numbers that are negative, or infinite as a float32.
 
@@ -134,7 +146,7 @@ def check_labels(
     remedy = ''
     if labels.ndim == len(shape) + 1:
       remedy = ', as labels.argmax(axis=-1) of one-hot ones'
-    elif labels.dtype.kind in 'USO':
+    elif labels.dtype.name.startswith(('str', 'object')):
       remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '

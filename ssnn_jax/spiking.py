@@ -185,6 +185,7 @@ def fire(
   """
   check_exact(exact, 'forward', 'backward')
   check_neurons(num_steps, ceiling, floor, digits)
+  potential = jnp.asarray(potential)
   # Integers of NumPy would overflow.
   num_steps, ceiling, floor = int(num_steps), float(ceiling), float(floor)
   most = 2 ** (jnp.finfo(potential.dtype).nmant + 1)
@@ -358,6 +359,7 @@ def find_winners(
   The positions `[...]` of the samples in the global batch are those of
   `cross_entropy`; None is 0, 1 and so on.
   """
+  checks.check_key(key)
   shape = potential.shape[:-1]
   if positions is None:
     positions = jnp.arange(np.prod(shape, dtype=int)).reshape(shape)

@@ -9,6 +9,8 @@ import shutil
 import sys
 import tempfile
 from unittest import mock
+import warnings
+import zipfile
 
 from absl import flags
 from absl.testing import parameterized
@@ -342,6 +344,10 @@ CALLS = [  # function of a folder, words
     (GOOD[0], LABELS, 64, np.zeros(1), 'positions have shape'),
     (GOOD[:, 0], LABELS, 0, 'num_winners is 0; expected 1 to 1048576'),
   ]),
+  *_rows(lambda key: spiking.find_winners(key, GOOD[:, 0]), [
+    (None, 'key is None; expected one PRNG key'),
+    (jax.random.split(KEY), r'key is key.* of shape \(2,\); expected one'),
+  ]),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
   (
     lambda _: layers.Conv(2, 9).connect((8, 8)),
@@ -372,6 +378,8 @@ CALLS = [  # function of a folder, words
     lambda _: training.loop.make_mesh(5, jax.devices()[:1] * 2),
     'batch_size=5 .* 2 devices',
   ),
+  (lambda f: _load(f, str(f)), 'is a folder; .* in an .npz file'),
+  (lambda f: _load(f, str(f / 'twice.npz')), 'it has y_test twice'),
   (lambda f: _load(f, 'cifar10'), 'digits, mnist, .*emnist/bal.*tonic:<name>'),
   (lambda f: _load(f, 'tonic:CIFAR10DVS'), 'does not divide it into training'),
   (
@@ -450,6 +458,10 @@ class CallsTest(parameterized.TestCase):
     unknown = folder / 'new' / 'network.npz'
     np.savez(unknown, version='9.0', config='{"type": "Other"}')
     _save(folder / 'saved')
+    with zipfile.ZipFile(folder / 'twice.npz', 'w') as file:
+      for name in ('x_train', 'y_train', 'x_test', 'y_test', 'y_test'):
+        with warnings.catch_warnings(action='ignore'):
+          file.writestr(f'{name}.npy', b'')
     config = ssnn_jax.NetworkConfig((4, 5, 3))
     networks.write(folder / 'run', config, 'ssnn', {})
     with checkpoints.open_in(folder / 'run') as manager:
@@ -507,6 +519,9 @@ COMMANDS = [  # flags of experiments.run, words
   ('--dataset=nope', "no dataset named 'nope'"),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),
   # What would have no effect.
+  ('--method=bp --num_steps=8', '--num_steps has no effect on .*=digits and'),
+  ('--method=relu --ceiling=2', '--ceiling has no effect'),
+  ('--event_window=10', '--event_window has no effect'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
   ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
@@ -518,7 +533,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=chip --weight_bits=0', '--weight_bits is 0; expected'),
   ('--read_noise=0.1', "--read_noise is 0.1; .* or neuron='stochastic'"),
   ('--exact=update', '--exact is .*update.*; .* among inputs, forward, b'),
-  ('--method=rpu --exact=inputs', '--exact is .*; .* among forward, b'),
+  ('--method=rpu --exact=inputs', '--exact has no effect'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),
@@ -610,7 +625,7 @@ class CommandsTest(parameterized.TestCase):
     self.assert_refused(words, '--resume', f'--workdir={file.split("/")[0]}')
 
   @parameterized.parameters(
-    ('run', '--num_step=3', 'Did you mean: num_steps'),
+    ('run', '--num_steps=4,8', "several values are --grid='num_steps=4,8'"),
     ('results', '--study=parity --workdir=others', 'holds no finished run'),
     ('plot', '--workdir=nope', 'nope does not exist; give a folder of runs'),
     ('plot', 'runs/name', 'runs/name is not a flag; write --name=value'),

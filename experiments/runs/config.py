@@ -140,6 +140,8 @@ METHODS = {
 
 def concerns(method: str, field: str) -> bool:
   """Returns whether a field affects a method."""
+  if (method, field) == ('relu', 'ceiling'):
+    return False
   return field not in _SPIKES or field in METHODS[method].fields
 
 
@@ -497,6 +499,7 @@ def define_sweep_flags() -> None:
     'seeds of each setting, counted from --seed; default: 1, the number of the '
     'study, or 5 for --grid',
     lower_bound=1,
+    upper_bound=10_000,
   )
 
 

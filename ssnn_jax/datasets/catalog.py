@@ -138,6 +138,11 @@ def load(
   else:
     dataset = images.load(name, data_dir, download, class_names)
   if dataset is None:
+    if pathlib.Path(name).expanduser().is_dir():
+      raise types.UserError(
+        f'{name} is a folder; save its images as arrays x_train, y_train, '
+        'x_test and y_test in an .npz file, and give its path.'
+      )
     close = [own for own in NAMES if own.startswith(f'{name.lower()}/')]
     close = close or difflib.get_close_matches(name.lower(), NAMES, 1, 0.7)
     hint = f'did you mean {close[0]}? Choose' if close else 'choose'

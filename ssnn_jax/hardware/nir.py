@@ -129,7 +129,9 @@ def read(path: str | os.PathLike) -> nir.NIRGraph:
   return nir.read(os.fspath(path))
 
 
-def from_graph(graph: nir.NIRGraph, **fields: Any) -> types.SavedNetwork:
+def from_graph(
+  graph: nir.NIRGraph | str | os.PathLike, **fields: Any
+) -> types.SavedNetwork:
   """Builds the network of a graph, which another library may have made.
 
   Neurons are taken to reset by subtraction, and r / v_threshold is multiplied
@@ -137,7 +139,8 @@ def from_graph(graph: nir.NIRGraph, **fields: Any) -> types.SavedNetwork:
   class is the largest potential. Images of a convolution are `[C, H, W]`.
 
   Args:
-    graph: a chain as above; affine layers may lack biases, as `nir.Linear`.
+    graph: a chain as above, or the path of its file; affine layers may lack
+      biases, as `nir.Linear`.
     fields: others of `NetworkConfig`, as `num_steps`, which a graph lacks.
 
   Returns:
@@ -146,6 +149,8 @@ def from_graph(graph: nir.NIRGraph, **fields: Any) -> types.SavedNetwork:
   Raises:
     UserError: if the graph has what no layer of this library represents.
   """
+  if isinstance(graph, str | os.PathLike):
+    graph = nir.read(graph)
   (_, node), *chain = _follow(graph)
   input_shape = shape = tuple(map(int, node.input_type['input']))
   layers, params, has_neurons = [], [], True

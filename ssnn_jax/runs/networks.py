@@ -161,7 +161,9 @@ def _check(arrays, like):
       f'params have the shapes {shapes}; the network has {wanted}.'
     )
   for name, array in arrays.items():
-    if array.dtype.kind not in 'fi' or not np.isfinite(array).all():
+    with np.errstate(over='ignore'):
+      is_finite = array.dtype.kind in 'fi' and np.isfinite(np.float32(array))
+    if not np.all(is_finite):
       raise types.UserError(
         f'{name} of params are {array.dtype}, or NaN or infinite; expected '
         'finite numbers, as of init and fit.'

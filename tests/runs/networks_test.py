@@ -91,10 +91,8 @@ class NetworksTest(parameterized.TestCase):
       ({'config': '{'}, 'Expecting'),
       ({'2.weights': np.ones(5)}, 'the shapes .*2.weights.*; the network has'),
       ({'0.weights': np.ones((5, 6))}, r'\(5, 6\).*has .*0.weights.: \(6, 5\)'),
-      (
-        {'0.weights': np.full((6, 5), np.nan)},
-        'are float64, or NaN',
-      ),
+      ({'0.weights': np.full((6, 5), np.nan)}, 'are float64, or NaN'),
+      ({'0.weights': np.full((6, 5), 1e300)}, 'float64, or NaN or infinite'),
     ):
       if isinstance(damage, bytes):
         path.write_bytes(damage)

@@ -141,10 +141,13 @@ class FitTest(parameterized.TestCase):
     order = np.argsort(labels, kind='stable')
     self.assertEqual(explain(silent, (inputs[order], labels[order]), 0.5), '')
 
-  def test_warns_of_a_loss_that_is_not_finite(self):
-    large = jax.tree.map(lambda own: 3e38 + own, make_params(CONFIG))
+  @parameterized.parameters(
+    (lambda own: 3e38 + own, 'nan'), (lambda own: 1e5 * own, '[0-9.e+]+')
+  )
+  def test_warns_of_a_loss_that_is_not_finite_or_large(self, change, loss):
+    large = jax.tree.map(change, make_params(CONFIG))
     state = training.init_state(NETWORK, OPTIMIZER, 0, params=large)
-    with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
+    with self.assertWarnsRegex(UserWarning, f'loss of epoch 1 is {loss}; try'):
       fit(state=state, num_epochs=1, evaluate=False)
 
 
