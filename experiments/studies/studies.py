@@ -645,6 +645,9 @@ STUDIES['economy'] = Study(
     f"{_FASHION_5} --layers={SMALL_CONV} --num_steps=16 --wires=';unit'",
     f'{_FASHION_5} --layers={LARGE_CONV} --num_steps=16 --ceiling=8 '
     '--optimizer=adam --num_samples=256',
+    f'{_ECONOMY} --dataset=cifar10.npz --model=residual --num_steps=8 '
+    '--init_from=runs/cifar10-cifar10/num_steps=8/seed=0 --num_samples=32 '
+    "--wires=';wait=4'",
     f"{_ECONOMY} --dataset=n_mnist --num_steps=64 --wires=';wait=32'",
     f'{_ECONOMY} --dataset=spoken_digits --num_steps=16 --num_samples=4',
     f"{_ECONOMY} --dataset=shakespeare.txt --num_samples=4 --wires=';wait=4'",
