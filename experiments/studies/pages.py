@@ -33,6 +33,7 @@ README_ROWS = (
     studies.LARGE_CONV,
   ),
   ('one hidden layer, ceiling 8, ReLU', 'relu', 'bipolar', studies.DENSE),
+  ('one hidden layer, ceiling 8, ReLU', 'relu', 'bipolar', studies.DENSE_47),
   ('large convolution, ceiling 8, ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
   ('eight convolutions, ceiling 4', 'cifar10', 'bipolar', None),
   ('one hidden layer', 'parity', 'stochastic', None),

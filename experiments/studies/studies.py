@@ -267,7 +267,7 @@ def _clip(dataset, layers, num_seeds=10):
   return Sweep({'method': ('bp',)}, num_seeds, base)
 
 
-DENSE = '256,10'
+DENSE, DENSE_47 = '256,10', '256,47'
 _ADAM_COLUMNS = 'optimizer ceiling learning_rate dropout weight_decay'.split()
 STUDIES['relu'] = Study(
   question=(
@@ -285,8 +285,8 @@ STUDIES['relu'] = Study(
       _clip('fashion_mnist', DENSE),
     ),
     'emnist47': (
-      *_rectify('256,47', 10, 0.003, 0.1, 5),
-      _clip('emnist47', '256,47', 5),
+      *_rectify(DENSE_47, 10, 0.003, 0.1, 5),
+      _clip('emnist47', DENSE_47, 5),
     ),
   },
   columns=('layers', 'neuron', 'num_steps', *_ADAM_COLUMNS),
