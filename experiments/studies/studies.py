@@ -102,8 +102,8 @@ _OF_BERNOULLI = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
 SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
 RESIDUAL_CONV = 'conv16k5s2,conv32k5s2,conv32k3p1,conv32k3p1r,10'
 # Learning rate, dropout, weight decay and epochs of the ANN with 256 hidden
-# neurons, chosen by grids on a fifth of the training samples, without the test
-# samples; networks of spikes have the same.
+# neurons, chosen on a fifth of the training samples (`tuning`); networks of
+# spikes have the same.
 _SHARED = {'batch_size': 128, 'dropout': 0.1, 'eval_every': 5}
 _DECAYED = {'weight_decay': 1e-4, **_SHARED}
 _TUNED = {
@@ -371,6 +371,31 @@ STUDIES['attribution'] = Study(
     *('num_epochs', 'dropout', 'weight_decay'),
   ),
   metrics=('test_accuracy', 'test_accuracy_rate'),
+)
+
+
+# Settings.
+
+
+def _tune(dataset, rates=(0.25, 0.5, 1.0, 2.0), **grid):
+  """Sweeps the tuned ANN of `parity` on a fifth of its training samples."""
+  base = _TUNED[dataset] | {'hold_out': 0.2, 'diagnostics': False}
+  grid = {'method': ('bp',), 'learning_rate': rates} | grid
+  return Sweep(grid, 2, base)
+
+
+STUDIES['tuning'] = Study(
+  question='Which settings are best for the ANN, on held-out samples?',
+  sweeps={
+    'mnist': (_tune('mnist', dropout=(0.0, 0.1)),),
+    'fashion_mnist': (
+      _tune('fashion_mnist', dropout=(0.0, 0.1), weight_decay=(0.0, 1e-4)),
+    ),
+    'emnist47': (_tune('emnist47', weight_decay=(0.0, 1e-4)),),
+  },
+  columns=('hold_out', 'dropout', 'weight_decay', 'learning_rate'),
+  across='learning_rate',
+  baseline={'method': ''},  # none
 )
 
 
