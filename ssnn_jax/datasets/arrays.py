@@ -70,7 +70,7 @@ class Dataset(NamedTuple):
 
   @property
   def num_inputs(self) -> int:
-    """Number of inputs: pixels, trains of events, or all of a signal."""
+    """Number of pixels, of trains of events, or of all values of a signal."""
     return math.prod(self.input_shape)
 
 
