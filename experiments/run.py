@@ -31,9 +31,9 @@ from experiments.studies import sweeps
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
+from ssnn_jax.training import trainer
 
 FLAGS = flags.FLAGS
-_DIVERGED = 100.0  # a loss, in nats
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 
 config_lib.define_flags(
@@ -164,7 +164,7 @@ def _describe(task):
     accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''
   losses = [line.get('loss', 0) for line in records.read_lines(task.folder)]
-  if None in losses or max(losses) > _DIVERGED:
+  if None in losses or max(losses) > trainer.DIVERGED:
     diverged = (
       'the loss was not finite'
       if None in losses

@@ -146,7 +146,7 @@ def check_labels(
     remedy = ''
     if labels.ndim == len(shape) + 1:
       remedy = ', as labels.argmax(axis=-1) of one-hot ones'
-    elif labels.dtype.name.startswith(('str', 'object')):
+    elif labels.dtype.name.startswith(('str', 'bytes', 'object')):
       remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '

@@ -377,10 +377,10 @@ STUDIES['attribution'] = Study(
 # Settings.
 
 
-def _tune(dataset, rates=(0.25, 0.5, 1.0, 2.0), **grid):
+def _tune(dataset, **grid):
   """Sweeps the tuned ANN of `parity` on a fifth of its training samples."""
   base = _TUNED[dataset] | {'hold_out': 0.2, 'diagnostics': False}
-  grid = {'method': ('bp',), 'learning_rate': rates} | grid
+  grid |= {'method': ('bp',), 'learning_rate': (0.25, 0.5, 1.0, 2.0)}
   return Sweep(grid, 2, base)
 
 

@@ -150,7 +150,7 @@ def from_graph(
     UserError: if the graph has what no layer of this library represents.
   """
   if isinstance(graph, str | os.PathLike):
-    graph = nir.read(graph)
+    graph = read(graph)
   (_, node), *chain = _follow(graph)
   input_shape = shape = tuple(map(int, node.input_type['input']))
   layers, params, has_neurons = [], [], True

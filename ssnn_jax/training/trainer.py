@@ -37,7 +37,7 @@ from ssnn_jax.training import state as state_lib
 from ssnn_jax.training import statistics
 
 Arrays = Sequence[npt.ArrayLike]  # inputs and labels
-_DIVERGED = 100.0  # a loss, in nats
+DIVERGED = 100.0  # a loss, in nats
 _NOTHING_TO_EVALUATE = (
   'there are no samples to evaluate on; pass a Dataset, or arrays as '
   'evaluate=(inputs, labels).'
@@ -140,7 +140,7 @@ def fit(
       evaluated = epoch.accuracy and epoch.accuracy.default
       row = History(epoch.loss, epoch.train_accuracy, evaluated)
       rows.append(jax.tree.map(lambda x: x[0], jax.device_get(row)))
-      if not rows[-1].loss < _DIVERGED:
+      if not rows[-1].loss < DIVERGED:
         warnings.warn(
           f'the loss of epoch {len(rows)} is {rows[-1].loss:g}; try a smaller '
           'learning rate, and look for NaN in your functions.',
