@@ -24,6 +24,7 @@ import tqdm
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
+from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
 from ssnn_jax.training import loop
@@ -70,11 +71,10 @@ def train_epoch(
   return run._replace(state=state)
 
 
-def evaluate(board: board_lib.Board, dataset: Any) -> float:
-  """Returns the accuracy of the test samples that the board recognizes."""
-  labels, first = np.asarray(dataset.test.labels), len(dataset.train.labels)
-  numbers = np.arange(first, first + len(labels))
-  return float(np.mean(board_lib.present(board, numbers, None) == labels))
+def recognize(board: board_lib.Board, dataset: Any) -> np.ndarray:
+  """Returns the classes that the board answers to the test samples."""
+  numbers = len(dataset.train.labels) + np.arange(len(dataset.test.labels))
+  return board_lib.present(board, numbers, None)
 
 
 @contextlib.contextmanager
@@ -118,7 +118,8 @@ def main() -> None:
       run = train_epoch(board, run, dataset.train)
     clocks = (clocks() - start) / run.num_epochs / len(dataset.train.labels)
     weights = board_lib.read_weights(board)
-    accuracy = evaluate(board, dataset)
+    answers = recognize(board, dataset)
+  accuracy = np.mean(answers == dataset.test.labels)
   print(f'test accuracy {accuracy:.2%}')
   if clocks:  # simulated
     print(f'{clocks:,.0f} clocks a sample')
@@ -131,7 +132,18 @@ def main() -> None:
   count = sum(map(np.count_nonzero, map(np.not_equal, weights, expected)))
   if count:
     raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
-  print(f"equal: {sum(own.size for own in weights)} weights are the twin's")
+  network, params = (
+    ssnn_jax.ssnn(run.config),
+    verilog.params_of(run.config, weights),
+  )
+  found = training.predict(network, params, dataset.test.inputs)
+  count = np.count_nonzero(answers != found.classes)
+  if count:
+    raise ssnn_jax.UserError(f'{count} answers differ from those of the twin.')
+  print(
+    f'equal: {sum(own.size for own in weights)} weights and {len(answers)} '
+    "answers are the twin's"
+  )
 
 
 if __name__ == '__main__':

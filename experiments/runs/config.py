@@ -133,7 +133,7 @@ METHODS = {
     'the chip: the spiking network in integers, one sample after another',
     _without_key(ssnn_jax.ssnn),
     _without_key(ssnn_jax.observe.make_observe),
-    _CHIP | {'num_steps'},
+    _CHIP | {'num_steps', 'digits'},
   ),
 }
 

@@ -38,7 +38,8 @@ _VERILATE = (
 _FLAGS = '-std=c++17 -fPIC -w'.split()
 # Memories are read by name, and slices compiled once.
 _PUBLIC = """`verilator_config
-public_flat_rd -module "slice" -var "memory"
+public_flat_rd -module "slice" -var "even_memory"
+public_flat_rd -module "slice" -var "odd_memory"
 no_inline -module "slice"
 """
 Weights = tuple[np.ndarray, ...]  # [N_l + 1, N_{l+1}] int16 of each layer
@@ -225,15 +226,17 @@ def memories(simulator: Simulator) -> Weights:
     slices = []
     while sum(own.shape[1] for own in slices) < columns:
       scope = f'g_layer[{layer}].own.synapses.g_slice[{len(slices)}].g_own.own'
-      slices.append(_read_memory(simulator, scope)[:rows])
+      banks = [_read_memory(simulator, scope, own) for own in ('even', 'odd')]
+      pairs = np.stack(banks, axis=1)
+      slices.append(pairs.reshape(-1, pairs.shape[2])[:rows])
     weights.append(np.concatenate(slices, axis=1).astype(np.int16))
   return tuple(weights)
 
 
-def _read_memory(simulator, scope):
-  """Returns the weights of the memory of a slice, `[rows, columns]`."""
+def _read_memory(simulator, scope, bank):
+  """Returns the weights of a memory of a slice, `[rows, columns]`."""
   path, shape = f'TOP.chip_top.own.{scope}'.encode(), (ctypes.c_int64 * 3)()
-  args = simulator.chip, path, b'memory', shape
+  args = simulator.chip, path, f'{bank}_memory'.encode(), shape
   pointer = simulator.model.chip_find(*args)
   assert pointer, path
   num_bytes, word_bytes, num_bits = shape

@@ -1,21 +1,20 @@
 """Learning of the chip: the settled network in integers, sample by sample.
 
 The chip is a network of bipolar neurons with `weight_bits`. Its weights w are
-integers in units of 2^-F, and so are its input currents D; counts of spikes are
-integers anyway. Error spikes of hidden neurons are worth 1 / 4. With X the
-counts of a layer, and G = 4 of hidden neurons, 1 of the classes:
+integers in units of 2^-F, and so are its input currents D; counts X of spikes
+are integers anyway. So are the errors E of classes; those of hidden neurons are
+in units of 2^-U, with U the F of the last layer, and 0 for classes:
 
-  D = X w                          X = clip((D + 2^(F-1)) >> F, 0, T)
-  E = N_c - T [label]              E = (G w E + 2^(F-1)) >> F, if 0 < D < T 2^F
-  w -= (rate X E + u) >> 12        rate = learning rate * 2^(F + 12) / (G T^2)
+  D = X w                      X = clip((D + 2^(F-1)) >> F, 0, T)
+  E = N_c - T [label]          E = leading digits of w E, if 0 < D < T 2^F
+  S = (rate E + 2^(U-1)) >> U  rate = learning rate * 2^(F + 12) / T^2
+  w -= (X S + u) >> 12
 
 saturating, once a sample, when it has settled. u is a random fraction that a
 row shares, with bits of its own for each column. N_c winners of T ticks are a
 systematic sample of a table of exponentials. All random bits of a sample are
 two words of one xorshift register.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -24,16 +23,15 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import crossbars
-from ssnn_jax import model
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import devices
 
-GAIN = 4  # error spikes of a hidden neuron for an error of one winner
 ROUND_BITS = 12  # of u, and below the unit of a change
-RATE_BITS = 14
+RATE_BITS = 16
+STEP_BITS = 20  # of S, with its sign
 EXP_BITS, STEPS_PER_NAT = 10, 32  # of the table of exponentials
 #: Entry k is exp(-k / 32), `[256]` int32 in units of its largest.
 EXPONENTIALS = np.int32(
@@ -69,6 +67,21 @@ def check_config(config: NetworkConfig) -> None:
   check(
     'fraction_bits', is_valid, '3 to 14 bits, of classes 4 if num_steps is 2'
   )
+  check('digits', config.digits <= 2, '1 or 2')
+  # Sums have 32 bits here.
+  sums = bits + steps.bit_length() - 1 + max(sizes[:-1]).bit_length()
+  check('weight_bits', sums <= 32, 'fewer, for so many inputs and steps')
+  for fraction, columns in zip(config.fractions[1:-1], sizes[2:-1]):
+    low, high = fraction, _error_bits(config) - fraction
+    is_valid = bits - 1 + max(low, high) + (columns - 1).bit_length() <= 31
+    check('weight_bits', is_valid, 'fewer, with several hidden layers')
+  is_valid = _error_bits(config) - config.fractions[-1] + RATE_BITS <= 32
+  check('fraction_bits', is_valid, 'more of the classes')
+
+
+def _error_bits(config):
+  """Returns the bits of a hidden error, with its sign: at most 2 T max |w|."""
+  return config.weight_bits + config.num_steps.bit_length() + 1
 
 
 def make_device(
@@ -139,15 +152,8 @@ def integer_rates(
 
 def _units(config):
   """Returns the integer rates of a learning rate of 1."""
-  steps = config.num_steps
-  layers = zip(config.fractions, _gains(config))
-  return [
-    2.0 ** (bits + ROUND_BITS) / (gain * steps**2) for bits, gain in layers
-  ]
-
-
-def _gains(config):
-  return [GAIN] * (len(config.layer_sizes) - 2) + [1]
+  unit = 2.0**ROUND_BITS / config.num_steps**2
+  return [2.0**bits * unit for bits in config.fractions]
 
 
 def present(
@@ -173,85 +179,90 @@ def present(
   """
   num_steps, key = config.num_steps, jax.random.key(0)  # nothing is drawn
   batch = samples.prepare(config, params, key, inputs[None])
-
-  encoded = batch.inputs.rates
+  encoded = batch.inputs.rates[0]
   if batch.inputs.train is None:
     encoded = spiking.encode_rates(key, encoded, num_steps)
+  weights = _integer_weights(config, params)
+  counts, drives = [_integers(encoded * num_steps)], []
+  for own, bits in zip(weights, config.fractions):
+    counts[-1] = jnp.append(counts[-1], num_steps)  # the bias
+    drives.append(counts[-1] @ own)
+    rounded = drives[-1] + 2 ** (bits - 1) >> bits
+    counts.append(jnp.clip(rounded, 0, num_steps))
 
-  def settle(probes):
-    sent = [encoded]
-
-    def respond(potential, ceiling, floor):
-      del ceiling, floor
-      potential = potential + probes[len(sent) - 1]
-      counts = spiking.fire(potential, num_steps, 1.0, exact=('backward',))
-      sent.append(_round_errors(counts, GAIN * num_steps))
-      return sent[-1]
-
-    neuron = model.Neuron(respond)
-    potential = crossbars.read_layers(config, params, encoded, neuron)
-    return potential + probes[-1], sent
-
-  probes = tuple(jnp.zeros((1, size)) for size in config.layer_sizes[1:])
-  potential, send_back, counts = jax.vjp(settle, probes, has_aux=True)
   first = _step(word)
   word = _step(first)
-  winners = count_winners(config, potential[0], first >> 16)
+  winners = count_winners(config, drives[-1], first >> 16)
   is_class = (label >= 0) & (label < len(winners))
   target = num_steps * jax.nn.one_hot(label, len(winners), dtype=jnp.int32)
-  errors = jnp.where(is_class, winners - target, 0).astype(jnp.float32)
-  (errors,) = send_back(errors[None] / num_steps)
+  error, unit_bits = jnp.where(is_class, winners - target, 0), 0
   learned = []
-  layers = zip(params, counts, errors, _gains(config))
-  for layer, (own, count, error, gain) in enumerate(layers):
-    count = _integers(jnp.append(count[0], 1.0) * num_steps)
-    error = _integers(error[0] * (num_steps * gain))
-    rows, columns = np.arange(1, len(count) + 1), np.arange(1, len(error) + 1)
+  for layer in reversed(range(len(weights))):
+    own, bits = weights[layer], config.fractions[layer]
+    step = _divide(rates[layer], error, unit_bits)
+    step = jnp.clip(step, -(2 ** (STEP_BITS - 1)), 2 ** (STEP_BITS - 1) - 1)
+    rows, columns = (np.arange(1, size + 1) for size in own.shape)
     masks = (rows * _ROW)[:, None] ^ (columns * _COLUMN)[None]
     random = jnp.int32(word >> 8 * layer) ^ jnp.asarray(masks, jnp.int32)
     random = (random & 0xFFFF) >> 16 - ROUND_BITS
-    change = rates[layer] * count[:, None] * error[None] + random >> ROUND_BITS
-    unit, limit = 2.0 ** config.fractions[layer], 2 ** (config.weight_bits - 1)
-    weights = jnp.concatenate([own.weights, own.biases[None]]) * unit
-    moved = weights - change.astype(jnp.float32)
-    weights = jnp.clip(moved, -limit, limit - 1) / unit
-    learned.append(types.LayerParams(weights[:-1], weights[-1]))
-  inference = types.Inference(winners.astype(jnp.float32), potential[0])
-  return tuple(learned), word, inference
+    change = counts[layer][:, None] * step[None] + random >> ROUND_BITS
+    if layer:  # with the weights before they change
+      below = _send_back(config, own[:-1], error, layer)
+      drive, most = drives[layer - 1], num_steps << config.fractions[layer - 1]
+      error = jnp.where((drive > 0) & (drive < most), below, 0)
+      unit_bits = config.fractions[-1]
+    limit = 2 ** (config.weight_bits - 1)
+    moved = jnp.clip(own - change, -limit, limit - 1)
+    moved = moved.astype(jnp.float32) / 2.0**bits
+    learned.append(types.LayerParams(moved[:-1], moved[-1]))
+  unit = num_steps * 2.0 ** config.fractions[-1]
+  potential = drives[-1].astype(jnp.float32) / unit
+  inference = types.Inference(winners.astype(jnp.float32), potential)
+  return tuple(learned[::-1]), word, inference
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _round_errors(rates, steps):
-  """Returns rates, to whose neurons errors come in multiples of 1 / steps."""
-  del steps
-  return rates
+def _integer_weights(config, params):
+  """Returns the weights of each layer, and at last its biases, as integers."""
+  return [
+    _integers(jnp.concatenate([own.weights, own.biases[None]]) * 2.0**bits)
+    for own, bits in zip(params, config.fractions)
+  ]
 
 
-_round_errors.defvjp(
-  lambda rates, steps: (rates, None),
-  lambda steps, _, error: (jnp.floor(steps * error + 0.5) / steps,),
-)
+def _send_back(config, weights, error, layer):
+  """Returns the errors that a layer sends to the neurons below it."""
+  is_last = layer == len(config.fractions) - 1  # whose errors have no fraction
+  sums = _divide(weights, error, 0 if is_last else config.fractions[layer])
+  most = 2 ** (_error_bits(config) - 2)
+  sums = jnp.clip(sums, -most, most).astype(jnp.float32)
+  return _integers(spiking.leading_digits(sums, config.digits))
+
+
+def _divide(factors, error, num_bits):
+  """Returns the product of factors and an error over 2^num_bits, rounded."""
+  high, low = error >> num_bits, error & 2**num_bits - 1  # of 32 bits together
+  half = 2**num_bits >> 1
+  return jnp.dot(factors, high) + (jnp.dot(factors, low) + half >> num_bits)
 
 
 def count_winners(
-  config: NetworkConfig, potential: jax.Array, phase: jax.Array
+  config: NetworkConfig, drives: jax.Array, phase: jax.Array
 ) -> jax.Array:
   """Returns the `[C]` int32 winners of T ticks by a systematic sample.
 
   Args:
     config: the network.
-    potential: `[C]` D / T.
+    drives: `[C]` int32 D.
     phase: uint32 of 16 bits, the place of the first winner.
   """
   num_steps, bits = config.num_steps, config.fractions[-1]
-  drives = _integers(potential * (num_steps * 2.0**bits))
   # In 32nds of a nat of D / T.
   shift = num_steps.bit_length() - 1 + bits - (STEPS_PER_NAT.bit_length() - 1)
   below = jnp.max(drives) - drives >> shift
   table = jnp.asarray(EXPONENTIALS)
   worth = jnp.where(below > 255, 0, table[jnp.minimum(below, 255)])
-  total = jnp.sum(worth)
-  first = jnp.int32(jnp.uint32(total) * phase >> 16)
+  total, phase = jnp.sum(worth), jnp.int32(phase)
+  first = total * (phase >> 8) + (total * (phase & 255) >> 8) >> 8
   starts = jnp.arange(num_steps) * total + first
   ends = jnp.cumsum(worth) * num_steps
   return jnp.diff(jnp.sum(starts[None] < ends[:, None], axis=1), prepend=0)

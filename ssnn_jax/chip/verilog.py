@@ -111,7 +111,9 @@ def top(config: NetworkConfig, word: int, has_events: bool = True) -> str:
     'WEIGHT_BITS': config.weight_bits,
     'WIDTH': min(18, 72 // config.weight_bits),  # fills block RAMs
     'FRACTIONS': _constant(config.fractions, 32),
+    'DIGITS': config.digits,
     'RATE_BITS': learning.RATE_BITS,
+    'CHANGE_BITS': learning.STEP_BITS,
     'EXP_BITS': learning.EXP_BITS,
     'EXPONENTIALS': _constant(learning.EXPONENTIALS, learning.EXP_BITS),
     'HAS_EVENTS': int(has_events),
@@ -176,9 +178,9 @@ def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
     raise types.UserError(
       f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 400 MHz.'
     )
-  # The oscillator runs at 400 to 800 MHz.
+  # The oscillator runs at 400 to 800 MHz, best in the middle.
   choices = ((up, math.ceil(25 * up / clock_mhz)) for up in range(16, 33))
-  up, down = max(choices, key=lambda own: own[0] / own[1])
+  up, down = max(choices, key=lambda own: (own[0] / own[1], -abs(own[0] - 24)))
   clock_mhz = 25 * up / down
   values = {'MULTIPLY': up, 'DIVIDE': down, 'MHZ': int(clock_mhz)}
   return values, clock_mhz

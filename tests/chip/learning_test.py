@@ -17,7 +17,7 @@ from tests.testing import networks
 # Depth, ticks and numbers of bits; weights saturate where they are few.
 CONFIGS = {
   'two_layers': networks.of_chip((20, 33, 5), 8, 8, (5, 6)),
-  'four_layers': networks.of_chip((30, 20, 17, 9, 6), 4, 9, (6, 5, 6, 7)),
+  'four_layers': networks.of_chip((30, 20, 17, 9, 6), 4, 9, (6, 5, 6, 7), 1),
   'saturated': networks.of_chip((37, 20, 16, 6), 16, 3, (3, 2, 2)),
 }
 RATES = [3000, 2500, 2000, 4000]
@@ -62,23 +62,41 @@ def present_in_integers(config, weights, word, rates, pixels, label):
     for tick in range(steps):  # the winner of a tick
       place = tick * sum(worth) + start
       errors[np.searchsorted(np.cumsum(worth) * steps, place, 'right')] += 1
+    bits = 0  # below an error of 1
     for layer in reversed(range(len(weights))):
-      below, bits = [], fractions[layer]
+      below, rate = [], int(rates[layer])
+      changes = [divide(rate * e, bits) for e in errors]  # for one spike
+      changes = [min(max(own, -(2**19)), 2**19 - 1) for own in changes]
       for i, row in enumerate(weights[layer].astype(int)):
-        gain = 4 if layer == len(weights) - 1 else 1
-        below.append(gain * int(row @ errors) + (1 << bits - 1) >> bits)
-        for j, error in enumerate(errors):
+        total = divide(int(row @ errors), fractions[layer] if bits else 0)
+        below.append(round_to_digits(config, total))
+        for j, change in enumerate(changes):
           mask = (i + 1) * 0x9E37 ^ (j + 1) * 0x6A09
           random = (word >> 8 * layer ^ mask) % 2**16 >> 4
-          change = int(rates[layer]) * counts[layer][i] * error + random >> 12
+          moved = int(row[j]) - (counts[layer][i] * change + random >> 12)
           limit = 1 << config.weight_bits - 1
-          moved = min(max(int(row[j]) - change, -limit), limit - 1)
-          weights[layer][i, j] = moved
+          weights[layer][i, j] = min(max(moved, -limit), limit - 1)
       if layer:
-        most = steps << fractions[layer - 1]
+        most, bits = steps << fractions[layer - 1], fractions[-1]
         open_ = [0 < d < most for d in drives[layer - 1]]
         errors = [e * is_open for e, is_open in zip(below, open_)]
   return weights, word, drives[-1]
+
+
+def divide(number, bits):
+  """Returns a number over 2^bits, rounded."""
+  return number + (1 << bits >> 1) >> bits
+
+
+def round_to_digits(config, total):
+  """Rounds a number to signed powers of two, each the nearest to the rest."""
+  most = 2**config.weight_bits * config.num_steps
+  total = rest = min(max(total, -most), most)
+  for _ in range(config.digits):
+    power = 1 << abs(rest).bit_length() - 1 if rest else 0
+    power *= 2 if 2 * abs(rest) >= 3 * power else 1
+    rest -= power if rest > 0 else -power
+  return total - rest
 
 
 def step(word):
@@ -129,8 +147,8 @@ class LearningTest(parameterized.TestCase):
     (after, state), inference = jax.jit(device.learn, static_argnums=0)(
       network, None, (params, state), inputs, labels
     )
-    # Rates of layers with 5 and 6 bits, 8 ticks, and a gain of 4 and 1.
-    rates = np.array([0.5 * 2**17 / 256, 0.5 * 2**18 / 64])
+    # Rates of layers with 5 and 6 bits, and 8 ticks.
+    rates = np.array([0.5 * 2**17 / 64, 0.5 * 2**18 / 64])
     for n, sample in enumerate(zip(inputs, labels)):
       params, word, own = compiled('two_layers')(
         params, word, np.int32(rates), *sample
@@ -144,8 +162,9 @@ class LearningTest(parameterized.TestCase):
   def test_winners_have_the_frequencies_of_the_softmax(self):
     config = CONFIGS['two_layers']
     potential = jnp.array([0.3, -0.2, 1.1, 0.0, 0.9])
+    drives = jnp.int32(potential * config.num_steps * 2 ** config.fractions[-1])
     phases = jnp.arange(0, 2**16, 16, dtype=jnp.uint32)
-    count = functools.partial(learning.count_winners, config, potential)
+    count = functools.partial(learning.count_winners, config, drives)
     winners = np.asarray(jax.vmap(count)(phases))
     np.testing.assert_array_equal(winners.sum(axis=1), config.num_steps)
     # A class is up to 1/32 nat, and a count up to 1, from its expectation.

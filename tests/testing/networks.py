@@ -11,11 +11,12 @@ SIZES = (12, 9, 3)
 stochastic = functools.partial(ssnn_jax.NetworkConfig, neuron='stochastic')
 
 
-def of_chip(sizes, num_steps, weight_bits, fraction_bits):
+def of_chip(sizes, num_steps, weight_bits, fraction_bits, digits=2):
   """Returns a network whose inputs and winners have the steps of neurons."""
   return ssnn_jax.NetworkConfig(
     sizes,
     num_steps=num_steps,
+    digits=digits,
     input_steps=num_steps,
     num_winners=num_steps,
     weight_bits=weight_bits,

@@ -8,7 +8,8 @@ module chip #(
   parameter int TICKS_LOG = 3, WEIGHT_BITS = 12,
   parameter int WIDTH = 6,                   // columns of a slice
   parameter logic [32*LAYERS-1:0] FRACTIONS = {32'd8, 32'd8},
-  parameter int RATE_BITS = 14, EXP_BITS = 10,
+  parameter int DIGITS = 2,                  // of an error
+  parameter int RATE_BITS = 16, CHANGE_BITS = 20, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
   parameter bit HAS_EVENTS = 1,              // the open mode
   parameter logic [31:0] SEED = 1
@@ -58,21 +59,15 @@ module chip #(
   localparam int INPUTS = SIZES[31:0];
   localparam int INPUT_GROUPS = INPUTS / 32 + 1;
 
-  // A current of a row of layer l is 2^shift(l) for an error of 1 of its neuron;
-  // errors of the hidden neurons next to the classes have a gain of 4.
-  function automatic integer shift(input integer l);
-    shift = FRACTIONS[32 * l +: 32] - (l == LAYERS - 1 ? 2 : 0);
-  endfunction
-  // Bits of errors and currents, from the last layer down.
+  // Errors of classes are counts, those of hidden neurons finer by UNIT_BITS, and
+  // at most 2 T times the largest weight.
+  localparam int UNIT_BITS = FRACTIONS[32 * (LAYERS - 1) +: 32];
   function automatic integer error_bits(input integer l);
-    integer k;
-    begin
-      error_bits = TICKS_LOG + 2;
-      for (k = LAYERS - 1; k > l; k = k - 1)
-        error_bits = WEIGHT_BITS + error_bits - shift(k) + 1
-          + (k == LAYERS - 1 ? 0 : $clog2(SIZES[32 * (k + 1) +: 32]));
-      if (error_bits < 2) error_bits = 2;
-    end
+    error_bits = TICKS_LOG + 2 + (l == LAYERS - 1 ? 0 : WEIGHT_BITS);
+  endfunction
+  function automatic integer current_bits(input integer l);
+    current_bits = WEIGHT_BITS + error_bits(l)
+      + (l == LAYERS - 1 ? 0 : $clog2(SIZES[32 * (l + 1) +: 32]));
   endfunction
   // Clocks to add what the slices of the largest layer send.
   function automatic integer tree_stages();
@@ -81,19 +76,15 @@ module chip #(
       largest = 1;
       for (l = 1; l <= LAYERS; l = l + 1)
         if (SIZES[32 * l +: 32] > largest) largest = SIZES[32 * l +: 32];
-      tree_stages = $clog2((largest + WIDTH - 1) / WIDTH);
+      tree_stages = $clog2(WIDTH) + $clog2((largest + WIDTH - 1) / WIDTH);
     end
-  endfunction
-  function automatic integer current_bits(input integer l);
-    current_bits = WEIGHT_BITS + error_bits(l)
-      + (l == LAYERS - 1 ? 0 : $clog2(SIZES[32 * (l + 1) +: 32]));
   endfunction
 
   /* verilator lint_off PINCONNECTEMPTY */
   /* verilator lint_off UNUSEDSIGNAL */      // of the first and last layer
   logic complete, unused, start, open, in_valid, in_last, in_negative, in_ready;
   logic [15:0] in_row;
-  logic idle, finish, opened, classify, learning, first, blank, bias, edit;
+  logic idle, finish, opened, classify, learning, blank, bias, edit;
   logic accessing, present, level, load, clear;
   logic [7:0] page_label, label;
   logic [9:0] slice;
@@ -117,12 +108,13 @@ module chip #(
 
   schedule #(
     .LAYERS(LAYERS), .TICKS_LOG(TICKS_LOG), .WIDTH(WIDTH),
-    .INPUT_GROUPS(INPUT_GROUPS), .TREE_STAGES(tree_stages()), .SEED(SEED)
+    .INPUT_GROUPS(INPUT_GROUPS), .TREE_STAGES(tree_stages()), .DIGITS(DIGITS),
+    .SEED(SEED)
   ) schedule (
     .clock, .reset, .start, .sample_label(page_label), .open,
     .event_valid(in_valid), .event_ready(in_ready), .event_last(in_last),
     .event_label(in_row[7:0]), .idle, .finish, .opened, .label, .word,
-    .begins, .levels, .passes, .sends, .classify, .learning, .first,
+    .begins, .levels, .passes, .sends, .classify, .learning,
     .blank, .bias, .edit, .count, .scanning, .pending, .sending,
     .classified(g_layer[LAYERS-1].classified));
   assign answer = g_layer[LAYERS-1].class_;
@@ -172,7 +164,7 @@ module chip #(
     logic [SLICES*COUNT_BITS-1:0] counts_out;
     logic [SLICES-1:0] positive;
     logic [7:0] class_;
-    logic current_valid, current_first, above_valid, above_first;
+    logic current_valid, above_valid;
     logic [GROUP_BITS+4:0] current_address;
     logic [CURRENT_BITS-1:0] current;
     logic [ABOVE_ADDRESS-1:0] above_address;
@@ -182,8 +174,10 @@ module chip #(
       .INPUTS(ROWS), .NEURONS(NEURONS), .IS_FIRST(l == 0), .IS_LAST(IS_LAST),
       .HAS_EVENTS(HAS_EVENTS), .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
       .WEIGHT_BITS(WEIGHT_BITS), .FRACTION_BITS(FRACTIONS[32 * l +: 32]),
-      .RATE_BITS(RATE_BITS), .ERROR_BITS(error_bits(l)),
-      .CURRENT_BITS(CURRENT_BITS), .ABOVE_SHIFT(shift(ABOVE)),
+      .RATE_BITS(RATE_BITS), .CHANGE_BITS(CHANGE_BITS),
+      .ERROR_BITS(error_bits(l)), .UNIT_BITS(IS_LAST ? 0 : UNIT_BITS),
+      .DIGITS(DIGITS), .CURRENT_BITS(CURRENT_BITS),
+      .ABOVE_SHIFT(ABOVE == LAYERS - 1 ? 0 : FRACTIONS[32 * ABOVE +: 32]),
       .ABOVE_CURRENT(ABOVE_CURRENT), .EXP_BITS(EXP_BITS),
       .EXPONENTIALS(EXPONENTIALS)
     ) own (
@@ -191,7 +185,7 @@ module chip #(
       .spike_row, .begins(begins[l]), .levels(levels[l] || level),
       .renew(opened),
       .passes(passes[l]), .clear(finish || clear || reset),
-      .classify, .learning, .first, .pass_pick(count[4:0]),
+      .classify, .learning, .pass_pick(count[4:0]),
       .scanning(scanning[l]), .pending(pending[l]),
       .rate(rates[RATE_BITS * l +: RATE_BITS]),
       .word(16'(word >> (8 * l))), .accessed(accessing && accessed[l]),
@@ -199,16 +193,15 @@ module chip #(
       .load(load && accessed[l]),
       .access_pick(pick), .access_slice(slice), .weight_in(weight),
       .chosen(chosen[WEIGHT_BITS * l +: WEIGHT_BITS]), .take, .counts_out,
-      .positive, .above_valid, .above_first, .above_address,
-      .above_current, .current_valid, .current_first, .current_address,
+      .positive, .above_valid, .above_address,
+      .above_current, .current_valid, .current_address,
       .current, .label, .phase(word[31:16]),
       .classified, .answer(class_));
 
     if (IS_LAST) begin : g_above
-      assign {above_valid, above_first, above_address, above_current} = '0;
+      assign {above_valid, above_address, above_current} = '0;
     end else begin : g_above
       assign above_valid = g_layer[l + 1].current_valid;
-      assign above_first = g_layer[l + 1].current_first;
       assign above_address = g_layer[l + 1].current_address;
       assign above_current = g_layer[l + 1].current;
     end

@@ -30,7 +30,11 @@ struct Chip {
     return (random >> 16) < stall;
   }
 
+  // Another chip may have been run, and deleted.
+  void use() { Verilated::threadContextp(&context); }
+
   void clock() {
+    use();
     top.clock = 1;
     top.eval();
     top.clock = 0;
@@ -44,6 +48,7 @@ extern "C" {
 
 void chip_reset(Chip* chip) {
   auto& top = chip->top;
+  chip->use();
   top.clock = 0;
   top.sample_valid = top.event_valid = top.result_ready = top.row_valid = 0;
   top.weight_in_valid = top.weight_out_ready = 0;
@@ -63,7 +68,10 @@ Chip* chip_new() {
   return chip;
 }
 
-void chip_delete(Chip* chip) { delete chip; }
+void chip_delete(Chip* chip) {
+  chip->use();
+  delete chip;
+}
 
 // Finds a memory; returns its data, and its bytes and bits of an element.
 const void* chip_find(Chip* chip, const char* scope, const char* name,

@@ -2,15 +2,15 @@
 // open.
 //
 // In a pass, the drives of the columns leave their slices, one in a clock:
-// X = clip(D + 1/2, 0, T). Later the currents of the rows above add up, of each
-// pass of learning; rounded they are error spikes, those of the last pass.
+// X = clip(D + 1/2, 0, T). Later the currents of the rows above arrive, whose
+// leading digits are the errors.
 module hidden #(
   parameter int NEURONS = 16, WIDTH = 3,
   parameter int TICKS_LOG = 3,            // T = 2^TICKS_LOG
   parameter int FRACTION_BITS = 8,        // of the drives
   parameter int DRIVE_BITS = 22,
-  parameter int ERROR_SHIFT = 8,          // of the currents, by the gain
-  parameter int CURRENT_BITS = 20, ERROR_BITS = 8,
+  parameter int ERROR_SHIFT = 8,          // of the currents
+  parameter int CURRENT_BITS = 20, ERROR_BITS = 8, DIGITS = 2,
   parameter int ADDRESS_BITS = 4,         // of the rows above
   // Derived; leave them.
   parameter int COUNT_BITS = TICKS_LOG + 1,
@@ -23,7 +23,7 @@ module hidden #(
   output logic [SLICES*COUNT_BITS-1:0] counts,
   output logic [SLICES-1:0] positive,
   output logic [NEURONS-1:0] open,
-  input  logic current_valid, current_first,
+  input  logic current_valid,
   input  logic [ADDRESS_BITS-1:0] current_address,
   input  logic [CURRENT_BITS-1:0] current,
   output logic error_valid,
@@ -62,27 +62,28 @@ module hidden #(
     assign open[WIDTH * s +: OWN] = gates[OWN-1:0];
   end
 
-  // Wide enough for the half that rounds.
+  // A current: 1 rounded, 2 saturated, and then its digits.
+  localparam int STAGES = 2 + 3 * DIGITS;
   localparam int SUM_BITS =
-    CURRENT_BITS > ERROR_SHIFT ? CURRENT_BITS : ERROR_SHIFT + 1;
-  // A current: 1 and 2 the sum before, as block RAM answers late, 3 the new one.
-  logic signed [CURRENT_BITS-1:0] sums[2 ** ADDRESS_BITS];
-  logic signed [CURRENT_BITS-1:0] before1, before2, current1, current2, total3;
-  logic [ADDRESS_BITS-1:0] address1, address2, address3;
-  logic valid1, valid2, valid3, first1, first2;
+    CURRENT_BITS - ERROR_SHIFT > ERROR_BITS ? CURRENT_BITS - ERROR_SHIFT + 1
+    : ERROR_BITS + 1;
+  localparam logic signed [ERROR_BITS-1:0] MOST =
+    ERROR_BITS'(1) << (ERROR_BITS - 2);
+  logic [STAGES:1] valid;
+  logic [STAGES:1][ADDRESS_BITS-1:0] address;
+  logic signed [SUM_BITS-1:0] sum1;
+  logic signed [ERROR_BITS-1:0] sum2;
+  assign error_valid = valid[STAGES];
+  assign error_address = 10'(address[STAGES]);
   always_ff @(posedge clock) begin
-    {error_valid, valid3, valid2, valid1} <=
-      reset ? '0 : {valid3, valid2, valid1, current_valid};
-    {first2, first1} <= {first1, current_first};
-    {address3, address2, address1} <= {address2, address1, current_address};
-    {current2, current1} <= {current1, current};
-    before1 <= sums[current_address];
-    before2 <= before1;
-    total3 <= (first2 ? '0 : before2) + current2;
-    if (valid3) sums[address3] <= total3;
-    error_address <= 10'(address3);
-    error <= ERROR_BITS'((SUM_BITS'(total3)
-      + $signed(SUM_BITS'(1) << (ERROR_SHIFT - 1))) >>> ERROR_SHIFT);
+    valid <= reset ? '0 : {valid[STAGES-1:1], current_valid};
+    address <= {address[STAGES-1:1], current_address};
+    sum1 <= SUM_BITS'(((CURRENT_BITS+1)'($signed(current))
+      + $signed((CURRENT_BITS+1)'(2 ** ERROR_SHIFT / 2))) >>> ERROR_SHIFT);
+    sum2 <= sum1 > SUM_BITS'(MOST) ? MOST
+      : sum1 < -SUM_BITS'(MOST) ? -MOST : ERROR_BITS'(sum1);
   end
+  leading_digits #(.BITS(ERROR_BITS), .DIGITS(DIGITS)) digits (
+    .clock, .value(sum2), .rounded(error));
 
 endmodule

@@ -7,7 +7,8 @@ module layer #(
   parameter bit IS_FIRST = 1,
   parameter bit IS_LAST = 0, HAS_EVENTS = 1,
   parameter int WIDTH = 3, TICKS_LOG = 3, WEIGHT_BITS = 12,
-  parameter int FRACTION_BITS = 8, RATE_BITS = 14, ERROR_BITS = 8,
+  parameter int FRACTION_BITS = 8, RATE_BITS = 16, CHANGE_BITS = 20,
+  parameter int ERROR_BITS = 8, UNIT_BITS = 0, DIGITS = 2,
   parameter int CURRENT_BITS = 20, ABOVE_SHIFT = 6, ABOVE_CURRENT = 20,
   parameter int EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
@@ -30,7 +31,7 @@ module layer #(
   input  logic [15:0] spike_row,
   // Schedule.
   input  logic begins, levels, renew, passes, clear, classify,
-  input  logic learning, first,
+  input  logic learning,
   input  logic [4:0] pass_pick,
   output logic scanning, pending,
   input  logic [RATE_BITS-1:0] rate,
@@ -47,11 +48,11 @@ module layer #(
   output logic take,
   output logic [SLICES*COUNT_BITS-1:0] counts_out,
   output logic [SLICES-1:0] positive,
-  input  logic above_valid, above_first,
+  input  logic above_valid,
   input  logic [ABOVE_ADDRESS-1:0] above_address,
   input  logic [ABOVE_CURRENT-1:0] above_current,
   // To the layer below.
-  output logic current_valid, current_first,
+  output logic current_valid,
   output logic [ADDRESS_BITS-1:0] current_address,
   output logic [CURRENT_BITS-1:0] current,
   // Of the last layer.
@@ -66,9 +67,9 @@ module layer #(
   localparam int SENT_BITS = IS_FIRST ? WEIGHT_BITS
     : CURRENT_BITS > DRIVE_BITS ? CURRENT_BITS : DRIVE_BITS;
 
-  logic scan_valid, scan_level, row_valid, row_negative, error_valid;
+  logic scan_valid, scan_level, row_valid, row_both, row_negative, error_valid;
   logic [ADDRESS_BITS-1:0] scan_address, row_address;
-  logic [COUNT_BITS-1:0] row_count;
+  logic [ADDRESS_BITS-2:0] odd_address;
   logic [9:0] error_address;
   logic [ERROR_BITS-1:0] error;
   logic [SLICES*DRIVE_BITS-1:0] heads;
@@ -78,9 +79,10 @@ module layer #(
   logic [7:0] class_slice;
 
   scanner #(.GROUPS(GROUPS), .TICKS_LOG(TICKS_LOG)) scanner (
-    .clock, .reset, .start(begins), .all(learning), .issue, .group, .counts,
-    .listed, .scanning, .row_valid(scan_valid), .row_level(scan_level),
-    .row_address(scan_address), .row_count);
+    .clock, .reset, .start(begins), .all(learning && !IS_FIRST),
+    .single(learning), .issue, .group, .counts, .listed, .scanning,
+    .row_valid(scan_valid), .row_level(scan_level), .row_address(scan_address),
+    .row_both, .odd_address);
 
   logic [15:0] single;
   assign single = accessed ? access_row : spike_row;
@@ -94,18 +96,18 @@ module layer #(
 
   synapses #(
     .COLUMNS(NEURONS), .WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS),
-    .COUNT_BITS(COUNT_BITS), .WEIGHT_BITS(WEIGHT_BITS), .DRIVE_BITS(DRIVE_BITS),
-    .ERROR_BITS(ERROR_BITS), .RATE_BITS(RATE_BITS), .HAS_CURRENTS(!IS_FIRST),
-    .HAS_EVENTS(HAS_EVENTS), .TICKS_LOG(TICKS_LOG), .SENT_BITS(SENT_BITS)
+    .WEIGHT_BITS(WEIGHT_BITS), .DRIVE_BITS(DRIVE_BITS),
+    .ERROR_BITS(ERROR_BITS), .UNIT_BITS(UNIT_BITS), .RATE_BITS(RATE_BITS),
+    .CHANGE_BITS(CHANGE_BITS), .TICKS_LOG(TICKS_LOG), .HAS_CURRENTS(!IS_FIRST),
+    .HAS_EVENTS(HAS_EVENTS), .SENT_BITS(SENT_BITS)
   ) synapses (
-    .clock, .reset, .row_valid, .row_address, .row_count, .row_negative,
-    .learn(learning), .first, .level(scan_level || levels), .renew, .rate,
-    .word, .clear,
+    .clock, .reset, .row_valid, .row_address, .row_both, .odd_address,
+    .row_negative,
+    .start(begins && learning), .learning, .level(scan_level || levels), .renew,
+    .rate, .word, .clear,
     .pick(accessed ? access_pick : IS_LAST ? class_pick : pass_pick), .heads,
-    .slice(accessed ? access_slice : 10'(class_slice)),
-    .select(present), .load,
-    .weight_in, .error_valid, .error_address, .error, .open,
-    .next(begins && learning), .pending, .current_valid, .current_first,
+    .slice(accessed ? access_slice : 10'(class_slice)), .load, .weight_in,
+    .error_valid, .error_address, .error, .open, .pending, .current_valid,
     .current_address, .sent);
   assign chosen = sent[WEIGHT_BITS-1:0];
   assign current = CURRENT_BITS'(sent);
@@ -129,12 +131,12 @@ module layer #(
       .NEURONS(NEURONS), .WIDTH(WIDTH), .TICKS_LOG(TICKS_LOG),
       .FRACTION_BITS(FRACTION_BITS), .DRIVE_BITS(DRIVE_BITS),
       .ERROR_SHIFT(ABOVE_SHIFT), .CURRENT_BITS(ABOVE_CURRENT),
-      .ERROR_BITS(ERROR_BITS), .ADDRESS_BITS(ABOVE_ADDRESS)
+      .ERROR_BITS(ERROR_BITS), .DIGITS(DIGITS), .ADDRESS_BITS(ABOVE_ADDRESS)
     ) neurons (
       .clock, .reset, .pass(passes), .heads, .take, .counts(counts_out),
       .positive, .open, .current_valid(above_valid),
-      .current_first(above_first), .current_address(above_address),
-      .current(above_current), .error_valid, .error_address, .error);
+      .current_address(above_address), .current(above_current), .error_valid,
+      .error_address, .error);
     assign class_pick = '0;
     assign class_slice = '0;
     assign classified = 1'b0;

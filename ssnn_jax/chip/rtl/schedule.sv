@@ -2,13 +2,13 @@
 //
 // Layer by layer, from the inputs up: rows are scanned, then the neurons pass,
 // and their counts are the rows above. Classes pass last. Downwards: rows learn,
-// once for each column of a slice that errs, and their currents are the errors
-// below. In the open mode scans are replaced by single spikes, whose totals are
-// the sums, and layers pass and send whenever some arrived.
+// and their currents are the errors below. In the open mode scans are replaced
+// by single spikes, whose totals are the sums, and layers pass and send whenever
+// some arrived.
 module schedule #(
   parameter int LAYERS = 2, TICKS_LOG = 3,
   parameter int WIDTH = 3, INPUT_GROUPS = 9,
-  parameter int TREE_STAGES = 5,            // of the largest layer
+  parameter int TREE_STAGES = 5, DIGITS = 2,  // of a row to the errors below
   parameter logic [31:0] SEED = 1
 ) (
   input  logic clock, reset,
@@ -28,7 +28,6 @@ module schedule #(
   output logic [LAYERS-1:0] passes,    // a neuron of each slice, `count`
   output logic [LAYERS-1:0] sends,     // single spikes
   output logic classify, learning,
-  output logic first,                  // pass of learning of the layer
   output logic blank,                  // the group `count` of the inputs
   output logic bias,                   // a spike of it
   output logic edit,                   // a count, by a spike of an input
@@ -43,7 +42,8 @@ module schedule #(
   // are pending, of a drive to the rows of the layer above, and of a spike of an
   // input to read, change and write its count.
   localparam logic [11:0] DRAIN_STAGES = 12'd6;
-  localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 8);
+  localparam logic [11:0] SETTLE_STAGES = 12'(TREE_STAGES + 3 * DIGITS + 5);
+  localparam logic [11:0] ERROR_STAGES = 12'd4;   // of a class to its column
   localparam logic [11:0] PASS_STAGES = 12'd6;
   localparam logic [11:0] EDIT_STAGES = 12'd4;
   localparam logic [3:0] MOST_EVENTS = 4'd7;   // between two passes
@@ -106,10 +106,7 @@ module schedule #(
         count <= '0;
         if (!learning)
           state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
-        else if ((pending & own) != '0) begin
-          first <= 1'b0;
-          state <= BEGIN;
-        end else if (layer == '0) state <= FINISH;
+        else if (layer == '0) state <= FINISH;
         else begin
           layer <= layer - 1'b1;
           state <= SETTLE;
@@ -126,12 +123,11 @@ module schedule #(
       end
       CLASS: if (classified) begin
         word <= stepped;
-        count <= '0;
+        count <= SETTLE_STAGES - ERROR_STAGES;
         state <= SETTLE;
       end
       SETTLE: if (count == SETTLE_STAGES) begin
         learning <= 1'b1;
-        first <= 1'b1;
         state <= (pending & own) != '0 ? BEGIN : FINISH;
       end
       FINISH: state <= IDLE;

@@ -5,7 +5,7 @@ module board #(
   parameter int IDLE = 10_000 * MHZ,       // clocks of a line that is silent
   parameter int LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17,                // of a sample
-  parameter int WEIGHT_BITS = 12, RATE_BITS = 14,
+  parameter int WEIGHT_BITS = 12, RATE_BITS = 16,
   parameter logic [31:0] SIGNATURE = '0
 ) (
   input  logic clock, reset, receive,

@@ -1,7 +1,7 @@
 // The board with a model of its SDRAM.
 module board_sim #(
   parameter int DIVIDER = 4, LIST_LOG = 9, LAYERS = 2,
-  parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 14,
+  parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 16,
   parameter logic [31:0] SIGNATURE = '0
 ) (
   input  logic clock, reset, receive,

@@ -7,7 +7,7 @@
 module present #(
   parameter int WORDS = 17,                // of a sample, with its label
   parameter int LIST_LOG = 9,              // entries of a list
-  parameter int LAYERS = 2, RATE_BITS = 14
+  parameter int LAYERS = 2, RATE_BITS = 16
 ) (
   input  logic clock, reset,
   // Lists, and their answers.

@@ -6,7 +6,7 @@ module ulx3s #(
   parameter int MULTIPLY = 24, DIVIDE = 12, MHZ = 50,
   // As of `board`.
   parameter int DIVIDER = 17, LIST_LOG = 9, LAYERS = 2,
-  parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 14,
+  parameter int WORDS = 17, WEIGHT_BITS = 12, RATE_BITS = 16,
   parameter logic [31:0] SIGNATURE = '0
 ) (
   input  logic clk_25mhz,
