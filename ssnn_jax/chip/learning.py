@@ -13,8 +13,11 @@ in units of 2^-U, with U the F of the last layer, and 0 for classes:
 saturating, once a sample, when it has settled. u is a random fraction that a
 row shares, with bits of its own for each column. N_c winners of T ticks are a
 systematic sample of a table of exponentials. All random bits of a sample are
-two words of one xorshift register.
+two words of one xorshift register. Moments of signals are samples, whose inputs
+may be traces (`trace_signals`).
 """
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -25,14 +28,17 @@ from ssnn_jax import checks
 from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import spiking
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import devices
+from ssnn_jax.trains import encoding
 
 ROUND_BITS = 12  # of u, and below the unit of a change
 RATE_BITS = 16
 STEP_BITS = 20  # of S, with its sign
 EXP_BITS, STEPS_PER_NAT = 10, 32  # of the table of exponentials
+TRACE_BITS = 17  # of a trace, below 1: a word of 18 bits holds it
 #: Entry k is exp(-k / 32), `[256]` int32 in units of its largest.
 EXPONENTIALS = np.int32(
   np.rint((2**EXP_BITS - 1) * np.exp(-np.arange(256) / STEPS_PER_NAT))
@@ -154,6 +160,51 @@ def _units(config):
   """Returns the integer rates of a learning rate of 1."""
   unit = 2.0**ROUND_BITS / config.num_steps**2
   return [2.0**bits * unit for bits in config.fractions]
+
+
+def trace_signals(
+  signals: jax.Array | np.ndarray, shifts: Sequence[int], num_steps: int
+) -> jax.Array:
+  """Computes traces of signals as inputs, moment by moment from rest.
+
+  They are `ssnn_jax.trace` of the counts of the channels, in the integers of
+  the chip: of D decays 1 - 2^-k and I channels, all I of the first decay first.
+
+  Args:
+    signals: `[B, L, I]` signals, as images.
+    shifts: the k of each decay.
+    num_steps: T.
+
+  Returns:
+    `[B, L, D I]` float32 rates, multiples of 1 / T.
+
+  Raises:
+    UserError: if a shift is out of range.
+
+  Example:
+    >>> step = np.array([[[0.0], [1.0], [1.0], [1.0]]])
+    >>> ssnn_jax.chip.trace_signals(step, shifts=(0, 1, 3), num_steps=8)[0] * 8
+    Array([[0., 0., 0.],
+           [8., 4., 1.],
+           [8., 6., 2.],
+           [8., 7., 3.]], dtype=float32)
+  """
+  check_shifts(shifts, num_steps)
+  encode = lambda rates: jnp.floor(num_steps * rates + 0.5) / num_steps
+  rates = encode(encoding.rate_encode(signals)).reshape(signals.shape)
+  decays = [1 - 2.0**-k for k in shifts]
+  return encode(temporal.trace(rates, decays, bits=TRACE_BITS))
+
+
+def check_shifts(shifts: Sequence[int], num_steps: int) -> None:
+  """Refuses decays that the chip has not; raises `UserError`."""
+  most = TRACE_BITS - (num_steps.bit_length() - 1)  # of which a spike is seen
+  is_valid = all(checks.is_count(k, 0) and k <= most for k in shifts)
+  if not is_valid or len({*shifts}) < len(shifts):
+    raise types.UserError(
+      f'shifts are {tuple(shifts)}; expected different k of decays '
+      f'1 - 2^-k, from 0 to {most} with {num_steps} steps.'
+    )
 
 
 def present(

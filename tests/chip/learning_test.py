@@ -159,6 +159,22 @@ class LearningTest(parameterized.TestCase):
     found = chip.integer_rates(config, state, schedule)
     np.testing.assert_array_equal(found, rates / 2)
 
+  @parameterized.parameters((8, (0, 2, 5)), (16, (13, 1)), (2, (16, 3)))
+  def test_traces_are_those_of_an_oracle_in_integers(self, num_steps, shifts):
+    rng = np.random.default_rng(4)
+    signals = np.uint8(rng.integers(0, 256, (2, 60, 5)))
+    signals[1, :, 0], signals[1, 30:, 1] = 255, 0
+    found = chip.trace_signals(signals, shifts, num_steps) * num_steps
+    ticks = num_steps.bit_length() - 1
+    for own, rows in zip(signals, np.asarray(found)):
+      memory = np.zeros((len(shifts), 5), int)
+      for rates, row in zip(own, rows):
+        counts = (2 * num_steps * rates.astype(int) + 255) // 510
+        for z, k in zip(memory, shifts):
+          z += (counts << 17 - k - ticks) - divide(z, k)
+        np.testing.assert_array_equal(row, divide(memory, 17 - ticks).ravel())
+    self.assertEqual(found.max(), num_steps)
+
   def test_winners_have_the_frequencies_of_the_softmax(self):
     config = CONFIGS['two_layers']
     potential = jnp.array([0.3, -0.2, 1.1, 0.0, 0.9])
