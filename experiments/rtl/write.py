@@ -8,6 +8,7 @@ the order in which they are written, the first samples with the answers and
 weights after them, and a README.md that describes the ports.
 """
 
+from collections.abc import Sequence
 import json
 import shutil
 
@@ -17,7 +18,6 @@ import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
-import ssnn_jax
 from ssnn_jax.chip import verilog
 
 _README = """# {sizes}: a chip that learns
@@ -38,9 +38,10 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
    weights of the row at `weight_in`, column 0 first. The lines of
    `weights_<layer>.hex` are row after row. Rows are read likewise.
 3. Stream a sample: words of {lanes} counts, 0 to {config.num_steps}, and a word
-   with its label; 255 recognizes without learning. The chip answers with the
-   class, and its weights have learned. Meanwhile, the next sample may stream
-   in. `rates` are {rates}, layer 0 first, for the learning rate of this folder.
+   with its label; 255 recognizes without learning, and 256 is added where a
+   signal goes on in the next sample. The chip answers with the class, and its
+   weights have learned. Meanwhile, the next sample may stream in. `rates` are
+   {rates}, layer 0 first, for the learning rate of this folder.
 
 `expected.json` has the words of the first samples and their answers, and
 `weights_after_<layer>.hex` the weights after them, in the order of
@@ -50,22 +51,22 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 
 def write(
   run: settings.Run,
-  dataset: ssnn_jax.datasets.Dataset,
-  num_samples: int,
+  shifts: Sequence[int],
+  stream: settings.Stream,
 ) -> dict[str, str]:
   """Returns the text of all files but the modules, by name.
 
-  The first training samples of the data are presented for `expected.json`.
+  The samples of a stream are presented for `expected.json`.
   """
   config, rates = run.config, run.list_rates(1)[0].tolist()
   params, word, answers = run.state.params, jnp.uint32(run.word), []
-  inputs, labels = (np.asarray(x[:num_samples]) for x in dataset.train)
+  channels, inputs, labels, more = stream
   for sample in zip(inputs, labels):
     params, word, inference = settings.present(
       config, params, word, jnp.array(rates), *sample
     )
     answers.append(int(np.argmax(inference.potential)))
-  words = verilog.pack(config, inputs, labels)
+  words = verilog.pack(config, channels, labels, more, shifts)
   expected = {'words': words.tolist(), 'answers': answers, 'rates': rates}
   readme = _README.format(
     sizes='-'.join(map(str, config.layer_sizes)),
@@ -75,7 +76,7 @@ def write(
     rates=', '.join(map(str, rates)),
   )
   texts = {
-    f'{verilog.TOP}.sv': verilog.top(config, run.word),
+    f'{verilog.TOP}.sv': verilog.top(config, run.word, shifts=shifts),
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
@@ -94,8 +95,8 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
-    run, dataset = settings.load()
-    texts = write(run, dataset, values['num_samples'])
+    run, shifts, stream, _ = settings.load_streams()
+    texts = write(run, shifts, stream.first(values['num_samples']))
     for source in verilog.sources():
       shutil.copy(source, unfinished)
     for name, text in texts.items():
@@ -105,6 +106,7 @@ def main() -> None:
 
 if __name__ == '__main__':
   settings.define()
+  settings.define_traces()
   flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
   flags.DEFINE_integer(
     'num_samples', 3, 'number of samples with expected answers', 1

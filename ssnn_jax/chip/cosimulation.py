@@ -51,6 +51,7 @@ class Simulator(NamedTuple):
   config: NetworkConfig
   model: Any  #: its compiled functions
   chip: Any  #: pointer to its state
+  shifts: tuple[int, ...]  #: of its traces, as of `verilog.top`
 
 
 def verilator_root() -> pathlib.Path:
@@ -69,6 +70,7 @@ def simulate(
   word: int,
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,
+  shifts: Sequence[int] = (),
 ) -> Iterator[Simulator]:
   """Compiles the chip, which takes seconds, resets it and yields the simulator.
 
@@ -79,16 +81,17 @@ def simulate(
     word: register of random bits after reset.
     sources: the modules; default: those of the library.
     optimize: takes longer, and makes ten times as many clocks per second.
+    shifts: of traces, as of `verilog.top`.
   """
   texts = {
     'public.vlt': _PUBLIC,
-    f'{verilog.TOP}.sv': verilog.top(config, word),
+    f'{verilog.TOP}.sv': verilog.top(config, word, shifts=shifts),
   }
   paths = sources or verilog.sources()
   model = build(verilog.TOP, texts, paths, _DRIVER, {}, optimize)
   model.chip_new.restype = model.chip_find.restype = ctypes.c_void_p
   model.chip_result.restype = model.chip_row.restype = ctypes.c_int64
-  with another(Simulator(config, model, None)) as simulator:
+  with another(Simulator(config, model, None, tuple(shifts))) as simulator:
     yield simulator
 
 
@@ -253,9 +256,10 @@ def send(
   simulator: Simulator,
   inputs: np.ndarray,
   labels: Sequence[int],
+  more: Sequence[bool] | bool = False,
 ) -> None:
-  """Queues samples, which stream in as the chip takes them."""
-  words = verilog.pack(simulator.config, inputs, labels)
+  """Queues samples of `verilog.pack`, which the chip takes when it can."""
+  words = verilog.pack(simulator.config, inputs, labels, more, simulator.shifts)
   size = ctypes.c_int64(words.size)
   simulator.model.chip_send(simulator.chip, _pointer(words), size)
 
@@ -265,13 +269,15 @@ def send_spikes(
   rows: np.ndarray,
   signs: np.ndarray,
   label: int,
+  more: bool = False,
 ) -> None:
   """Queues a sample as single spikes: the row of each, and its sign, 1 or -1.
 
+  They change the counts of the sample before if that had `more`, otherwise 0.
   No count is below 0 or above T at any time.
   """
   rows, negative = np.array(rows, np.int32), np.array(signs < 0, np.uint8)
-  args = ctypes.c_int64(len(rows)), label & 0xFF
+  args = ctypes.c_int64(len(rows)), label & 0xFF | more << 8
   pointers = _pointer(rows), _pointer(negative)
   simulator.model.chip_open(simulator.chip, *pointers, *args)
 

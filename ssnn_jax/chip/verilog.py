@@ -4,6 +4,7 @@ The modules are in the folder `rtl`. `chip_top` is `chip` with the parameters of
 a network, and `board_top` is `ulx3s`, the chip behind a serial line.
 """
 
+from collections.abc import Sequence
 import math
 import pathlib
 from typing import Any
@@ -50,36 +51,48 @@ def params_of(
   return tuple(types.LayerParams(own[:-1], own[-1]) for own in scaled)
 
 
-def count_spikes(config: NetworkConfig, inputs: Any) -> np.ndarray:
-  """Returns the spikes of inputs, `[B, N_0]` of 0 to T.
+def count_spikes(
+  config: NetworkConfig, inputs: Any, shifts: Sequence[int] = ()
+) -> np.ndarray:
+  """Returns the spikes of inputs, `[B, N_0]` of 0 to T, or of channels.
 
   Args:
     config: the network.
     inputs: `[B, ...]` images, as of `encoding.rate_encode`.
+    shifts: of the traces that the chip makes of channels, as of `top`.
   """
   rates = np.asarray(encoding.rate_encode(inputs))
-  if rates.shape[1] != config.layer_sizes[0]:
+  if rates.shape[1] * max(len(shifts), 1) != config.layer_sizes[0]:
     raise types.UserError(
-      f'inputs have {rates.shape[1]} pixels, but layer_sizes starts with '
-      f'{config.layer_sizes[0]} inputs; make the two agree.'
+      f'inputs have {rates.shape[1]} pixels, and {len(shifts) or "no"} traces '
+      f'of each, but layer_sizes starts with {config.layer_sizes[0]} inputs; '
+      'make the two agree.'
     )
   return np.floor(rates * config.num_steps + 0.5).astype(int)
 
 
-def pack(config: NetworkConfig, inputs: Any, labels: Any) -> np.ndarray:
+def pack(
+  config: NetworkConfig,
+  inputs: Any,
+  labels: Any,
+  more: Any = False,
+  shifts: Sequence[int] = (),
+) -> np.ndarray:
   """Returns samples as the words of the chip, `[B, words]` uint16.
 
   Args:
     config: the network.
     inputs: `[B, ...]` images.
     labels: `[B]` classes; -1 does not learn.
+    more: `[B]` whether the signal of a sample goes on in the next one.
+    shifts: of the traces that the chip makes, as of `top`.
   """
-  counts, lanes = count_spikes(config, inputs), num_lanes(config)
+  counts, lanes = count_spikes(config, inputs, shifts), num_lanes(config)
   counts = np.pad(counts, ((0, 0), (0, -counts.shape[1] % lanes)))
   places = 16 // lanes * np.arange(lanes)
   words = counts.reshape(len(counts), -1, lanes) << places
-  labels = np.asarray(labels)[:, None] & 0xFF
-  return np.concatenate([words.sum(2), labels], 1).astype('<u2')
+  labels = np.asarray(labels) & 0xFF | np.left_shift(more, 8)
+  return np.concatenate([words.sum(2), labels[:, None]], 1).astype('<u2')
 
 
 def num_lanes(config: NetworkConfig) -> int:
@@ -97,13 +110,25 @@ def ports() -> str:
   return _ports_of(FOLDER / 'chip.sv')
 
 
-def top(config: NetworkConfig, word: int, has_events: bool = True) -> str:
+def top(
+  config: NetworkConfig,
+  word: int,
+  has_events: bool = True,
+  shifts: Sequence[int] = (),
+) -> str:
   """Returns the text of `chip_top`, `chip` with all parameters of a network.
 
   After reset, its register of random bits has the word. Without `has_events`
-  there is no open mode, as on the board.
+  there is no open mode, as on the board. With shifts, its inputs are traces of
+  the channels of a sample (`chip.trace_signals`).
   """
   learning.check_config(config)
+  learning.check_shifts(shifts, config.num_steps)
+  if shifts and config.layer_sizes[0] % len(shifts):
+    raise types.UserError(
+      f'layer_sizes starts with {config.layer_sizes[0]} inputs; expected a '
+      f'multiple of the {len(shifts)} traces of a channel.'
+    )
   values = {
     'LAYERS': len(config.layer_sizes) - 1,
     'SIZES': _constant(config.layer_sizes, 32),
@@ -117,6 +142,9 @@ def top(config: NetworkConfig, word: int, has_events: bool = True) -> str:
     'EXP_BITS': learning.EXP_BITS,
     'EXPONENTIALS': _constant(learning.EXPONENTIALS, learning.EXP_BITS),
     'HAS_EVENTS': int(has_events),
+    'DECAYS': len(shifts),
+    'TRACE_BITS': learning.TRACE_BITS,
+    'SHIFTS': _constant(shifts or (0,), 8),
     'SEED': _constant([word], 32),
   }
   declarations = ports()

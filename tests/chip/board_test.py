@@ -247,11 +247,18 @@ class LintTest(absltest.TestCase):
   @needs_verilator
   def test_verilator_has_no_warning(self):
     own = {f'{verilog.BOARD_TOP}.sv', 'ulx3s.sv'}  # with the PLL of the FPGA
-    names = [name for name in self.names if name not in own]
     values = verilog.board_parameters(CONFIG, make_run()[0].word, 20)
+    self.lint('board', [name for name in self.names if name not in own], values)
+    # Counts of a word with bits between, events, and traces.
+    config = networks.of_chip((18, 3, 2), 4, 6, (5, 4))
+    top = self.folder / f'{verilog.TOP}.sv'
+    top.write_text(verilog.top(config, 1, shifts=(0, 1, 14)))
+    self.lint(verilog.TOP, [top, *verilog.sources()], {})
+
+  def lint(self, top, sources, values):
     root = cosimulation.verilator_root()
     command = [root / 'bin' / 'verilator_bin', '--lint-only', '-Wall']
-    command += ['--top-module', 'board', *names]
+    command += ['--top-module', top, *sources]
     command += [f'-G{name}={value}' for name, value in values.items()]
     environment = os.environ | {'VERILATOR_ROOT': str(root)}
     done = subprocess.run(

@@ -18,8 +18,11 @@ import numpy as np
 from experiments.rtl import compare
 from experiments.rtl import settings
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import crossbars
+from ssnn_jax import datasets
 from ssnn_jax.chip import cosimulation
+from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
 from tests.testing import commands
 from tests.testing import mutants
@@ -41,6 +44,17 @@ CASES = {
   'three hidden layers': of_chip((30, 20, 17, 9, 6), 16, 9, (6, 5, 6, 7), 1),
   'one hidden neuron, many classes': of_chip((16, 1, 140), 4, 6, (4, 3)),
 }
+# Chips with traces, shifts, and bits of traces, few of which round them more;
+# channels and rows do not fill words.
+STREAMS = {
+  'some decays': (of_chip((39, 12, 5), 8, 8, (6, 6)), (0, 2, 5), 8),
+  'two counts of a word': (of_chip((14, 9, 4), 16, 12, (7, 8)), (3, 1), 17),
+}
+TRACED = STREAMS['some decays']
+LENGTHS = 1, 9, 5, 9  # of signals, which are 24 samples
+# Of the samples of `make`, those of single spikes, and whose signals go on.
+OPEN = 2, 5, 6, 7, 9, 10, 14
+MORE = 1, 4, 5, 6, 14, 23
 # Expressions of each rule and of the schedule, by module, and wrong ones.
 MUTATIONS = {
   'slice': (
@@ -56,7 +70,7 @@ MUTATIONS = {
     ('@own_both@ ?', "1'b0"),
     ('@own_is_odd@ ? odd2', "1'b0"),
     ("own_write && @!own_write_address[0]@", "1'b1"),
-    ("@renews@ ? '0", "1'b0"),
+    ('if (@renews@)', "1'b0"),
     ('if (@own_level@)', "1'b0"),
     ("if (@own_clear@) {", "1'b0"),
     ("if (@own_clear@) column_error", "1'b0"),
@@ -93,6 +107,7 @@ MUTATIONS = {
     ('@positives[k]@ &&', "1'b0"),
     ("k == NEURONS % 32 ? COUNT_BITS'(2 ** TICKS_LOG) : '0", "'0"),
     ("sending && compared", 'sending'),
+    ('targets[k % 32]', 'sent[(k + 32) % TURNING]'),
   ),
   'classes': (
     ('drive > best', 'drive >= best'),
@@ -121,12 +136,29 @@ MUTATIONS = {
     ('@opened && !ended@ ? OPEN', "1'b0"),
     ("@(pending & own) != '0@ ? BEGIN", "1'b1"),
     ('events < MOST_EVENTS', "1'b1"),
+    ('open && @!(counts_stand && sums_stand)@', "1'b1"),
+    ('@!counts_stand@ ? BLANK', "1'b1"),
+    ('sums_stand <= @!learning@', "1'b1"),
+    ('if (@cleared@)', "1'b0"),
+    ("counts_stand <= @1'b0@", 'counts_stand'),
+    ('@scans@ ? BEGIN', '!opened'),
   ),
   'sample_pages': (
     ("edit_negative ? '1 : COUNT_BITS'(1)", "COUNT_BITS'(1)"),
     ('@!full[filling]@ && !open', "1'b1"),
     ("(@position == 16'(WORDS - 1)@\n", "1'b0"),
     ('reading <= @!reading@;', 'reading'),
+    ('reading ^ @open@', "1'b0"),
+  ),
+  'traces': (
+    ('@goes_on@ ? z1', "1'b1"),
+    ('goes_on <= @label[8]@', "1'b1"),
+    ("goes_on <= @1'b0@", 'goes_on'),
+    ("- @(BITS+1)'(half)@", "'0"),
+    ("FINE) >> @shifts[2]@", "'0"),
+    ("(BITS+1)'(2 ** FINE / 2)", "'0"),
+    ("@last[5]@ ? '0", "1'b0"),
+    ('state == TRACE && @out_ready@', "1'b1"),
   ),
   'row_access': (
     ('@idle@ && (state == IDLE ||', "1'b1"),
@@ -151,7 +183,7 @@ CHANGES = [
 
 @functools.cache
 def make(network, num_samples=24):
-  """Returns parameters on the grid, rates and samples; two are not learned."""
+  """Returns parameters on the grid, rates, samples; some are not learned."""
   sizes, rng = network.layer_sizes, np.random.default_rng(1)
   params = tuple(
     ssnn_jax.types.LayerParams(
@@ -173,7 +205,8 @@ def make(network, num_samples=24):
   inputs[2] = 0  # silent groups
   labels = rng.integers(1, sizes[-1], num_samples)
   labels[0] = labels[16::2] = 0
-  labels[1], labels[3] = -1, 200 if sizes[-1] < 200 else -1  # no classes
+  labels[np.isin(np.arange(num_samples), [1, 6, 14])] = -1  # no classes
+  labels[3] = 200 if sizes[-1] < 200 else -1
   rates = np.int32(2 ** rng.uniform(5, 10, (num_samples, len(sizes) - 1)))
   rates[16:] = 2**16 - 1  # changes saturate
   infer = ssnn_jax.ssnn(network).infer
@@ -186,12 +219,12 @@ def make(network, num_samples=24):
 
 
 @functools.cache
-def compiled(network, folder=None):
+def compiled(network, folder=None, shifts=()):
   """Returns the simulator of a chip, of the modules in a folder, if given."""
   sources = folder and sorted(folder.glob('*.sv'))
   # That of a folder is run for each of its changes.
   with cosimulation.simulate(
-    network, WORD, sources, optimize=folder is not None
+    network, WORD, sources, folder is not None, shifts
   ) as simulator:
     return simulator  # whose chip is deleted, and model remains
 
@@ -199,19 +232,48 @@ def compiled(network, folder=None):
 def find(network, folder=None, stall=0.3):
   """Compares all samples, in streams, as single spikes, and one at a time."""
   params, rates, inputs, labels = make(network)
-  is_open = np.isin(np.arange(len(labels)), [2, 5, 9, 14])
+  is_open, more = (np.isin(np.arange(len(labels)), x) for x in (OPEN, MORE))
+  samples = rates, inputs, labels, is_open
   with cosimulation.another(compiled(network, folder)) as simulator:
-    found = compare.compare(
-      simulator, params, WORD, rates, inputs, labels, is_open, stall
-    )
+    found = compare.compare(simulator, params, WORD, *samples, stall, more=more)
     if found.difference is None:
       held = find_held(simulator, network)
       found = found._replace(difference=held)
     return found
 
 
+def find_stream(network, shifts, bits, folder=None):
+  """Compares signals, of which the chip makes traces, and again after reset."""
+  params, rates, _, labels = make(network)
+  rng, number = np.random.default_rng(2), np.repeat(range(4), LENGTHS)
+  num_channels = network.layer_sizes[0] // len(shifts)
+  channels = np.uint8(rng.integers(0, 256, (len(labels), num_channels)))
+  channels[:, ::4], channels[:, 1::4] = 255, 0
+  signals = (channels[None, number == n] for n in range(4))
+  more = np.append(number[1:] == number[:-1], False)
+  with mock.patch.object(learning, 'TRACE_BITS', bits):
+    simulator = compiled(network, folder, shifts)
+    traces = [
+      chip.trace_signals(own, shifts, network.num_steps) for own in signals
+    ]
+  inputs = np.concatenate(traces, axis=1)[0]
+  samples = rates, inputs, labels, number == 2, 0.3, False, channels, more
+  with cosimulation.another(simulator) as simulator:
+    found = compare.compare(simulator, params, WORD, *samples)
+    if found.difference is None:
+      for num_clocks in range(0, 90, 7):
+        cosimulation.send(simulator, channels[1:], labels[1:], more[1:])
+        cosimulation.hold(simulator, num_clocks, rates[0])
+        cosimulation.reset(simulator)
+      again = compare.compare(simulator, params, WORD, *samples)
+      found = again._replace(clocks=found.clocks + again.clocks)
+    return found
+
+
 @functools.cache
-def find_right(folder):
+def find_right(folder, is_stream=False):
+  if is_stream:
+    return find_stream(*TRACED, folder)
   return find(SATURATED, folder)
 
 
@@ -221,9 +283,16 @@ def find_held(simulator, network):
   cosimulation.reset(simulator)
   weights = verilog.integer_weights(network, params)
   cosimulation.write_weights(simulator, weights)
-  cosimulation.send(simulator, inputs[:3], labels[:3])
-  word = jax.numpy.uint32(WORD)
-  for n, num_clocks in enumerate((3000, 40, 0)):
+  counts = verilog.count_spikes(network, inputs)
+  rng, word = np.random.default_rng(0), jax.numpy.uint32(WORD)
+  for n, num_clocks in enumerate((3000, 40, 0, 40, 0)):
+    if n in (0, 4):  # from rest, and after rows were read
+      before = counts[3] if n else 0
+      spikes = compare.shuffle_spikes(network, before, counts[n], rng)
+      cosimulation.send_spikes(simulator, *spikes, int(labels[n]))
+    elif n == 1:
+      more = np.array([False, False, True])
+      cosimulation.send(simulator, inputs[1:4], labels[1:4], more)
     params, word, inference = settings.present(
       network, params, word, rates[n], inputs[n], labels[n]
     )
@@ -251,7 +320,16 @@ class EqualTest(parameterized.TestCase):
   def test_all_weights_and_answers_are_equal(self, name):
     found = find(CASES[name])
     self.assertIsNone(found.difference)
-    before = verilog.integer_weights(CASES[name], make(CASES[name])[0])
+    self.assert_learned(CASES[name], found)
+
+  @parameterized.parameters(*STREAMS)
+  def test_all_weights_and_answers_of_traces_are_equal(self, name):
+    found = find_stream(*STREAMS[name])
+    self.assertIsNone(found.difference)
+    self.assert_learned(STREAMS[name][0], found)
+
+  def assert_learned(self, network, found):
+    before = verilog.integer_weights(network, make(network)[0])
     for own, old in zip(found.weights, before):
       self.assertGreater(np.mean(own != old), 0.02)
 
@@ -280,6 +358,31 @@ class EqualTest(parameterized.TestCase):
     )
     expected = 'equal: 1210 weights, and the answers to 20 samples'
     self.assertIn(expected, done.stdout, done.stderr)
+
+  def test_commands_compare_and_learn_signals(self):
+    rng, lengths = np.random.default_rng(0), np.array([5, 1, 3, 6])
+    signals = np.uint8(rng.integers(0, 256, (4, 6, 3)))
+    own = np.arange(6) < lengths[:, None]
+    labels = np.where(own, np.arange(4)[:, None], -1)
+    stream = settings.cut(datasets.Split(signals, labels), (0, 2), 8)
+    np.testing.assert_array_equal(stream.channels, signals[own])
+    traces = np.asarray(chip.trace_signals(signals, (0, 2), 8))
+    np.testing.assert_array_equal(stream.inputs, traces[own])
+    np.testing.assert_array_equal(stream.labels, labels[own])
+    ends = np.flatnonzero(~stream.more)
+    np.testing.assert_array_equal(ends, np.cumsum(lengths) - 1)
+    path, arrays = self.create_tempdir().full_path + '/own.npz', {}
+    for part in ('train', 'test'):
+      arrays |= {f'x_{part}': signals, f'y_{part}': labels}
+    np.savez(path, **arrays)
+    args = f'--dataset={path}', '--traces=0,2', '--layers=5,4', '--num_steps=8'
+    sizes = '--num_samples=12', '--num_recognized=5'
+    done = commands.run('rtl.compare', '--open', *args, *sizes)
+    expected = 'equal: 59 weights, and the answers to 12 samples'
+    self.assertIn(expected, done.stdout, done.stderr)
+    args += '--batch_size=5', '--num_epochs=1'
+    done = commands.run('rtl.stream', *args)
+    self.assertRegex(done.stdout, 'epoch 1: .*\ntest accuracy', done.stderr)
 
 
 @absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
@@ -345,11 +448,15 @@ class MutationTest(parameterized.TestCase):
 
   @parameterized.parameters(*range(len(CHANGES)))
   def test_changed_rule_is_found(self, index):
-    clocks = find_right(self.folder).clocks
+    is_stream = CHANGES[index][0] == 'traces'
+    clocks = find_right(self.folder, is_stream).clocks
     with mock.patch.dict(os.environ, {mutants.VARIABLE: str(index + 1)}):
-      found = find(SATURATED, self.folder)
+      found = find_right.__wrapped__(self.folder, is_stream)
     is_slower = found.clocks != clocks
     self.assertTrue(found.difference or is_slower, CHANGES[index])
+
+  def test_traces_are_equal(self):
+    self.assertIsNone(find_right(self.folder, is_stream=True).difference)
 
   def test_weights_that_saturate_are_equal(self):
     found = find_right(self.folder)

@@ -12,10 +12,13 @@ module chip #(
   parameter int RATE_BITS = 16, CHANGE_BITS = 20, EXP_BITS = 10,
   parameter logic [256*EXP_BITS-1:0] EXPONENTIALS = '0,
   parameter bit HAS_EVENTS = 1,              // the open mode
+  parameter int DECAYS = 0, TRACE_BITS = 17, // of traces of the inputs
+  parameter logic [8*(DECAYS>0?DECAYS:1)-1:0] SHIFTS = '0,
   parameter logic [31:0] SEED = 1
 ) (
   input  logic clock, reset,
-  // Samples: counts of spikes, and the label; 255 does not learn.
+  // Samples: counts of spikes, and the label; 255 does not learn. Bit 8 of the
+  // label: its signal goes on in the next sample.
   input  logic sample_valid,
   output logic sample_ready,
   input  logic [15:0] sample_data,
@@ -83,10 +86,12 @@ module chip #(
   /* verilator lint_off PINCONNECTEMPTY */
   /* verilator lint_off UNUSEDSIGNAL */      // of the first and last layer
   logic complete, unused, start, open, in_valid, in_last, in_negative, in_ready;
-  logic [15:0] in_row;
-  logic idle, finish, opened, classify, learning, blank, bias, edit;
-  logic accessing, present, level, load, clear;
-  logic [7:0] page_label, label;
+  logic word_valid, word_ready, traces_empty;
+  logic [15:0] in_row, sample_word;
+  logic idle, finish, opened, classify, learning, blank, bias, edit, clear;
+  logic accessing, present, level, load, row_clear, drained;
+  logic [8:0] page_label;
+  logic [7:0] label;
   logic [9:0] slice;
   logic [11:0] count;
   logic [31:0] word;
@@ -98,8 +103,23 @@ module chip #(
   logic [WEIGHT_BITS*LAYERS-1:0] chosen;
   assign busy = !idle || accessing;
   assign start = complete && !accessing && !row_valid && !result_valid;
-  assign open = HAS_EVENTS && in_valid && unused && !sample_valid && !accessing
-    && !row_valid && !result_valid;
+  assign open = HAS_EVENTS && in_valid && unused && traces_empty
+    && !sample_valid && !accessing && !row_valid && !result_valid;
+
+  if (DECAYS > 0) begin : g_traces
+    traces #(
+      .ROWS(INPUTS), .TICKS_LOG(TICKS_LOG), .DECAYS(DECAYS), .BITS(TRACE_BITS),
+      .SHIFTS(SHIFTS)
+    ) traces (
+      .clock, .reset, .in_valid(sample_valid), .in_ready(sample_ready),
+      .in_data(sample_data), .empty(traces_empty), .out_valid(word_valid),
+      .out_ready(word_ready), .out_data(sample_word));
+  end else begin : g_traces
+    assign traces_empty = 1'b1;
+    assign word_valid = sample_valid;
+    assign sample_ready = word_ready;
+    assign sample_word = sample_data;
+  end
 
   queue #(.BITS(18)) events (
     .clock, .reset, .in_valid(event_valid), .in_ready(event_ready),
@@ -113,7 +133,8 @@ module chip #(
   ) schedule (
     .clock, .reset, .start, .sample_label(page_label), .open,
     .event_valid(in_valid), .event_ready(in_ready), .event_last(in_last),
-    .event_label(in_row[7:0]), .idle, .finish, .opened, .label, .word,
+    .event_label(in_row[8:0]), .cleared(row_clear), .idle, .finish, .opened,
+    .label, .word, .clear, .drained,
     .begins, .levels, .passes, .sends, .classify, .learning,
     .blank, .bias, .edit, .count, .scanning, .pending, .sending,
     .classified(g_layer[LAYERS-1].classified));
@@ -135,7 +156,7 @@ module chip #(
     .row_index, .weight_in_valid, .weight_in_ready, .weight_in_data,
     .weight_out_valid, .weight_out_ready, .weight_out_data, .active(accessing),
     .layers(accessed), .row, .present, .level, .load, .weight, .pick,
-    .slice, .clear, .chosen);
+    .slice, .clear(row_clear), .chosen);
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
     if (SIZES[32 * (l + 1) +: 32] < 1 || SIZES[32 * (l + 1) +: 32] > 1023
@@ -183,8 +204,7 @@ module chip #(
     ) own (
       .clock, .reset, .issue, .group, .counts, .listed, .spike, .spike_negative,
       .spike_row, .begins(begins[l]), .levels(levels[l] || level),
-      .renew(opened),
-      .passes(passes[l]), .clear(finish || clear || reset),
+      .renew(drained), .passes(passes[l]), .clear(clear || row_clear),
       .classify, .learning, .pass_pick(count[4:0]),
       .scanning(scanning[l]), .pending(pending[l]),
       .rate(rates[RATE_BITS * l +: RATE_BITS]),
@@ -212,9 +232,9 @@ module chip #(
       sample_pages #(
         .INPUTS(INPUTS), .TICKS_LOG(TICKS_LOG)
       ) pages (
-        .clock, .reset, .sample_valid, .sample_ready, .sample_data, .complete,
-        .label(page_label), .done(finish && !opened), .open(!idle && opened),
-        .blank, .edit,
+        .clock, .reset, .sample_valid(word_valid), .sample_ready(word_ready),
+        .sample_data(sample_word), .complete, .label(page_label),
+        .done(finish && !opened), .open(!idle && opened), .blank, .edit,
         .edit_row(edit_row[GROUP_BITS+4:0]), .edit_negative, .unused,
         .group(blank ? GROUP_BITS'(count) : group), .counts);
       assign listed = '0;

@@ -1,6 +1,7 @@
 // Counts of hidden neurons, as rows of the layer above: they arrive from one
 // neuron of each slice at a time, and turn by a group in a clock. In the open
-// mode, `send` makes a spike of either sign of each that was not sent.
+// mode, `send` makes spikes of either sign of what was not sent before, also by a
+// scan.
 module hidden_rows #(
   parameter int NEURONS = 16, WIDTH = 3, TICKS_LOG = 3,
   parameter bit HAS_EVENTS = 1,            // the open mode
@@ -63,7 +64,8 @@ module hidden_rows #(
       for (int k = 0; k < TURNING; k++) begin
         positives[k] <= positives[(k + 32) % TURNING];
         totals[k] <= totals[(k + 32) % TURNING];
-        sent[k] <= sent[(k + 32) % TURNING];
+        sent[k] <= HAS_EVENTS && k >= TURNING - 32 ? targets[k % 32]  // scanned
+          : sent[(k + 32) % TURNING];
       end
     for (int k = 0; k < 32; k++) begin
       differs[k] <= targets[k] != sent[k];

@@ -50,7 +50,7 @@ module row_access #(
     idle && (state == IDLE || state == FILL || state == DRAIN);
   assign active = state != IDLE;
   assign load = active && writes;
-  assign clear = state == START || state == LAST;
+  assign clear = state == START;
   assign present = state == ROW;
   assign level = state == LEVEL;
   assign weight_in_ready = state == FILL && !row_valid;

@@ -2,7 +2,8 @@
 //
 // A sample is the counts of spikes of its inputs, 0 to T, as many in a word as
 // fit (4, or 2 of more than 4 bits), and a last word with the label. Groups of
-// counts are read in a clock; the bias follows the last input.
+// counts are read in a clock; the bias follows the last input. In the open mode
+// single spikes change the page of the sample before.
 module sample_pages #(
   parameter int INPUTS = 64, TICKS_LOG = 3,
   // Derived; leave them.
@@ -14,11 +15,11 @@ module sample_pages #(
   output logic sample_ready,
   input  logic [15:0] sample_data,
   output logic complete,  // a page has a sample
-  output logic [7:0] label,
+  output logic [8:0] label,
   input  logic done,      // it has been presented
-  // Open mode: counts of the page start at 0, and change by single spikes.
+  // Open mode.
   input  logic open,
-  input  logic blank,                         // the group
+  input  logic blank,                         // the group is 0
   input  logic edit,
   input  logic [GROUP_BITS+4:0] edit_row,
   input  logic edit_negative,
@@ -33,14 +34,15 @@ module sample_pages #(
   localparam int ROW_BITS = 5;             // of a row in its group
   localparam int WORD_BITS = $clog2(PER_GROUP);
 
-  logic filling, reading, take, is_label, flush, is_last;
+  logic filling, reading, page, take, is_label, flush, is_last;
   logic [1:0] full, edits;
   logic [15:0] position;                  // of a word
-  logic [7:0] labels[2];
+  logic [8:0] labels[2];
   logic [32*COUNT_BITS-1:0] assembled, stored, edited;
   logic [GROUP_BITS:0] flush_at;
   logic [GROUP_BITS-1:0] at;
   (* no_rw_check *) logic [32*COUNT_BITS-1:0] memory[2 ** (GROUP_BITS + 1)];
+  assign page = reading ^ open;
   assign at = open && !blank && (edit || edits != '0)
     ? edit_row[ROW_BITS +: GROUP_BITS] : group;
   assign sample_ready = !full[filling] && !open;
@@ -66,9 +68,9 @@ module sample_pages #(
         + (k != 32'(edit_row[ROW_BITS-1:0]) ? '0
           : edit_negative ? '1 : COUNT_BITS'(1));
     if (flush || blank || edits[1])
-      memory[flush ? flush_at : {reading, at}] <=
+      memory[flush ? flush_at : {page, at}] <=
         flush ? assembled : blank ? '0 : edited;
-    stored <= memory[{reading, at}];
+    stored <= memory[{page, at}];
     is_last <= group == GROUP_BITS'(GROUPS - 1);
     for (int k = 0; k < 32; k++)
       counts[COUNT_BITS * k +: COUNT_BITS] <=
@@ -79,7 +81,7 @@ module sample_pages #(
     if (take) begin
       position <= is_label ? '0 : position + 1'b1;
       if (is_label) begin
-        labels[filling] <= sample_data[7:0];
+        labels[filling] <= sample_data[8:0];
         full[filling] <= 1'b1;
         filling <= !filling;
       end

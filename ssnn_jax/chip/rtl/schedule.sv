@@ -3,8 +3,8 @@
 // Layer by layer, from the inputs up: rows are scanned, then the neurons pass,
 // and their counts are the rows above. Classes pass last. Downwards: rows learn,
 // and their currents are the errors below. In the open mode scans are replaced
-// by single spikes, whose totals are the sums, and layers pass and send whenever
-// some arrived.
+// by single spikes, and layers pass and send whenever some arrived. Counts may
+// stand from the sample before; they are scanned first, unless sums stand, too.
 module schedule #(
   parameter int LAYERS = 2, TICKS_LOG = 3,
   parameter int WIDTH = 3, INPUT_GROUPS = 9,
@@ -13,12 +13,13 @@ module schedule #(
 ) (
   input  logic clock, reset,
   input  logic start,        // a sample
-  input  logic [7:0] sample_label,
+  input  logic [8:0] sample_label,  // bit 8: its counts stand
   input  logic open,         // or the open mode
   input  logic event_valid,
   output logic event_ready,
   input  logic event_last,
-  input  logic [7:0] event_label,
+  input  logic [8:0] event_label,
+  input  logic cleared,      // sums, by the host
   output logic idle, finish, opened,
   output logic [7:0] label,
   output logic [31:0] word,  // random
@@ -27,6 +28,8 @@ module schedule #(
   output logic [LAYERS-1:0] levels,    // of single spikes
   output logic [LAYERS-1:0] passes,    // a neuron of each slice, `count`
   output logic [LAYERS-1:0] sends,     // single spikes
+  output logic clear,                  // sums and errors of all layers
+  output logic drained,                // totals are in the sums
   output logic classify, learning,
   output logic blank,                  // the group `count` of the inputs
   output logic bias,                   // a spike of it
@@ -58,6 +61,8 @@ module schedule #(
   logic [31:0] stepped;
   logic [LAYERS-1:0] own;
   logic is_last, changed, ended;
+  logic scans;                         // layers, or single spikes arrive
+  logic counts_stand, sums_stand;
   xorshift next (.word, .stepped);
 
   assign is_last = 32'(layer) == LAYERS - 1;
@@ -67,6 +72,8 @@ module schedule #(
   assign levels = state == LEVEL ? own : '0;
   assign passes = state == PASS ? own : '0;
   assign sends = state == SEND && count == '0 ? own : '0;
+  assign clear = idle && (start || (open && !(counts_stand && sums_stand)));
+  assign drained = state == DRAIN && count == DRAIN_STAGES;
   assign classify = state == CLASS && count == '0;
   assign blank = state == BLANK;
   assign bias = state == BIAS;
@@ -82,14 +89,16 @@ module schedule #(
         layer <= '0;
         learning <= 1'b0;
         count <= '0;
-        ended <= 1'b0;
+        events <= '0;
+        {changed, ended} <= '0;
+        scans <= 1'b1;
         if (start) begin
-          label <= sample_label;
+          {counts_stand, label} <= sample_label;
           opened <= 1'b0;
           state <= BEGIN;
         end else if (open) begin
           opened <= 1'b1;
-          state <= BLANK;
+          state <= !counts_stand ? BLANK : sums_stand ? OPEN : BEGIN;
         end
         if (start || open) word <= stepped;
       end
@@ -102,7 +111,7 @@ module schedule #(
         count <= '0;
         state <= DRAIN;
       end
-      DRAIN: if (count == DRAIN_STAGES) begin
+      DRAIN: if (drained) begin
         count <= '0;
         if (!learning)
           state <= !is_last ? PASS : opened && !ended ? OPEN : CLASS;
@@ -119,7 +128,7 @@ module schedule #(
       PASSED: if (count == PASS_STAGES) begin
         count <= '0;
         layer <= layer + 1'b1;
-        state <= opened ? SEND : BEGIN;
+        state <= scans ? BEGIN : SEND;
       end
       CLASS: if (classified) begin
         word <= stepped;
@@ -127,25 +136,28 @@ module schedule #(
         state <= SETTLE;
       end
       SETTLE: if (count == SETTLE_STAGES) begin
-        learning <= 1'b1;
+        learning <= learning || (pending & own) != '0;
         state <= (pending & own) != '0 ? BEGIN : FINISH;
       end
-      FINISH: state <= IDLE;
+      FINISH: begin
+        sums_stand <= !learning;
+        state <= IDLE;
+      end
       BLANK: if (count == 12'(INPUT_GROUPS - 1)) begin
         count <= '0;
         state <= BIAS;
       end
       BIAS: if (count == 12'(2 ** TICKS_LOG - 1)) begin
         changed <= 1'b1;
-        events <= '0;
         state <= OPEN;
       end
       OPEN: begin
         count <= '0;
         layer <= '0;
+        scans <= 1'b0;
         if (event_valid && event_ready) begin
           ended <= event_last;
-          if (event_last) label <= event_label;
+          if (event_last) {counts_stand, label} <= event_label;
           else begin
             changed <= 1'b1;
             events <= events + 1'b1;
@@ -162,8 +174,10 @@ module schedule #(
       end
       default: state <= IDLE;
     endcase
+    if (cleared) sums_stand <= 1'b0;
     if (reset) begin
       state <= IDLE;
+      counts_stand <= 1'b0;
       word <= SEED;
     end
   end

@@ -28,7 +28,7 @@ module slice #(
   input  logic is_odd,                            // the row, at stage 1
   input  logic fall,                              // of the steps, at stage 1
   input  logic add, both, negative, level,        // at stage 2
-  input  logic renew,                             // the sums, by a level
+  input  logic renew,                             // the totals, which are in sums
   input  logic [15:0] random,
   input  logic write,                             // at stage 3
   input  logic [ADDRESS_BITS-1:0] write_address,
@@ -111,8 +111,8 @@ module slice #(
     other3 <= odd2;
   end
 
-  // Only in the open mode a row is taken back, and totals are the sums. A slice
-  // has to know it, as synthesis keeps its inputs.
+  // Only in the open mode a row is taken back, and rows follow that are added to
+  // the same sums. A slice has to know it, as synthesis keeps its inputs.
   localparam int TOTAL_BITS = HAS_EVENTS ? DRIVE_BITS : DRIVE_BITS - TICKS_LOG;
   logic [COLUMNS*DRIVE_BITS-1:0] sums;
   logic [LEAVES*SENT_BITS-1:0] products;
@@ -154,7 +154,8 @@ module slice #(
         if (own_add) {total, unused} <= {total, 1'b1}
           + {TOTAL_BITS'(weight) ^ {TOTAL_BITS{takes_back}}, takes_back}
           + {TOTAL_BITS'(other), 1'b0};
-        if (own_level) sum <= (renews ? '0 : sum) + DRIVE_BITS'(total);
+        if (renews) total <= '0;
+        if (own_level) sum <= sum + DRIVE_BITS'(total);
         if (own_clear) {spike_step, step, total, sum} <= '0;
       end
       if (HAS_CURRENTS) begin : g_current

@@ -20,7 +20,7 @@ module synapses #(
   input  logic row_negative,
   input  logic start, learning,                // a pass of learning
   input  logic level,                          // of the rows is complete
-  input  logic renew,                          // the sums
+  input  logic renew,                          // the totals
   input  logic [RATE_BITS-1:0] rate,
   input  logic [15:0] word,
   input  logic clear,
