@@ -2,6 +2,7 @@
 
   python -m experiments.rtl write    writes the Verilog of a chip
   python -m experiments.rtl compare  simulates it, and compares it with JAX
+  python -m experiments.rtl stream   trains its twin on signals in time
   python -m experiments.rtl fpga     builds the bitstream for a board
   python -m experiments.rtl host     trains the chip on a board
   python -m experiments.rtl area     counts its cells in an open process
@@ -14,7 +15,7 @@ import sys
 
 if __name__ == '__main__':
   name = ''.join(sys.argv[1:2])
-  if name not in ('write', 'compare', 'fpga', 'host', 'area'):
+  if name not in ('write', 'compare', 'stream', 'fpga', 'host', 'area'):
     sys.exit(__doc__.strip())
   del sys.argv[1]
   runpy.run_module(f'experiments.rtl.{name}', None, '__main__', True)
