@@ -17,6 +17,7 @@ otherwise those of pip install '.[rtl]', which take about three times as long.
 import collections
 from collections.abc import Mapping
 from collections.abc import Sequence
+import hashlib
 import importlib.util
 import itertools
 import json
@@ -78,6 +79,7 @@ _RESOURCES = {  # of nextpnr, and their names in the report
   'MULT18X18D': 'multipliers',
 }
 _OTHERS = 3  # fours of block RAMs, without weights
+_TESTED = 8  # samples of a self-test
 _BITSTREAM, _REPORT = 'chip.bit', 'report.json'
 
 
@@ -173,10 +175,15 @@ def write_verilog(
   run: settings.Run,
   clock_mhz: float,
   baud_rate: int,
+  transcript: str = '',
 ) -> list[str]:
-  """Writes the modules and tops to a folder; returns the names of the files."""
+  """Writes the modules and tops to a folder; returns the names of the files.
+
+  With a transcript the board tests itself.
+  """
   args = run.config, run.word
-  board_top = verilog.board_top(*args, clock_mhz, baud_rate)
+  (folder / verilog.TRANSCRIPT).write_text(transcript)
+  board_top = verilog.board_top(*args, clock_mhz, baud_rate, transcript)
   (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
   top = verilog.top(*args, has_events=False)
   (folder / f'{verilog.TOP}.sv').write_text(top)
@@ -281,6 +288,11 @@ def describe_next(folder: pathlib.Path) -> str:
   )
 
 
+def _hash(paths):
+  """Returns the SHA-256 of files, one after another."""
+  return hashlib.sha256(b''.join(own.read_bytes() for own in paths)).hexdigest()
+
+
 def _version(path, option):
   """Returns the version that a tool prints."""
   done = subprocess.run([path, option], capture_output=True, text=True)
@@ -298,6 +310,9 @@ def main() -> None:
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
     args = run, clock_mhz, values['baud_rate']
+    if values['self_test']:
+      learned = run.learn_first(dataset.train, _TESTED)
+      args = *args, learned.transcript(run)
     names = write_verilog(unfinished, *args)
     args = names, values['board'], values['routing_seed']
     built = build(unfinished, tools, *args)
@@ -315,6 +330,7 @@ def main() -> None:
       'board': values['board'],
       'clock_mhz': clock_mhz,
       'clocks_per_sample': clocks,
+      'sources_sha256': _hash([unfinished / name for name in names]),
       **speeds,
       **built,
     }
@@ -344,6 +360,11 @@ if __name__ == '__main__':
   flags.DEFINE_float('clock_mhz', 70, 'clock of the chip')
   flags.DEFINE_integer('baud_rate', 3_000_000, 'of the serial line', 1)
   flags.DEFINE_integer('routing_seed', 1, 'seed of placement and routing', 0)
+  flags.DEFINE_bool(
+    'self_test',
+    False,
+    'whether the board tests itself, without a host, which it cannot have then',
+  )
   flags.DEFINE_integer(
     'num_samples', 100, 'samples whose clocks are measured', 1
   )

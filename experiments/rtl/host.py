@@ -31,6 +31,7 @@ from ssnn_jax.training import loop
 
 _SECONDS = 2  # without an answer
 _AT_ONCE = 2**12  # samples between lines of progress
+_MEASURED = 1000  # samples whose clocks are counted
 
 
 def load(board: board_lib.Board, dataset: Any) -> None:
@@ -69,6 +70,35 @@ def train_epoch(
   own = own._replace(num_updates=own.num_updates + len(batches))
   state = run.state._replace(opt_state=own, epoch=run.state.epoch + 1)
   return run._replace(state=state)
+
+
+def check(board: board_lib.Board) -> None:
+  """Takes the best phase of the clock of the memory, and tests all of it."""
+  phase, is_right = board_lib.find_phase(board)
+  print(
+    f'memory: right at {sum(is_right)} of {len(is_right)} phases of its clock; '
+    f'{phase} steps after that of the bitstream is taken'
+  )
+  for block in tqdm.trange(board_lib.NUM_BLOCKS, desc='blocks of memory'):
+    wrong, bits = board_lib.test_memory(board, block)
+    if wrong:
+      raise ssnn_jax.UserError(
+        f'{wrong:,} words or more of block {block} of the memory are wrong, in '
+        f'bits {bits:016b}; see the page on a first board.'
+      )
+
+
+def measure(board: board_lib.Board, run: settings.Run, count: int) -> None:
+  """Learns the first samples of the memory, and prints how long they take."""
+  board_lib.write_weights(board, run.weights)
+  rates = run.list_rates(1)[0]
+  right, clocks = board_lib.present_range(board, 0, count, rates)
+  print(
+    f'{clocks / count:,.0f} clocks a sample of the first {count:,}, of which '
+    f'{right:,} are answered rightly while they are learned'
+  )
+  for name in ('refreshes', 'damaged', 'resets'):
+    print(f'{name}: {board_lib.read_counter(board, name):,}')
 
 
 def recognize(board: board_lib.Board, dataset: Any) -> np.ndarray:
@@ -110,7 +140,12 @@ def main() -> None:
   run = first
   with open_port(values['port'], values['baud_rate'], run) as port:
     board = board_lib.connect(port, run.config, run.word)
+    if values['check']:
+      check(board)
     load(board, dataset)
+    if values['check']:
+      measure(board, run, min(_MEASURED, len(dataset.train.labels)))
+      board = board_lib.connect(port, run.config, run.word)  # resets
     board_lib.write_weights(board, run.weights)
     clocks = getattr(port, 'clocks', lambda: 0)
     start = clocks()
@@ -156,6 +191,11 @@ if __name__ == '__main__':
   )
   flags.DEFINE_integer('baud_rate', 3_000_000, 'bits per second of the port', 1)
   flags.DEFINE_string('folder', None, 'folder to save the trained network to')
+  flags.DEFINE_bool(
+    'check',
+    False,
+    'whether to test the memory and measure the speed first',
+  )
   flags.DEFINE_bool(
     'compare', False, 'whether to compare the weights with those of the twin'
   )

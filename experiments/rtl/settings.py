@@ -19,6 +19,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
+from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
 
 #: Flags of a chip and its run
@@ -83,6 +84,19 @@ class Run(NamedTuple):
     )
     return np.asarray(jax.vmap(find)(own.num_updates + jnp.arange(num_batches)))
 
+  def learn_first(self, split: Any, count: int) -> 'Learned':
+    """Returns what the twin has learned of the first samples of a split."""
+    rates = self.list_rates(1)[0]
+    params, word, answers = self.state.params, jnp.uint32(self.word), []
+    samples = tuple(np.asarray(own[:count]) for own in split)
+    for sample in zip(*samples):
+      params, word, inference = present(
+        self.config, params, word, jnp.asarray(rates), *sample
+      )
+      answers.append(int(np.argmax(inference.potential)))
+    weights = verilog.integer_weights(self.config, params)
+    return Learned(samples, rates.tolist(), answers, weights)
+
   def train(self, split: Any, num_epochs: int = 1) -> 'Run':
     """Returns the run after epochs of the twin."""
     network, state = ssnn_jax.ssnn(self.config), self.state
@@ -91,6 +105,19 @@ class Run(NamedTuple):
     for _ in range(num_epochs):
       state, *_ = epoch(state, *split)
     return self._replace(state=state)
+
+
+class Learned(NamedTuple):
+  """Samples, and the answers and weights that must follow."""
+
+  samples: tuple[np.ndarray, np.ndarray]
+  rates: list[int]
+  answers: list[int]
+  weights: tuple[np.ndarray, ...]
+
+  def transcript(self, run: Run) -> str:
+    """Returns the file of the self-test of a board."""
+    return board_lib.write_transcript(run.config, run.word, run.weights, *self)
 
 
 def define() -> None:

@@ -13,7 +13,6 @@ import json
 import shutil
 
 from absl import flags
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import command
@@ -45,7 +44,8 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 
 `expected.json` has the words of the first samples and their answers, and
 `weights_after_<layer>.hex` the weights after them, in the order of
-`weights_<layer>.hex`.
+`weights_<layer>.hex`. Of single samples `transcript.hex` has the same as bytes of
+the line of a board, and how its answers end, as `self_test.sv` describes them.
 """
 
 
@@ -58,16 +58,11 @@ def write(
 
   The samples of a stream are presented for `expected.json`.
   """
-  config, rates = run.config, run.list_rates(1)[0].tolist()
-  params, word, answers = run.state.params, jnp.uint32(run.word), []
-  channels, inputs, labels, more = stream
-  for sample in zip(inputs, labels):
-    params, word, inference = settings.present(
-      config, params, word, jnp.array(rates), *sample
-    )
-    answers.append(int(np.argmax(inference.potential)))
+  config, (channels, inputs, labels, more) = run.config, stream
+  learned = run.learn_first((inputs, labels), len(labels))
+  rates = learned.rates
   words = verilog.pack(config, channels, labels, more, shifts)
-  expected = {'words': words.tolist(), 'answers': answers, 'rates': rates}
+  expected = {'words': words.tolist(), 'answers': learned.answers}
   readme = _README.format(
     sizes='-'.join(map(str, config.layer_sizes)),
     config=config,
@@ -78,11 +73,12 @@ def write(
   texts = {
     f'{verilog.TOP}.sv': verilog.top(config, run.word, shifts=shifts),
     'README.md': readme,
-    'expected.json': json.dumps(expected) + '\n',
+    'expected.json': json.dumps(expected | {'rates': rates}) + '\n',
   }
+  if not shifts and not np.any(more):  # boards have single samples
+    texts[verilog.TRANSCRIPT] = learned.transcript(run)
   bits = config.weight_bits
-  after = verilog.integer_weights(config, params)
-  for name, weights in (('', run.weights), ('_after', after)):
+  for name, weights in (('', run.weights), ('_after', learned.weights)):
     for layer, own in enumerate(weights):
       values = np.asarray(own, np.int32).ravel() & ((1 << bits) - 1)
       lines = [f'{value:0{-(-bits // 4)}x}\n' for value in values]

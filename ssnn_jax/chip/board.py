@@ -29,6 +29,23 @@ _LIST = 1 << verilog.LIST_LOG  # entries
 _BLOCK = 1 << 13  # bytes of a command that loads samples
 _DIVIDER = 4  # of the simulated line
 _CLOCKS = 1_000_000  # after which a simulated board does not answer
+NUM_BLOCKS, _BLOCK_WORDS = 16, 1 << 20  # of the memory, tested one by one
+#: Numbers that a board tells, in the order of their places.
+COUNTERS = (
+  'signature', 'clocks', 'right', 'refreshes', 'damaged', 'resets', 'phases'
+)  # fmt: skip
+#: What is wrong if an answer to a command is, in the self-test.
+FAULTS = {
+  'I': 'the bitstream holds another chip, or commands are damaged',
+  'Z': 'the chip does not reset',
+  'T': 'the memory: a few words of few bits are cells or pins, all words the '
+  'phase of its clock',
+  'W': 'rows of weights cannot be written',
+  'L': 'samples cannot be loaded into the memory',
+  'P': 'a list of samples does not start',
+  'A': 'the chip answers wrongly, or samples do not come out of the memory',
+  'R': 'weights are wrong: their memories, or what the chip has learned',
+}
 
 
 class Board(NamedTuple):
@@ -43,14 +60,60 @@ def connect(port: Any, config: NetworkConfig, word: int) -> Board:
   """Resets the chip of a board; a `UserError` refuses another chip."""
   board = Board(config, port, itertools.count())
   port.reset_input_buffer()
-  found = _command(board, b'I', size=4)
-  if int.from_bytes(found, 'little') != verilog.signature(config, word):
+  if read_counter(board, 'signature') != verilog.signature(config, word):
     raise types.UserError(
       'the board holds another chip; load a bitstream that `python -m '
       'experiments.rtl fpga` made with the same flags.'
     )
   _command(board, b'Z')
   return board
+
+
+def read_counter(board: Board, name: str) -> int:
+  """Reads one of `COUNTERS`: clocks, right answers and so on since a reset."""
+  found = _command(board, b'I', COUNTERS.index(name), size=4)
+  return int.from_bytes(found, 'little')
+
+
+def test_memory(board: Board, block: int) -> tuple[int, int]:
+  """Tests one of `NUM_BLOCKS` blocks of the memory; samples in it are lost.
+
+  Returns:
+    The number of wrong words, at most 65,535, and the bits that were wrong.
+  """
+  found = _command(board, b'T', block * _BLOCK_WORDS, size=4)
+  return tuple(np.frombuffer(found, '<u2').tolist())
+
+
+def find_phase(board: Board) -> tuple[int, np.ndarray]:
+  """Tests the memory at each phase of its clock, and takes the safest.
+
+  Returns:
+    The phase in steps after that of the bitstream, in the middle of those at
+    which no word is wrong, and whether each is one of these.
+
+  Raises:
+    UserError: if there is none.
+  """
+  is_right = []
+  for _ in range(read_counter(board, 'phases')):
+    is_right.append(test_memory(board, 0)[0] == 0)
+    _command(board, b'S')
+  if not any(is_right):
+    raise types.UserError(
+      'the memory is wrong at each phase of its clock; see the page on a first '
+      'board.'
+    )
+  count = len(is_right)
+  # Steps from each phase to the nearest wrong one, around the clock.
+  wrong = np.flatnonzero(~np.array(is_right))
+  apart = np.abs(np.arange(count)[:, None] - wrong[None])
+  phase = 0
+  if len(wrong):
+    phase = int(np.argmax(np.min(np.minimum(apart, count - apart), axis=1)))
+  for _ in range(phase):
+    _command(board, b'S')
+  return phase, np.array(is_right)
 
 
 def load(board: Board, inputs: Any, labels: Any, first: int = 0) -> None:
@@ -104,6 +167,33 @@ def present(
   return found[entries < 1 << 23]
 
 
+def present_range(
+  board: Board, first: int, count: int, rates: Sequence[int] | None
+) -> tuple[int, int]:
+  """Presents samples in the order of the memory, which need no host.
+
+  Args:
+    board: the board, whose weights learn.
+    first: number of the first sample.
+    count: samples, 2 or more, at most 2^18.
+    rates: `[L]` integer rates; None recognizes samples without learning.
+
+  Returns:
+    The right answers, and the clocks.
+  """
+  before = [read_counter(board, name) for name in ('right', 'clocks')]
+  flag, own = (1 << 18, ()) if rates is None else (0, rates)
+  entries = [1 << 23 | k << 16 | int(own) for k, own in enumerate(own)]
+  entries += [first | flag, 1 << 22 | flag | count - 1]
+  payload = b''.join(entry.to_bytes(3, 'little') for entry in entries)
+  number = next(board.lists) & 0xFF
+  _command(board, b'P', payload=payload, number=number)
+  _command(board, b'A', size=len(entries), number=number)
+  after = [read_counter(board, name) for name in ('right', 'clocks')]
+  right, clocks = np.subtract(after, before)
+  return int(right), int(clocks)
+
+
 def write_weights(board: Board, weights: cosimulation.Weights) -> None:
   """Writes `[N_l + 1, N_{l+1}]` weights of each layer."""
   for layer, own in enumerate(weights):
@@ -126,9 +216,7 @@ def read_weights(board: Board) -> cosimulation.Weights:
 
 def _command(board, letter, place=0, payload=b'', size=0, number=0):
   """Sends a command until it is answered; returns the bytes that it reads."""
-  header = letter + bytes([number]) + place.to_bytes(3, 'little')
-  request = _sum(header + (len(payload) or size).to_bytes(2, 'little'))
-  request += _sum(payload) if payload else b''
+  request = _request(letter, place, payload, size, number)
   for _ in range(_TRIES):
     board.port.write(request)
     answer = board.port.read(4)
@@ -144,6 +232,83 @@ def _command(board, letter, place=0, payload=b'', size=0, number=0):
   )
 
 
+def _request(letter, place=0, payload=b'', size=0, number=0):
+  """Returns the bytes of a command."""
+  header = letter + bytes([number]) + place.to_bytes(3, 'little')
+  request = _sum(header + (len(payload) or size).to_bytes(2, 'little'))
+  return request + (_sum(payload) if payload else b'')
+
+
+def write_transcript(
+  config: NetworkConfig,
+  word: int,
+  weights: cosimulation.Weights,
+  samples: tuple[np.ndarray, np.ndarray],
+  rates: Sequence[int],
+  answers: Sequence[int],
+  learned: cosimulation.Weights,
+  num_blocks: int = NUM_BLOCKS,
+) -> str:
+  """Returns commands, and how their answers end: the file of the self-test.
+
+  The chip is reset, blocks of the memory are tested, and samples are learned.
+
+  Args:
+    config: the network.
+    word: register of random bits after reset.
+    weights: `[N_l + 1, N_{l+1}]` before the samples.
+    samples: inputs and labels.
+    rates: `[L]` integer rates.
+    answers: of the twin to the samples.
+    learned: the weights of the twin after them.
+    num_blocks: blocks of the memory to test.
+  """
+  data = bytearray()
+
+  def add(letter, place=0, payload=b'', answer=b''):
+    request = _request(letter, place, payload, len(answer))
+    answer = _sum(letter + bytes(1) + answer)
+    data.extend(len(request).to_bytes(2, 'little') + request)
+    data.extend(len(answer).to_bytes(2, 'little') + answer[-2:])
+
+  rows = lambda own: [row.tobytes() for row in np.asarray(own, '<i2')]
+  signature = verilog.signature(config, word).to_bytes(4, 'little')
+  add(b'I', answer=signature)
+  add(b'Z')
+  for block in range(num_blocks):
+    add(b'T', block * _BLOCK_WORDS, answer=bytes(4))
+  for layer, own in enumerate(weights):
+    for row, payload in enumerate(rows(own)):
+      add(b'W', layer << 16 | row, payload)
+  add(b'L', payload=verilog.pack(config, *samples).tobytes())
+  entries = [
+    1 << 23 | layer << 16 | int(own) for layer, own in enumerate(rates)
+  ]
+  count = len(entries)
+  entries += range(len(answers))
+  add(b'P', payload=b''.join(own.to_bytes(3, 'little') for own in entries))
+  add(b'A', answer=bytes(count) + bytes(answers))
+  for layer, own in enumerate(learned):
+    for row, answer in enumerate(rows(own)):
+      add(b'R', layer << 16 | row, answer=answer)
+  return (bytes(data) + bytes(2)).hex('\n') + '\n'
+
+
+def explain(text: str) -> str:
+  """Says what a line of the self-test means."""
+  steps, is_wrong, answer = text.strip().partition('!')
+  if not is_wrong:
+    return 'passed' if steps.endswith(' ok') else 'a line that is not whole'
+  own = FAULTS.get(steps[-1:], 'a command that is none')
+  if steps[-1:] == 'T' and len(answer) == 12:
+    wrong, bits = (
+      int.from_bytes(bytes.fromhex(own), 'little')
+      for own in (answer[:4], answer[4:8])
+    )
+    own += f'; wrong words {wrong:,}, bits {bits:04x}'
+  return f'failed at {steps[-1:]}: {own}'
+
+
 def _sum(data):
   """Returns bytes with their checksum."""
   return data + binascii.crc_hqx(data, 0xFFFF).to_bytes(2, 'big')
@@ -154,6 +319,7 @@ def compile_board(
   word: int,
   chip: Sequence[pathlib.Path] = (),
   optimize: bool = True,
+  transcript: pathlib.Path | None = None,
 ) -> ctypes.CDLL:
   """Compiles the Verilog of a board, with a model of its SDRAM.
 
@@ -162,15 +328,16 @@ def compile_board(
     word: register of random bits after reset.
     chip: the Verilog of `chip_top`; default: that of the library.
     optimize: as of `cosimulation.simulate`.
+    transcript: the file of the self-test, which the board then is.
   """
   texts = {f'{verilog.TOP}.sv': verilog.top(config, word, has_events=False)}
-  sources = [x for x in verilog.sources(verilog.BOARD) if x.stem != 'ulx3s']
+  own = transcript and (transcript.read_text(), str(transcript))
   return cosimulation.build(
     'board_sim',
     {} if chip else texts,
-    [*sources, *(chip or verilog.sources())],
+    [*verilog.sources(verilog.BOARD), *(chip or verilog.sources())],
     verilog.BOARD / 'board_driver.cc',
-    verilog.board_parameters(config, word, _DIVIDER),
+    verilog.board_parameters(config, word, _DIVIDER, *(own or ())),
     optimize,
   )
 

@@ -21,8 +21,9 @@ FOLDER = pathlib.Path(__file__).with_name('rtl')
 BOARD = FOLDER / 'board'
 CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
-SIMULATED = 'board_sim', 'sdram_model'  # modules that no FPGA has
+SIMULATED = 'board_sim', 'sdram_model', 'primitives'  # modules that no FPGA has
 LIST_LOG = 9  # entries of a list of samples on the board
+TRANSCRIPT = 'transcript.hex'  # of the self-test
 
 
 def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
@@ -158,10 +159,19 @@ def top(
 
 
 def board_parameters(
-  config: NetworkConfig, word: int, divider: int
+  config: NetworkConfig,
+  word: int,
+  divider: int,
+  transcript: str = '',
+  path: str = TRANSCRIPT,
 ) -> dict[str, int | str]:
-  """Returns the parameters of `board`; a bit of its line takes some clocks."""
+  """Returns the parameters of `board`; a bit of its line takes some clocks.
+
+  With a transcript, which is in the file of a path, the board tests itself.
+  """
   return {
+    'TRANSCRIPT_BYTES': len(transcript.split()),
+    'TRANSCRIPT': f'"{path}"',
     'DIVIDER': divider,
     'LIST_LOG': LIST_LOG,
     'LAYERS': len(config.layer_sizes) - 1,
@@ -173,7 +183,11 @@ def board_parameters(
 
 
 def board_top(
-  config: NetworkConfig, word: int, clock_mhz: float, baud_rate: int
+  config: NetworkConfig,
+  word: int,
+  clock_mhz: float,
+  baud_rate: int,
+  transcript: str = '',
 ) -> str:
   """Returns the text of `board_top`, `ulx3s` with all parameters.
 
@@ -188,7 +202,7 @@ def board_top(
       f'a clock of {clock_mhz:g} MHz is {clocks:.2f} clocks of a bit at '
       f'{baud_rate} baud; expected 4 or more, within 2 % of a whole number.'
     )
-  values = clock | board_parameters(config, word, divider)
+  values = clock | board_parameters(config, word, divider, transcript)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
   return _instance(
     comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
@@ -202,15 +216,18 @@ def signature(config: NetworkConfig, word: int) -> int:
 
 def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
   """Returns parameters of the PLL, and its highest MHz up to a clock."""
-  if not 10 <= clock_mhz <= 400:
+  if not 10 <= clock_mhz <= 200:
     raise types.UserError(
-      f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 400 MHz.'
+      f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 200 MHz.'
     )
-  # The oscillator runs at 400 to 800 MHz, best in the middle.
-  choices = ((up, math.ceil(25 * up / clock_mhz)) for up in range(16, 33))
+  # The oscillator runs between 400 and 800 MHz, best in the middle.
+  choices = ((up, math.ceil(25 * up / clock_mhz)) for up in range(17, 32))
   up, down = max(choices, key=lambda own: (own[0] / own[1], -abs(own[0] - 24)))
   clock_mhz = 25 * up / down
   values = {'MULTIPLY': up, 'DIVIDE': down, 'MHZ': int(clock_mhz)}
+  # Commands come to the SDRAM in the middle of a clock or later, and its words,
+  # 6 ns after its clock, before the third clock of the board.
+  values['PHASE'] = round(0.7 * 8 * down)
   return values, clock_mhz
 
 

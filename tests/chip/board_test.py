@@ -58,13 +58,48 @@ CHANGES = (
   ('link', "@age == 8'd1 && list_started != '0@;", "1'b0"),
   ('link', 'place + 24\'(item)', 'place'),
   ('link', "letter == \"P\" && !again && @is_right@;", "1'b1"),
-  ('present', "finished[LIST_LOG-1:0]}] <= @answer@;", "~answer"),
+  ('present', "sets ? '0 : @answer@;", "~answer"),
   ('present', "sent + 1'b1 == sizes[list]", "1'b0"),
   ('present', "named[18] && left == 16'd1 ? 16'hFF : '0", "'0"),
   ('present', "@unanswered == '0@;", "1'b1"),
+  ('present', "named[22] ? @sample + 1'b1@", 'sample'),
+  ('present', "more == 18'd1, @data[7:0]@", "8'd0"),
+  ('present', '(result_valid && @flight[0][8]@)', "1'b1"),
   ('present', 'state == READ && @sample_ready@', "1'b1"),
   ('sdram', '|| @row_ends@)', "1'b0"),
 )  # fmt: skip
+
+# Faults of a board that tests itself, and what it says of them.
+FAULTS = (
+  (
+    ('sdram_model', 'memory[place] <= @dq_in@;', "dq_in | 16'h40"),
+    'T: the memory: .* wrong words 512, bits 0040',
+  ),
+  (
+    ('primitives', 'phase < @PERIOD / 2@ ?', 'PERIOD'),  # too early
+    'T: the memory: .* wrong words 1,024, bits 03ff',
+  ),
+  (
+    (
+      'self_test',
+      'assign in_valid = @state == SEND@',
+      "state == SEND && left != 16'd3",
+    ),
+    'I: the bitstream holds another chip, or commands are damaged',
+  ),
+  (
+    (
+      'slice',
+      'odd_memory[own_write_address[ADDRESS_BITS-1:1]] <= @data4@;',
+      "'0",
+    ),
+    '[AR]: .*(weights are wrong|answers wrongly)',
+  ),
+  (
+    ('sdram', '<= @place[ADDRESS_BITS-1:COLUMN_BITS]@;', "15'd2"),
+    'T: the memory: .* wrong words 512, bits 0200',
+  ),
+)
 
 # A list that was not presented, or is none; a row that is too long.
 WRONG_COMMANDS = (
@@ -155,6 +190,10 @@ def train_epoch(port):
   host.train_epoch(board, run, data.train)
   weights = board_lib.read_weights(board)
   answers = host.recognize(board, data)  # which learns nothing
+  first, count = len(data.train.labels), len(data.test.labels)
+  right, _ = board_lib.present_range(board, first, count, None)
+  if right != np.sum(answers == data.test.labels):
+    return 'right answers differ'
   for own in (weights, board_lib.read_weights(board)):
     if not all(map(np.array_equal, own, train_twin())):
       return 'weights differ'
@@ -163,10 +202,15 @@ def train_epoch(port):
 
 @needs_verilator
 class SimulatedBoardTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.model = compile_board()
+
   def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self):
     moved = np.mean(train_twin()[0] != make_run()[0].weights[0])
     self.assertGreater(moved, 0.1)
-    with simulate(compile_board()) as port:
+    with simulate(self.model) as port:
       self.assertIsNone(train_epoch(port))
       port.check()
       noisy = NoisyPort(port, 0.1)
@@ -184,6 +228,32 @@ class SimulatedBoardTest(parameterized.TestCase):
       self.assertIsNone(train_epoch(port))
       with self.assertRaisesRegex(ssnn_jax.UserError, 'holds another chip'):
         board_lib.connect(port, CONFIG, make_run()[0].word + 1)
+
+  def test_range_and_phase_and_memory(self):
+    run, data = make_run()
+    learned = run.learn_first(data.train, 20)
+    with simulate(self.model) as port:
+      board = board_lib.connect(port, CONFIG, run.word)
+      with mock.patch.object(board_lib, '_CLOCKS', 80_000):
+        phase, is_right = board_lib.find_phase(board)
+        self.assertEqual(board_lib.test_memory(board, 3), (0, 0))
+      count = len(is_right)
+      # Phases of the second half of a clock; the bitstream begins with 67.
+      places = (67 + np.arange(count)) % count
+      np.testing.assert_array_equal(is_right, places >= count // 2)
+      self.assertBetween(abs(places[phase] - count * 3 // 4), 0, 1)
+      host.load(board, data)
+      board_lib.write_weights(board, run.weights)
+      right, clocks = board_lib.present_range(board, 0, 20, learned.rates)
+      self.assertEqual(right, np.sum(learned.answers == data.train.labels[:20]))
+      self.assertBetween(clocks, 20 * 50, 20 * 500)
+      weights = board_lib.read_weights(board)
+      self.assertTrue(all(map(np.array_equal, weights, learned.weights)))
+      first = len(data.train.labels)
+      board_lib.present_range(board, first, 20, None)  # learns nothing
+      weights = board_lib.read_weights(board)
+      self.assertTrue(all(map(np.array_equal, weights, learned.weights)))
+      port.check()
 
   @needs('yosys')
   def test_netlist_has_the_weights_of_the_twin(self):
@@ -235,6 +305,48 @@ class MutationTest(parameterized.TestCase):
   @parameterized.parameters(*range(len(CHANGES)))
   def test_changed_expression_is_found(self, index):
     self.assertIsNotNone(self.find(index + 1), CHANGES[index])
+
+
+@needs_verilator
+class SelfTest(parameterized.TestCase):
+  """One board has all faults."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+    run, data = make_run()
+    transcript = folder / verilog.TRANSCRIPT
+    learned = run.learn_first(data.train, 6)
+    transcript.write_text(learned.transcript(run))
+    changes = [change for change, _ in FAULTS]
+    args = changes, 'board_sim', 'board_sim'
+    board, chip_folder = folder / 'board', folder / 'chip'
+    board.mkdir()
+    chip_folder.mkdir()
+    mutants.write(board, verilog.sources(verilog.BOARD), *args)
+    sources = mutants.write(chip_folder, verilog.sources(), *args)
+    top = chip_folder / f'{verilog.TOP}.sv'
+    top.write_text(verilog.top(CONFIG, run.word, has_events=False))
+    shutil.copy(verilog.BOARD / 'board_driver.cc', board)
+    with mock.patch.object(verilog, 'BOARD', board):
+      options = {'chip': [*sources, top], 'transcript': transcript}
+      cls.model = compile_board(**options, optimize=False)
+
+  def read_line(self, number):
+    with mock.patch.dict(os.environ, {mutants.VARIABLE: str(number)}):
+      with board_lib.simulate(self.model) as port:
+        line = b''
+        while not line.endswith(b'\r\n'):
+          line += port.read(1)
+    return board_lib.explain(line.decode())
+
+  def test_board_that_works_passes(self):
+    self.assertEqual(self.read_line(0), 'passed')
+
+  @parameterized.parameters(*range(len(FAULTS)))
+  def test_fault_is_named(self, index):
+    self.assertRegex(self.read_line(index + 1), FAULTS[index][1])
 
 
 class LintTest(absltest.TestCase):
@@ -373,11 +485,11 @@ class FpgaTest(parameterized.TestCase):
       with settings.new_folder(folder):
         pass
 
-  @parameterized.parameters(10, 25, 62.5, 70, 71, 96, 400)
+  @parameterized.parameters(10, 25, 62.5, 70, 71, 96, 200)
   def test_pll_makes_a_clock_just_below(self, clock_mhz):
     own, made = verilog.pll(clock_mhz)
     self.assertBetween(made, 0.97 * clock_mhz, clock_mhz)
-    self.assertBetween(25 * own['MULTIPLY'], 400, 800)
+    self.assertBetween(25 * own['MULTIPLY'], 401, 799)
     self.assertEqual(made, 25 * own['MULTIPLY'] / own['DIVIDE'])
 
   @parameterized.parameters(

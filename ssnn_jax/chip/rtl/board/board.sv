@@ -6,10 +6,17 @@ module board #(
   parameter int LIST_LOG = 9, LAYERS = 2,
   parameter int WORDS = 17,                // of a sample
   parameter int WEIGHT_BITS = 12, RATE_BITS = 16,
-  parameter logic [31:0] SIGNATURE = '0
+  parameter logic [31:0] SIGNATURE = '0,
+  parameter int TEST_LOG = 20,             // words of a test of the memory
+  parameter int PHASES = 1,                // steps of the clock of the memory
+  // The self-test sends the bytes of a file in place of the host.
+  parameter int TRANSCRIPT_BYTES = 0,
+  parameter TRANSCRIPT = ""
 ) (
   input  logic clock, reset, receive,
-  output logic transmit, busy,
+  output logic transmit, busy, up,
+  output logic step,           // of the phase of the SDRAM
+  output logic passed, failed,  // the self-test
   output logic [2:0] command,  // to the SDRAM
   output logic [1:0] bank,
   output logic [12:0] pins,
@@ -19,7 +26,13 @@ module board #(
 );
 
   /* verilator lint_off PINCONNECTEMPTY */
-  logic up, in_valid, broken, out_valid, out_ready, chip_reset, again;
+  logic in_valid, broken, out_valid, out_ready, chip_reset, again;
+  logic test_start, test_busy, test_valid, test_write;
+  logic [15:0] damaged, test_word, wrong, bits;
+  logic [31:0] info, tested, right, clocks, refreshes;
+  logic [15:0] num_resets;
+  initial num_resets = '0;
+  logic [23:0] place, test_address;
   logic [7:0] in_data, out_data, answer, list_answer, list_number;
   logic [RATE_BITS*LAYERS-1:0] rates;
   logic row_valid, row_ready, row_write, weight_in_valid, weight_in_ready;
@@ -36,33 +49,70 @@ module board #(
   always_ff @(posedge clock) begin
     resets <= {resets[6:0], reset || chip_reset};
     again <= resets != '0;
+    num_resets <= num_resets + 16'(!again && resets != '0);
+    clocks <= again ? '0 : clocks + 1'b1;
+    refreshes <= again ? '0 : refreshes + 32'(command == 3'b001);
+    case (place[2:0])
+      3'd0: info <= SIGNATURE;
+      3'd1: info <= clocks;
+      3'd2: info <= right;
+      3'd3: info <= refreshes;
+      3'd4: info <= 32'(damaged);
+      3'd5: info <= 32'(num_resets);
+      default: info <= PHASES;
+    endcase
   end
   assign load_ready = ready;
+  assign tested = {bits, wrong};
 
+  logic line_valid, line_out_valid, line_out_ready;
+  logic [7:0] line_data, line_out_data;
   uart_receiver #(.DIVIDER(DIVIDER)) receiver (
-    .clock, .reset, .line(receive), .valid(in_valid), .data(in_data), .broken);
+    .clock, .reset, .line(receive), .valid(line_valid), .data(line_data), .broken);
   uart_transmitter #(.DIVIDER(DIVIDER)) transmitter (
-    .clock, .reset, .valid(out_valid), .ready(out_ready), .data(out_data),
-    .line(transmit));
+    .clock, .reset, .valid(line_out_valid), .ready(line_out_ready),
+    .data(line_out_data), .line(transmit));
+  if (TRANSCRIPT_BYTES != 0) begin : g_test
+    self_test #(
+      .BYTES(TRANSCRIPT_BYTES), .FILE(TRANSCRIPT), .PAUSE(IDLE * 25 / 16)
+    ) own (
+      .clock, .reset(reset || !up), .passed, .failed, .in_valid, .in_data,
+      .out_valid, .out_ready, .out_data, .text_valid(line_out_valid),
+      .text_ready(line_out_ready), .text(line_out_data));
+  end else begin : g_test
+    assign {passed, failed} = '0;
+    assign {in_valid, in_data} = {line_valid, line_data};
+    assign {line_out_valid, line_out_data} = {out_valid, out_data};
+    assign out_ready = line_out_ready;
+  end
   link #(
-    .WEIGHT_BITS(WEIGHT_BITS), .LIST_LOG(LIST_LOG), .IDLE(IDLE),
-    .SIGNATURE(SIGNATURE)
+    .WEIGHT_BITS(WEIGHT_BITS), .LIST_LOG(LIST_LOG), .IDLE(IDLE)
   ) link (.reset(reset || !up), .*);
+  memory_test #(.BLOCK_LOG(TEST_LOG)) test (
+    .clock, .reset(reset || !up), .start(test_start), .block(place),
+    .busy(test_busy), .wrong, .bits, .valid(test_valid), .write(test_write),
+    .ready, .address(test_address), .word(test_word), .data_valid, .data);
   present #(
     .WORDS(WORDS), .LIST_LOG(LIST_LOG), .LAYERS(LAYERS), .RATE_BITS(RATE_BITS)
   ) present (
     .clock, .reset(again), .write(list_write), .place(list_place),
     .entry(list_entry), .answered(list_answer), .start(list_start),
     .size(list_size), .number(list_number),
-    .waiting(list_waiting), .started(list_started), .read_valid,
+    .waiting(list_waiting), .started(list_started), .right, .read_valid,
     .read_ready(ready && !load_valid), .read_address, .data_valid, .data,
     .sample_valid, .sample_ready, .sample_data, .result_valid, .answer, .rates);
+  logic memory_valid, memory_write;        // of a test, of the host, of a list
+  logic [23:0] memory_address;
+  logic [15:0] memory_length;
+  assign {memory_valid, memory_write, memory_address, memory_length} = test_busy
+    ? {test_valid, test_write, test_address, test_write ? 16'd1 : 16'd512}
+    : {load_valid || read_valid, load_valid,
+      load_valid ? {load_address, 16'd1} : {read_address, 16'(WORDS)}};
   sdram #(.MHZ(MHZ)) memory (
-    .clock, .reset, .valid(load_valid || read_valid), .ready,
-    .write(load_valid), .address(load_valid ? load_address : read_address),
-    .length(load_valid ? 16'd1 : 16'(WORDS)), .up, .data_in(load_data),
-    .data_valid, .data_out(data), .command, .bank, .pins, .dq_out, .dq_drive,
-    .dq_in);
+    .clock, .reset, .valid(memory_valid), .ready, .write(memory_write),
+    .address(memory_address), .length(memory_length), .up,
+    .data_in(test_busy ? test_word : load_data), .data_valid, .data_out(data),
+    .command, .bank, .pins, .dq_out, .dq_drive, .dq_in);
   chip_top chip (
     .clock, .reset(again), .sample_valid, .sample_ready, .sample_data,
     .event_valid(1'b0), .event_ready(), .event_row('0), .event_negative(1'b0),

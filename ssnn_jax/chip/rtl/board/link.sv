@@ -5,7 +5,9 @@
 //
 // and the answer: letter, number, length bytes if the host reads, checksum.
 //
-//   Z        resets the chip                I  reads the SIGNATURE
+//   Z        resets the chip                I  reads the number of a place
+//   T        tests the block of the memory at a place; reads wrong words and bits
+//   S        delays the clock of the SDRAM by a step
 //   W, R     write or read a row: place is layer * 2^16 + row, a weight 2 bytes
 //   L        loads words of 2 bytes into the memory at a place
 //   P        presents a list of samples and rates, 3 bytes each
@@ -19,8 +21,7 @@
 // waits for its answer is of a host that has given up, and ends the command.
 module link #(
   parameter int WEIGHT_BITS = 12, LIST_LOG = 9,
-  parameter int IDLE = 800_000,            // clocks of a silent line
-  parameter logic [31:0] SIGNATURE = '0
+  parameter int IDLE = 800_000             // clocks of a silent line
 ) (
   input  logic clock, reset, in_valid,
   input  logic [7:0] in_data,
@@ -28,6 +29,12 @@ module link #(
   output logic out_valid,
   input  logic out_ready,
   output logic [7:0] out_data,
+  input  logic [31:0] info,                // of `place`
+  output logic [23:0] place,
+  output logic [15:0] damaged,             // commands, or not executed
+  output logic step, test_start,
+  input  logic test_busy,
+  input  logic [31:0] tested,
   output logic chip_reset,
   output logic row_valid,
   input  logic row_ready,
@@ -59,7 +66,7 @@ module link #(
   state_t state;
   logic [7:0] letter, number, low, middle;
   logic [15:0] count, length, told, sum, next, out_sum, out_next;
-  logic [23:0] silent, place;
+  logic [23:0] silent;
   logic [1:0] phase;                       // byte of a number of the payload
   logic [15:0] item;                       // number of it
   logic reads, can, again, refused, sends, is_payload, lost;
@@ -70,7 +77,10 @@ module link #(
   crc16 in_step (.sum, .data(in_data), .next);
   crc16 out_step (.sum(out_sum), .data(out_data), .next(out_next));
 
-  assign reads = letter == "I" || letter == "R" || letter == "A";
+  logic is_word;                           // of 4 bytes
+  logic [31:0] noted;                      // as it may change while it is sent
+  assign is_word = letter == "I" || letter == "T";
+  assign reads = is_word || letter == "R" || letter == "A";
   assign again = age == 8'd1 && list_started != '0;   // it was executed
   assign each = letter == "P" ? 2'd2 : 2'd1;
   always_ff @(posedge clock) begin         // known long before they are used
@@ -78,8 +88,8 @@ module link #(
     told <= reads ? length : '0;
     is_payload <= count >= 16'd2 && count < told + 16'd2;
     case (letter)
-      "Z", "I": can <= 1'b1;
-      "L", "W", "R": can <= list_waiting == '0;
+      "Z", "I", "S": can <= 1'b1;
+      "L", "W", "R", "T": can <= list_waiting == '0;
       "P": can <= (again || (age == '0 && !list_waiting[1]))
         && length != '0 && length <= 16'(3 * 2 ** LIST_LOG);
       "A": can <= age != '0 && age <= 8'(list_started);
@@ -97,8 +107,9 @@ module link #(
   assign sends = out_valid && out_ready;
 
   // Answer: byte `count` of it.
-  assign value = letter == "I" ? SIGNATURE : 32'($signed(weight_out_data));
-  assign out_valid = state == REPLY
+  assign value = letter == "I" ? noted : letter == "T" ? tested
+    : 32'($signed(weight_out_data));
+  assign out_valid = state == REPLY && !test_busy && !test_start
     && (letter != "R" || !is_payload || weight_out_valid)
     && (letter != "A" || refused || list_waiting == '0
       || (list_waiting == 2'd1 && age == 8'd2));
@@ -118,6 +129,8 @@ module link #(
     list_write <= 1'b0;
     list_start <= 1'b0;
     chip_reset <= 1'b0;
+    step <= 1'b0;
+    test_start <= 1'b0;
     case (state)
       HEADER: begin
         if (in_valid) begin
@@ -136,6 +149,7 @@ module link #(
         refused <= 1'b0;
       end
       EXECUTE: begin
+        noted <= info;
         sum <= '1;
         out_sum <= '1;
         count <= '0;
@@ -144,6 +158,8 @@ module link #(
         lost <= 1'b0;
         row_valid <= can && (letter == "W" || letter == "R");
         chip_reset <= can && letter == "Z";
+        step <= can && letter == "S";
+        test_start <= can && letter == "T";
         if (!can) state <= DROP;
         else state <= reads || length == '0 ? REPLY : PAYLOAD;
       end
@@ -175,7 +191,7 @@ module link #(
       REPLY: if (sends) begin
         out_sum <= out_next;
         count <= count + 1'b1;
-        if (is_payload) phase <= letter == "I" ? phase + 1'b1 : {1'b0, !phase[0]};
+        if (is_payload) phase <= is_word ? phase + 1'b1 : {1'b0, !phase[0]};
         if (count == 16'd1) phase <= '0;
         if (!is_payload && count > 16'd1) begin
           low <= out_sum[7:0];
@@ -191,6 +207,7 @@ module link #(
         count <= '0;
         out_sum <= '1;
         if (silent >= 24'(IDLE) && !in_valid && !broken) begin
+          damaged <= damaged + 16'(damaged != '1);
           length <= '0;
           state <= REPLY;
         end
@@ -201,6 +218,7 @@ module link #(
       count <= '0;
       sum <= '1;
       silent <= '0;
+      damaged <= '0;
       row_valid <= 1'b0;
       load_valid <= 1'b0;
     end

@@ -40,7 +40,7 @@ module sdram #(
   logic [3:0] step;
   logic [ADDRESS_BITS-1:0] place;
   logic writes;
-  logic [CAS:0] reading;                   // to the word at the pins
+  logic [CAS+2:0] reading;                 // to the word, with registers of pins
   logic [COLUMN_BITS-1:0] column;
   logic row_ends;
   assign column = place[COLUMN_BITS-1:0];
@@ -53,8 +53,8 @@ module sdram #(
     dq_out <= data_in;
     since <= since + 16'(since != '1);
     wait_for <= wait_for - 16'(wait_for != '0);
-    reading <= {reading[CAS-1:0], state == BURST && !writes};
-    data_valid <= reading[CAS];
+    reading <= {reading[CAS+1:0], state == BURST && !writes};
+    data_valid <= reading[CAS+2];
     data_out <= dq_in;
 
     case (state)

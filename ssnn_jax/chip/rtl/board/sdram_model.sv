@@ -12,6 +12,7 @@ module sdram_model #(
   input  logic [15:0] dq_in,
   input  logic dq_drive,
   output logic [15:0] dq_out,
+  output logic drives,
   output logic broken
 );
 
@@ -19,7 +20,7 @@ module sdram_model #(
   logic [3:0] is_open;
   logic [ROW_BITS-1:0] rows[4];
   int now, opened[4], closed, refreshed, cas, due, count;
-  logic is_set;
+  logic is_set, is_read;
   logic [15:0] first;
   logic [WORDS_LOG-1:0] place;
   assign place = WORDS_LOG'({rows[bank], bank, pins[COLUMN_BITS-1:0]});
@@ -35,6 +36,8 @@ module sdram_model #(
   always_ff @(posedge clock) begin
     now <= now + 1;
     dq_out <= first;                       // of a latency of 2
+    drives <= is_read;
+    is_read <= command == 3'b101;
     case (command)
       3'b000: if (now > 8) begin         // not before the first clocks
         is_set <= 1;
@@ -71,6 +74,7 @@ module sdram_model #(
       end
       default: ;
     endcase
+    if (drives && dq_drive) broken <= 1;
     if (is_set && now - due > REFRESH * (count + 9)) broken <= 1;   // 8 may wait
   end
 
