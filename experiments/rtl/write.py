@@ -44,8 +44,8 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 
 `expected.json` has the words of the first samples and their answers, and
 `weights_after_<layer>.hex` the weights after them, in the order of
-`weights_<layer>.hex`. Of single samples `transcript.hex` has the same as bytes of
-the line of a board, and how its answers end, as `self_test.sv` describes them.
+`weights_<layer>.hex`. Of single samples `transcript.hex` has the same as bytes
+of the line of a board, and how its answers end: see `self_test.sv`.
 """
 
 

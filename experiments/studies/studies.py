@@ -507,7 +507,9 @@ STUDIES['online'] = Study(
 # Hardware.
 
 
-def _shrink(base, num_seeds, layers, weight_bits, fraction_bits, *num_steps):
+def _shrink(
+  base, num_seeds, layers, weight_bits, fraction_bits, *num_steps, **grid
+):
   """Sweeps T of a chip and of its ANN, which learn sample by sample."""
   grid = {
     'method': ('bp', 'chip'),
@@ -515,12 +517,13 @@ def _shrink(base, num_seeds, layers, weight_bits, fraction_bits, *num_steps):
     'weight_bits': (weight_bits,),
     'fraction_bits': (fraction_bits,),
     'num_steps': num_steps or (4, 8, 16),
-  }
+  } | grid
   return Sweep(grid, num_seeds, {'batch_size': 1, **base})
 
 
 _DIGITS = {'learning_rate': 0.03}, 10  # about 1 / 32, of one of a minibatch
 _FASHION = {'learning_rate': 1 / 256, 'num_epochs': 5}, 5  # best for the ANN
+_ONE_DIGIT = {'method': ('chip',), 'digits': (1,)}
 STUDIES['chip'] = Study(
   question=(
     'How many bits and ticks does the chip need, and which board holds it?'
@@ -534,12 +537,13 @@ STUDIES['chip'] = Study(
     ),
     'fashion_mnist': (
       _shrink(*_FASHION, '256,10', 12, (14, 11)),
+      _shrink(*_FASHION, '256,10', 12, (14, 11), **_ONE_DIGIT),
       _shrink(*_FASHION, '256,10', 10, (12, 9)),
       _shrink(*_FASHION, '256,10', 8, (10, 7)),
       _shrink(*_FASHION, '64,10', 12, (14, 11), 8),
     ),
   },
-  columns=('layers', 'weight_bits', 'num_steps', 'fraction_bits'),
+  columns=('layers', 'weight_bits', 'num_steps', 'fraction_bits', 'digits'),
   across='metric',
   metrics=(
     *('test_accuracy', 'luts', 'block_rams', 'multipliers', 'max_mhz'),

@@ -98,8 +98,8 @@ MUTATIONS = {
     ('(rounded >>> TICKS_LOG) != 0', "1'b0"),
     ('rounded < 0', "1'b0"),
     ("$signed((CURRENT_BITS+1)'(2 ** ERROR_SHIFT / 2))", "0"),
-    ("sum1 > SUM_BITS'(MOST)", "1'b0"),
-    ("sum1 < -SUM_BITS'(MOST)", "1'b0"),
+    ("sum1 > most", "1'b0"),
+    ("sum1 < -most", "1'b0"),
   ),
   'hidden_rows': (
     ('!rises[lowest]', "1'b0"),
@@ -389,7 +389,7 @@ class EqualTest(parameterized.TestCase):
 class FourStateTest(absltest.TestCase):
   def test_no_answer_or_weight_is_unknown(self):
     # Slices that are not full, of a first, a middle and a last layer.
-    network = of_chip((9, 9, 5, 5), 4, 16, (6, 5, 6))
+    network = of_chip((9, 9, 5, 5), 4, 12, (6, 5, 6))
     params, rates, inputs, labels = make(network, 5)
     folder = pathlib.Path(self.create_tempdir().full_path)
     (folder / 'top.sv').write_text(verilog.top(network, WORD))
@@ -402,7 +402,7 @@ class FourStateTest(absltest.TestCase):
     }.items():
       lines = [f'{value & 0xFFFF:x}' for value in values.ravel().astype(int)]
       (folder / f'{name}.hex').write_text('\n'.join(lines))
-    bits = ''.join(f'{rate:014b}' for rate in rates[0, ::-1])
+    bits = ''.join(f'{rate:0{learning.RATE_BITS}b}' for rate in rates[0, ::-1])
     macros = {
       'WORDS': words.size,
       'WEIGHTS': sum(own.size for own in before),

@@ -67,11 +67,10 @@ module hidden #(
   localparam int SUM_BITS =
     CURRENT_BITS - ERROR_SHIFT > ERROR_BITS ? CURRENT_BITS - ERROR_SHIFT + 1
     : ERROR_BITS + 1;
-  localparam logic signed [ERROR_BITS-1:0] MOST =
-    ERROR_BITS'(1) << (ERROR_BITS - 2);
   logic [STAGES:1] valid;
   logic [STAGES:1][ADDRESS_BITS-1:0] address;
-  logic signed [SUM_BITS-1:0] sum1;
+  logic signed [SUM_BITS-1:0] sum1, most;  // a constant has no sign in yosys
+  assign most = SUM_BITS'(2 ** (ERROR_BITS - 2));
   logic signed [ERROR_BITS-1:0] sum2;
   assign error_valid = valid[STAGES];
   assign error_address = 10'(address[STAGES]);
@@ -80,8 +79,7 @@ module hidden #(
     address <= {address[STAGES-1:1], current_address};
     sum1 <= SUM_BITS'(((CURRENT_BITS+1)'($signed(current))
       + $signed((CURRENT_BITS+1)'(2 ** ERROR_SHIFT / 2))) >>> ERROR_SHIFT);
-    sum2 <= sum1 > SUM_BITS'(MOST) ? MOST
-      : sum1 < -SUM_BITS'(MOST) ? -MOST : ERROR_BITS'(sum1);
+    sum2 <= ERROR_BITS'(sum1 > most ? most : sum1 < -most ? -most : sum1);
   end
   leading_digits #(.BITS(ERROR_BITS), .DIGITS(DIGITS)) digits (
     .clock, .value(sum2), .rounded(error));

@@ -17,7 +17,9 @@ module leading_digits #(
   assign sums[0] = '0;
   assign rounded = sums[DIGITS];
   for (genvar d = 0; d < DIGITS; d++) begin : g_digit
-    logic [BITS-1:0] magnitude1, power, rest1, rest2, sum1, sum2, digit2;
+    logic [BITS-1:0] magnitude1, power, rest1, rest2, rest3, digit2;
+    logic [BITS-1:0] sum1, sum2, sum3;
+    assign {rests[d + 1], sums[d + 1]} = {rest3, sum3};
     // From 3/2 of a power of two on, the next one is nearer.
     always_comb begin
       power = '0;
@@ -30,8 +32,8 @@ module leading_digits #(
       {rest1, sum1} <= {rests[d], sums[d]};
       digit2 <= rest1[BITS-1] ? -power : power;
       {rest2, sum2} <= {rest1, sum1};
-      rests[d + 1] <= rest2 - digit2;
-      sums[d + 1] <= sum2 + digit2;
+      rest3 <= rest2 - digit2;
+      sum3 <= sum2 + digit2;
     end
   end
 

@@ -115,8 +115,9 @@ module present #(
     waiting <= waiting + 2'(start) - 2'(finishes_last);
     unanswered <= unanswered + 2'(streams_last) - 2'(result_valid);
     if (result_valid) flight <= flight >> 9;
-    if (streams_last)
-      flight[unanswered - 2'(result_valid)] <= {more == 18'd1, data[7:0]};
+    for (int k = 0; k < 4; k++)            // an index would be a multiplication
+      if (streams_last && 2'(k) == unanswered - 2'(result_valid))
+        flight[k] <= {more == 18'd1, data[7:0]};
     right <= right + 32'(result_valid && answer == flight[0][7:0]);
     if (start) begin
       started <= started + 2'(!started[1]);

@@ -50,3 +50,13 @@ module IFS1P3DX (
   always_ff @(posedge SCLK) Q <= D;
 
 endmodule
+module BB (
+  input  logic I, T,
+  output logic O,
+  inout  wire  B
+);
+
+  assign B = T ? 1'bz : I;
+  assign O = B;
+
+endmodule

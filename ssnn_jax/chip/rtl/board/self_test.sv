@@ -29,7 +29,7 @@ module self_test #(
   typedef enum logic [2:0] {SIZE, SEND, EXPECT, RECEIVE, JUDGE, TEXT, REST} state_t;
   state_t state, after;
   logic [7:0] file[BYTES];
-  logic [7:0] read, letter, last_letter;
+  logic [7:0] fetched, read, letter, last_letter;
   logic [AT_BITS-1:0] at;
   logic [5:0] pace;                        // a byte in 64 clocks, as a line has
   logic [1:0] count;
@@ -39,7 +39,9 @@ module self_test #(
   logic [16*8-1:0] line;                   // the next character highest
   logic [4:0] rest;
   logic tick;
-  initial $readmemh(FILE, file);
+  if (BYTES > 1) begin : g_file
+    initial $readmemh(FILE, file);
+  end
   assign tick = pace == '0;
   assign in_valid = state == SEND && tick;
   assign in_data = read;
@@ -52,7 +54,8 @@ module self_test #(
   endfunction
 
   always_ff @(posedge clock) begin
-    read <= file[at];
+    fetched <= file[at];                   // block RAM answers late
+    read <= fetched;
     pace <= pace + 1'b1;
     if (tick)
       case (state)

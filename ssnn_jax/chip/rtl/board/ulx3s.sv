@@ -80,9 +80,10 @@ module ulx3s #(
   pin_out #(.BITS(32)) words (
     .clock, .in({dq_out, {16{!dq_drive}}}), .out({word, released}));
   for (genvar k = 0; k < 16; k++) begin : g_pin
-    assign sdram_d[k] = released[k] ? 1'bz : word[k];
+    logic own_word;
+    BB pad (.I(word[k]), .T(released[k]), .O(own_word), .B(sdram_d[k]));
     IFS1P3DX register (
-      .D(sdram_d[k]), .SP(1'b1), .SCLK(clock), .CD(1'b0), .Q(dq_in[k]));
+      .D(own_word), .SP(1'b1), .SCLK(clock), .CD(1'b0), .Q(dq_in[k]));
   end
   assign {sdram_cke, sdram_csn, sdram_dqm} = 4'b1000;
 
