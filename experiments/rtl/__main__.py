@@ -5,7 +5,6 @@
   python -m experiments.rtl stream   trains its twin on signals in time
   python -m experiments.rtl fpga     builds the bitstream for a board
   python -m experiments.rtl host     trains the chip on a board
-  python -m experiments.rtl area     counts its cells in an open process
 
 Each command has its own `--help`.
 """
@@ -15,7 +14,7 @@ import sys
 
 if __name__ == '__main__':
   name = ''.join(sys.argv[1:2])
-  if name not in ('write', 'compare', 'stream', 'fpga', 'host', 'area'):
+  if name not in ('write', 'compare', 'stream', 'fpga', 'host'):
     sys.exit(__doc__.strip())
   del sys.argv[1]
   runpy.run_module(f'experiments.rtl.{name}', None, '__main__', True)

@@ -5,11 +5,13 @@
 The new folder holds the modules, `chip_top.sv` (the chip with all parameters
 and tables, and its register of random bits after reset), the initial weights in
 the order in which they are written, the first samples with the answers and
-weights after them, and a README.md that describes the ports.
+weights after them, a bench for simulators of cocotb that compares these, and a
+README.md that describes the ports.
 """
 
 from collections.abc import Sequence
 import json
+import pathlib
 import shutil
 
 from absl import flags
@@ -44,8 +46,10 @@ whose guide is docs/chip.md. A stream moves a value in each clock in which its
 
 `expected.json` has the words of the first samples and their answers, and
 `weights_after_<layer>.hex` the weights after them, in the order of
-`weights_<layer>.hex`. Of single samples `transcript.hex` has the same as bytes
-of the line of a board, and how its answers end: see `self_test.sv`.
+`weights_<layer>.hex`. `SIM=icarus python bench.py` presents the samples in a
+simulator of cocotb (pip install cocotb), and compares. Of single samples
+`transcript.hex` has the same as bytes of the line of a board, and how its
+answers end: see `self_test.sv`.
 """
 
 
@@ -70,10 +74,13 @@ def write(
     lanes=verilog.num_lanes(config),
     rates=', '.join(map(str, rates)),
   )
+  shapes = [own.shape for own in run.weights]
+  expected |= {'rates': rates, 'shapes': shapes}
   texts = {
     f'{verilog.TOP}.sv': verilog.top(config, run.word, shifts=shifts),
     'README.md': readme,
-    'expected.json': json.dumps(expected | {'rates': rates}) + '\n',
+    'bench.py': pathlib.Path(__file__).with_name('bench.py').read_text(),
+    'expected.json': json.dumps(expected) + '\n',
   }
   if not shifts and not np.any(more):  # boards have single samples
     texts[verilog.TRANSCRIPT] = learned.transcript(run)

@@ -410,24 +410,26 @@ class FpgaTest(parameterized.TestCase):
     tool.write_text(f'#!/bin/sh\ncd {self.folder}\n{script}\n')
     tool.chmod(0o755)
     tools = dict.fromkeys(fpga.TOOLS, str(tool))
-    return fpga.build(self.folder, tools, ['chip.sv'], 'ulx3s_25f', seed=1)
+    return fpga.build(self.folder, tools, ['chip.sv'], 'ulx3s_25f', ['1', '5'])
 
   def test_report_has_resources_and_the_clock_of_the_chip(self):
-    fmax = {
-      '$glbnet$clk_25mhz$TRELLIS_IO_IN': {'achieved': 400.0, 'constraint': 25},
-      '$glbnet$own.clock': {'achieved': 71.5, 'constraint': 70.0},
-    }
-    routed = json.dumps({'fmax': fmax})
+    for seed, clock in (1, 65.0), (5, 71.5):
+      fmax = {
+        '$glbnet$clk_25mhz$TRELLIS_IO_IN': {'achieved': 400.0},
+        '$glbnet$own.clock': {'achieved': clock, 'constraint': 70.0},
+      }
+      routed = json.dumps({'fmax': fmax})
+      self.folder.joinpath(f'routed-{seed}.json').write_text(routed)
     log = UTILISATION.replace('80/', '40/').replace('30154', '20154')
     netlist = json.dumps({'modules': {verilog.BOARD_TOP: {'cells': {}}}})
     report = self.build(
-      f"cat <<'end'\n{log}end\necho '{routed}' > routed.json\n"
-      f"echo '{netlist}' > netlist.json"
+      f"cat <<'end'\n{log}end\necho '{netlist}' > netlist.json"
     )
     self.assertEqual(
       {name: report[name] for name in ('luts', 'block_rams', 'max_mhz')},
       {'luts': 20154, 'block_rams': 40, 'max_mhz': 71.5},
     )
+    self.assertEqual(report['mhz_of_seeds'], [65.0, 71.5])
     self.assertEqual(report['available']['multipliers'], 28)
 
   @parameterized.parameters(

