@@ -27,6 +27,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ _RESOURCES = {  # of nextpnr, and their names in the report
 }
 _OTHERS = 3  # fours of block RAMs, without weights
 _TESTED = 8  # samples of a self-test
-_BITSTREAM, _REPORT = 'chip.bit', 'report.json'
+_BITSTREAM, _REPORT, _CONSTRAINTS = 'chip.bit', 'report.json', 'ulx3s.lpf'
 
 
 def find_tools() -> dict[str, str]:
@@ -179,7 +180,6 @@ def throughput(
   rate = lambda name: clock_mhz * 1e6 / clocks[name]
   core, size = rate('clocks_per_sample'), 2 * verilog.num_words(config)
   return {
-    'samples_per_second_at_first': rate('clocks_at_first'),
     'samples_per_second': core,
     'memory_samples_per_second': rate('memory_clocks_per_sample'),
     'line_samples_per_second': min(core, baud_rate / 10 / (4 + size)),
@@ -192,6 +192,7 @@ def write_verilog(
   clock_mhz: float,
   baud_rate: int,
   transcript: str = '',
+  sdram_phase: int | None = None,
 ) -> list[str]:
   """Writes the modules and tops to a folder; returns the names of the files.
 
@@ -199,14 +200,16 @@ def write_verilog(
   """
   args = run.config, run.word
   (folder / verilog.TRANSCRIPT).write_text(transcript)
-  board_top = verilog.board_top(*args, clock_mhz, baud_rate, transcript)
+  board_top = verilog.board_top(
+    *args, clock_mhz, baud_rate, transcript, sdram_phase
+  )
   (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
   top = verilog.top(*args, has_events=False)
   (folder / f'{verilog.TOP}.sv').write_text(top)
   for path in (*verilog.sources(), *verilog.sources(verilog.BOARD)):
     if path.stem not in verilog.SIMULATED:
       shutil.copy(path, folder)
-  shutil.copy(verilog.CONSTRAINTS, folder)
+  (folder / _CONSTRAINTS).write_text(verilog.constraints())
   return [path.name for path in verilog.sources(folder)]
 
 
@@ -256,7 +259,7 @@ def build(
   place = (
     f'{BOARDS[board].device} --package CABGA381 --speed 6 '
     '--timing-allow-fail --router router1 --json netlist.json '
-    f'--lpf {verilog.CONSTRAINTS.name}'
+    f'--lpf {_CONSTRAINTS}'
   ).split()
   start = time.monotonic()
   _run(folder, tools, 'synthesis', 'yosys', '-p', synthesis)
@@ -279,7 +282,8 @@ def build(
     **{name: used for name, (used, _) in resources.items()},
     'available': {name: most for name, (_, most) in resources.items()},
     'max_mhz': found[best],
-    'mhz_of_seeds': list(found.values()),
+    'median_mhz': statistics.median(found.values()),
+    'min_mhz': min(found.values()),
     'tools': {name: _version(tools[name], TOOLS[name]) for name in TOOLS},
     'seconds': seconds,
   }
@@ -301,7 +305,8 @@ def _run(folder, tools, name, tool, *arguments):
 
 def describe_next(folder: pathlib.Path) -> str:
   """Describes how the bitstream of a folder gets on a board, and trained."""
-  run = {name: flags.FLAGS[name] for name in (*settings.RUN, 'baud_rate')}
+  others = 'digits', 'baud_rate'
+  run = {name: flags.FLAGS[name] for name in (*settings.RUN, *others)}
   given = [f'--{k}={flag.value}' for k, flag in run.items() if flag.present]
   host = f'{command.line("rtl")} host --port=/dev/ttyUSB0 {shlex.join(given)}'
   return (
@@ -333,11 +338,11 @@ def main() -> None:
   config = run.config
   folder = command.folder(values['folder'])
   with settings.new_folder(folder) as unfinished:
-    args = run, clock_mhz, values['baud_rate']
+    transcript = ''
     if values['self_test']:
-      learned = run.learn_first(dataset.train, _TESTED)
-      args = *args, learned.transcript(run)
-    names = write_verilog(unfinished, *args)
+      transcript = run.learn_first(dataset.train, _TESTED).transcript(run)
+    args = run, clock_mhz, values['baud_rate'], transcript
+    names = write_verilog(unfinished, *args, values['sdram_phase'])
     args = names, values['board'], values['routing_seeds']
     built = build(unfinished, tools, *args)
     speeds = measure_clocks(run, dataset, values['num_samples'])
@@ -368,9 +373,10 @@ def main() -> None:
   print(f'{folder / _BITSTREAM}: {report["max_mhz"]:.1f} MHz')
   if speeds:
     print(
-      f'{report["samples_per_second_at_first"]:,.0f} samples/s at first, '
-      f'{report["samples_per_second"]:,.0f} after an epoch, at {clock_mhz:g} '
-      f'MHz, {report["memory_samples_per_second"]:,.0f} of them from SDRAM, '
+      f'{report["clocks_at_first"]:,.0f} clocks a sample at first, '
+      f'{report["clocks_per_sample"]:,.0f} after an epoch\n'
+      f'{report["samples_per_second"]:,.0f} samples/s at {clock_mhz:g} MHz, '
+      f'{report["memory_samples_per_second"]:,.0f} of them from SDRAM, '
       f'{report["line_samples_per_second"]:,.0f} over the serial line'
     )
   print(describe_next(folder))
@@ -384,6 +390,13 @@ if __name__ == '__main__':
   flags.DEFINE_integer('baud_rate', 3_000_000, 'of the serial line', 1)
   flags.DEFINE_list(
     'routing_seeds', ['1'], 'seeds of placement and routing, the best is taken'
+  )
+  flags.DEFINE_integer(
+    'sdram_phase',
+    None,
+    'delay of the clock of the SDRAM, in the steps that `host --check` counts; '
+    'default: 3.75 ns before the next clock',
+    0,
   )
   flags.DEFINE_bool(
     'self_test',

@@ -15,6 +15,7 @@ A serial port needs pyserial (pip install '.[rtl]').
 
 from collections.abc import Iterator
 import contextlib
+import itertools
 from typing import Any
 
 from absl import flags
@@ -76,11 +77,15 @@ def check(board: board_lib.Board) -> None:
   """Takes the best phase of the clock of the memory, and tests all of it."""
   phase, is_right = board_lib.find_phase(board)
   print(
-    f'memory: right at {sum(is_right)} of {len(is_right)} phases of its clock; '
-    f'{phase} steps after that of the bitstream is taken'
+    f'memory: right at {sum(is_right)} of {len(is_right)} phases of its clock '
+    f'({"".join(map(str, is_right.astype(int)))}); phase {phase} is taken, and '
+    f'built in by `fpga --sdram_phase={phase}`'
   )
-  for block in tqdm.trange(board_lib.NUM_BLOCKS, desc='blocks of memory'):
-    wrong, bits = board_lib.test_memory(board, block)
+  blocks = range(board_lib.NUM_BLOCKS)
+  tests = itertools.product((False, True), blocks)
+  title = 'blocks of memory, written and read'
+  for reads_only, block in tqdm.tqdm(tests, title, 2 * len(blocks)):
+    wrong, bits = board_lib.test_memory(board, block, reads_only)
     if wrong:
       raise ssnn_jax.UserError(
         f'{wrong:,} words or more of block {block} of the memory are wrong, in '

@@ -123,6 +123,7 @@ class Learned(NamedTuple):
 def define() -> None:
   """Defines the flags of a chip and its run; defaults are those of the data."""
   config_lib.define_flags(RUN)
+  flags.DEFINE_integer('digits', 2, 'leading digits of a hidden error', 1, 2)
 
 
 def define_traces() -> None:

@@ -547,7 +547,8 @@ STUDIES['chip'] = Study(
   across='metric',
   metrics=(
     *('test_accuracy', 'luts', 'block_rams', 'multipliers', 'max_mhz'),
-    *('clock_mhz', 'clocks_per_sample', 'samples_per_second'),
+    *('median_mhz', 'min_mhz', 'clock_mhz', 'clocks_at_first'),
+    *('clocks_per_sample', 'samples_per_second'),
     *('memory_samples_per_second', 'line_samples_per_second'),
   ),
   margin=0.5,

@@ -32,7 +32,8 @@ _CLOCKS = 1_000_000  # after which a simulated board does not answer
 NUM_BLOCKS, _BLOCK_WORDS = 16, 1 << 20  # of the memory, tested one by one
 #: Numbers that a board tells, in the order of their places.
 COUNTERS = (
-  'signature', 'clocks', 'right', 'refreshes', 'damaged', 'resets', 'phases'
+  'signature', 'clocks', 'right', 'refreshes', 'damaged', 'resets', 'phases',
+  'phase',
 )  # fmt: skip
 #: What is wrong if an answer to a command is, in the self-test.
 FAULTS = {
@@ -75,13 +76,19 @@ def read_counter(board: Board, name: str) -> int:
   return int.from_bytes(found, 'little')
 
 
-def test_memory(board: Board, block: int) -> tuple[int, int]:
+def test_memory(
+  board: Board, block: int, reads_only: bool = False
+) -> tuple[int, int]:
   """Tests one of `NUM_BLOCKS` blocks of the memory; samples in it are lost.
+
+  After all blocks have been tested, one that is only read says whether it still
+  has its own words: an address line may have given it those of another.
 
   Returns:
     The number of wrong words, at most 65,535, and the bits that were wrong.
   """
-  found = _command(board, b'T', block * _BLOCK_WORDS, size=4)
+  args = {'size': 4, 'number': int(reads_only)}
+  found = _command(board, b'T', block * _BLOCK_WORDS, **args)
   return tuple(np.frombuffer(found, '<u2').tolist())
 
 
@@ -89,31 +96,31 @@ def find_phase(board: Board) -> tuple[int, np.ndarray]:
   """Tests the memory at each phase of its clock, and takes the safest.
 
   Returns:
-    The phase in steps after that of the bitstream, in the middle of those at
-    which no word is wrong, and whether each is one of these.
+    The phase, in the middle of those at which no word is wrong, and whether
+    each is one of these.
 
   Raises:
     UserError: if there is none.
   """
-  is_right = []
-  for _ in range(read_counter(board, 'phases')):
-    is_right.append(test_memory(board, 0)[0] == 0)
+  count, first = (read_counter(board, name) for name in ('phases', 'phase'))
+  is_right = np.zeros(count, bool)
+  for phase in (first + np.arange(count)) % count:
+    is_right[phase] = test_memory(board, 0)[0] == 0
     _command(board, b'S')
   if not any(is_right):
     raise types.UserError(
       'the memory is wrong at each phase of its clock; see the page on a first '
       'board.'
     )
-  count = len(is_right)
   # Steps from each phase to the nearest wrong one, around the clock.
-  wrong = np.flatnonzero(~np.array(is_right))
+  wrong = np.flatnonzero(~is_right)
   apart = np.abs(np.arange(count)[:, None] - wrong[None])
   phase = 0
   if len(wrong):
     phase = int(np.argmax(np.min(np.minimum(apart, count - apart), axis=1)))
-  for _ in range(phase):
+  for _ in range((phase - first) % count):
     _command(board, b'S')
-  return phase, np.array(is_right)
+  return phase, is_right
 
 
 def load(board: Board, inputs: Any, labels: Any, first: int = 0) -> None:
@@ -265,9 +272,9 @@ def write_transcript(
   """
   data = bytearray()
 
-  def add(letter, place=0, payload=b'', answer=b''):
-    request = _request(letter, place, payload, len(answer))
-    answer = _sum(letter + bytes(1) + answer)
+  def add(letter, place=0, payload=b'', answer=b'', number=0):
+    request = _request(letter, place, payload, len(answer), number)
+    answer = _sum(letter + bytes([number]) + answer)
     data.extend(len(request).to_bytes(2, 'little') + request)
     data.extend(len(answer).to_bytes(2, 'little') + answer[-2:])
 
@@ -275,8 +282,10 @@ def write_transcript(
   signature = verilog.signature(config, word).to_bytes(4, 'little')
   add(b'I', answer=signature)
   add(b'Z')
-  for block in range(num_blocks):
-    add(b'T', block * _BLOCK_WORDS, answer=bytes(4))
+  for reads_only in range(2):
+    for block in range(num_blocks):
+      place = block * _BLOCK_WORDS
+      add(b'T', place, answer=bytes(4), number=reads_only)
   for layer, own in enumerate(weights):
     for row, payload in enumerate(rows(own)):
       add(b'W', layer << 16 | row, payload)

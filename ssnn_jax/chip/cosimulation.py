@@ -260,6 +260,11 @@ def send(
 ) -> None:
   """Queues samples of `verilog.pack`, which the chip takes when it can."""
   words = verilog.pack(simulator.config, inputs, labels, more, simulator.shifts)
+  send_words(simulator, words)
+
+
+def send_words(simulator: Simulator, words: np.ndarray) -> None:
+  """Queues words of samples, uint16."""
   size = ctypes.c_int64(words.size)
   simulator.model.chip_send(simulator.chip, _pointer(words), size)
 

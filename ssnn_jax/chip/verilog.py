@@ -19,11 +19,39 @@ from ssnn_jax.trains import encoding
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
 BOARD = FOLDER / 'board'
-CONSTRAINTS = BOARD / 'ulx3s.lpf'
 TOP, BOARD_TOP = 'chip_top', 'board_top'
 SIMULATED = 'board_sim', 'sdram_model', 'primitives'  # modules that no FPGA has
 LIST_LOG = 9  # entries of a list of samples on the board
 TRANSCRIPT = 'transcript.hex'  # of the self-test
+# Sites of the pins of ULX3S boards v2 and v3.0 (package CABGA381), the lowest
+# bit first; on v3.1 L2 is another pin of the ESP32.
+_SITES = """clk_25mhz G2
+ftdi_rxd L4
+ftdi_txd M1
+fire R1
+wifi_gpio0 L2
+led B2 C2 C1 D2 D1 E2 E1 H3
+sdram_clk F19
+sdram_cke F20
+sdram_csn P20
+sdram_wen T20
+sdram_rasn R20
+sdram_casn T19
+sdram_a M20 M19 L20 L19 K20 K19 K18 J20 J19 H20 N19 G20 G19
+sdram_ba P19 N20
+sdram_dqm U19 E20
+sdram_d J16 L18 M18 N18 P18 T18 T17 U20 E19 D20 D19 C20 E18 F18 J18 J17"""
+_SYSTEM = """BLOCK RESETPATHS;
+BLOCK ASYNCPATHS;
+SYSCONFIG CONFIG_IOVOLTAGE=3.3 COMPRESS_CONFIG=ON MCCLK_FREQ=62;
+FREQUENCY PORT "clk_25mhz" 25 MHZ;
+"""
+_PULLS = {
+  'ftdi_rxd': 'UP',
+  'ftdi_txd': 'UP',
+  'wifi_gpio0': 'UP',
+  'fire': 'DOWN',
+}
 
 
 def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
@@ -188,6 +216,7 @@ def board_top(
   clock_mhz: float,
   baud_rate: int,
   transcript: str = '',
+  sdram_phase: int | None = None,
 ) -> str:
   """Returns the text of `board_top`, `ulx3s` with all parameters.
 
@@ -202,11 +231,27 @@ def board_top(
       f'a clock of {clock_mhz:g} MHz is {clocks:.2f} clocks of a bit at '
       f'{baud_rate} baud; expected 4 or more, within 2 % of a whole number.'
     )
+  if sdram_phase is not None:
+    clock['PHASE'] = sdram_phase % (8 * clock['DIVIDE'])
   values = clock | board_parameters(config, word, divider, transcript)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
   return _instance(
     comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
   )
+
+
+def constraints() -> str:
+  """Returns sites and kinds of the pins of the board, for nextpnr."""
+  text = _SYSTEM
+  for line in _SITES.splitlines():
+    port, *sites = line.split()
+    drive = '' if port in ('clk_25mhz', 'ftdi_txd', 'fire') else ' DRIVE=4'
+    for number, site in enumerate(sites):
+      pin = port if len(sites) == 1 else f'{port}[{number}]'
+      text += f'LOCATE COMP "{pin}" SITE "{site}";\nIOBUF PORT "{pin}" '
+      pull = _PULLS.get(port, 'NONE')
+      text += f'PULLMODE={pull} IO_TYPE=LVCMOS33{drive};\n'
+  return text
 
 
 def signature(config: NetworkConfig, word: int) -> int:
@@ -216,18 +261,19 @@ def signature(config: NetworkConfig, word: int) -> int:
 
 def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
   """Returns parameters of the PLL, and its highest MHz up to a clock."""
-  if not 10 <= clock_mhz <= 200:
+  if not 12.5 <= clock_mhz <= 100:
     raise types.UserError(
-      f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 200 MHz.'
+      f'a clock of {clock_mhz:g} MHz is out of range; choose 12.5 to 100 MHz.'
     )
   # The oscillator runs between 400 and 800 MHz, best in the middle.
   choices = ((up, math.ceil(25 * up / clock_mhz)) for up in range(17, 32))
   up, down = max(choices, key=lambda own: (own[0] / own[1], -abs(own[0] - 24)))
   clock_mhz = 25 * up / down
   values = {'MULTIPLY': up, 'DIVIDE': down, 'MHZ': int(clock_mhz)}
-  # Commands come to the SDRAM in the middle of a clock or later, and its words,
-  # 6 ns after its clock, before the third clock of the board.
-  values['PHASE'] = round(0.7 * 8 * down)
+  # The SDRAM is 3.75 ns ahead of the board: commands have arrived before, and
+  # its words, which are there from 6 ns after its clock until 2.5 ns after the
+  # next one, when the board takes them, with the delays of pins.
+  values['PHASE'] = round(8 * down * (1 - 3.75e-3 * clock_mhz))
   return values, clock_mhz
 
 

@@ -98,7 +98,8 @@ module prove_row_access (
     last_data <= weight_out_data;
     if (!reset) begin
       // Nothing passes while a sample is presented; a row has all its weights,
-      // and each goes to its own column.
+      // and each goes to its own column; none is taken by a new request.
+      assert (!(row_valid && row_ready && (weight_in_ready || weight_out_valid)));
       assert (idle || !(active || present || row_ready));
       if (weight_in_ready) assert (writes && moved < most);
       if (weight_out_valid) assert (!writes && moved < most);

@@ -40,6 +40,32 @@ struct Chip {
     top.clock = 0;
     top.eval();
   }
+
+  // Offers the next word and spike, each until it is taken.
+  void offer() {
+    const bool has_word = sent < words.size();
+    if (!top.sample_valid) top.sample_valid = has_word && !stalls();
+    if (has_word) top.sample_data = words[sent];
+    const bool has_event = sent_events < events.size();
+    if (!top.event_valid) top.event_valid = has_event && !stalls();
+    if (has_event) {
+      const Event& event = events[sent_events];
+      top.event_row = event.row;
+      top.event_negative = event.negative;
+      top.event_last = event.last;
+    }
+  }
+
+  // A clock in which what is offered is taken, if the chip is ready.
+  void move() {
+    const bool sends = top.sample_valid && top.sample_ready;
+    const bool sends_event = top.event_valid && top.event_ready;
+    clock();
+    sent += sends;
+    sent_events += sends_event;
+    if (sends) top.sample_valid = 0;
+    if (sends_event) top.event_valid = 0;
+  }
 };
 
 }  // namespace
@@ -108,34 +134,19 @@ int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
   auto& top = chip->top;
   std::memcpy(&top.rates, rates, rates_bytes);
   for (int64_t clocks = 1; clocks <= max_clocks; ++clocks) {
-    const bool has_word = chip->sent < chip->words.size();
-    if (!top.sample_valid) top.sample_valid = has_word && !chip->stalls();
-    if (has_word) top.sample_data = chip->words[chip->sent];
-    const bool has_event = chip->sent_events < chip->events.size();
-    if (!top.event_valid) top.event_valid = has_event && !chip->stalls();
-    if (has_event) {
-      const Event& event = chip->events[chip->sent_events];
-      top.event_row = event.row;
-      top.event_negative = event.negative;
-      top.event_last = event.last;
-    }
+    chip->offer();
     top.result_ready = !hold && !chip->stalls();
     top.eval();
-    const bool sends = top.sample_valid && top.sample_ready;
-    const bool sends_event = top.event_valid && top.event_ready;
     const bool takes = top.result_valid && top.result_ready;
     if (takes) *answer = top.answer;
-    chip->clock();
-    chip->sent += sends;
-    if (sends) top.sample_valid = 0;
-    chip->sent_events += sends_event;
-    if (sends_event) top.event_valid = 0;
+    chip->move();
     if (takes) return clocks;
   }
   return -1;
 }
 
-// Reads or writes a row of weights at the ports; returns the clocks, or -1.
+// Reads or writes a row of weights at the ports, while samples stream in; returns
+// the clocks, or -1.
 int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
                  int weight_bits, int16_t* weights) {
   auto& top = chip->top;
@@ -145,8 +156,9 @@ int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
   top.row_write = write;
   top.row_layer = layer;
   top.row_index = row;
-  top.result_ready = top.sample_valid = 0;
+  top.result_ready = 0;
   for (int64_t clocks = 1; clocks < 200'000; ++clocks) {
+    chip->offer();
     top.row_valid = requests;
     if (!top.weight_in_valid)
       top.weight_in_valid = write && done < columns && !chip->stalls();
@@ -161,7 +173,7 @@ int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
       const uint16_t bits = top.weight_out_data << unused;
       weights[done] = static_cast<int16_t>(bits) >> unused;
     }
-    chip->clock();
+    chip->move();
     if (accepted) requests = false;
     if (enters) top.weight_in_valid = 0;
     done += enters || leaves;

@@ -17,8 +17,13 @@ module leading_digits #(
   assign sums[0] = '0;
   assign rounded = sums[DIGITS];
   for (genvar d = 0; d < DIGITS; d++) begin : g_digit
-    logic [BITS-1:0] magnitude1, power, rest1, rest2, rest3, digit2;
+    logic [BITS-1:0] magnitude1, power, rest1, rest2, rest3, power2;
     logic [BITS-1:0] sum1, sum2, sum3;
+    logic negative;
+    /* verilator lint_off UNUSEDSIGNAL */
+    logic [1:0] unused;
+    /* verilator lint_on UNUSEDSIGNAL */
+    assign negative = rest2[BITS-1];
     assign {rests[d + 1], sums[d + 1]} = {rest3, sum3};
     // From 3/2 of a power of two on, the next one is nearer.
     always_comb begin
@@ -30,10 +35,12 @@ module leading_digits #(
     always_ff @(posedge clock) begin
       magnitude1 <= rests[d][BITS-1] ? -rests[d] : rests[d];
       {rest1, sum1} <= {rests[d], sums[d]};
-      digit2 <= rest1[BITS-1] ? -power : power;
+      power2 <= power;
       {rest2, sum2} <= {rest1, sum1};
-      rest3 <= rest2 - digit2;
-      sum3 <= sum2 + digit2;
+      // A number is subtracted as its complement and 1, which enters as a carry.
+      {rest3, unused[0]} <=
+        {rest2, 1'b1} + {power2 ^ {BITS{!negative}}, !negative};
+      {sum3, unused[1]} <= {sum2, 1'b1} + {power2 ^ {BITS{negative}}, negative};
     end
   end
 

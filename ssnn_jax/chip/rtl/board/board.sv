@@ -8,7 +8,7 @@ module board #(
   parameter int WEIGHT_BITS = 12, RATE_BITS = 16,
   parameter logic [31:0] SIGNATURE = '0,
   parameter int TEST_LOG = 20,             // words of a test of the memory
-  parameter int PHASES = 1,                // steps of the clock of the memory
+  parameter int PHASES = 1, PHASE = 0,     // steps of the clock of the memory
   // The self-test sends the bytes of a file in place of the host.
   parameter int TRANSCRIPT_BYTES = 0,
   parameter TRANSCRIPT = ""
@@ -27,11 +27,11 @@ module board #(
 
   /* verilator lint_off PINCONNECTEMPTY */
   logic in_valid, broken, out_valid, out_ready, chip_reset, again;
-  logic test_start, test_busy, test_valid, test_write;
+  logic pauses, reads_only, test_start, test_busy, test_valid, test_write;
   logic [15:0] damaged, test_word, wrong, bits;
   logic [31:0] info, tested, right, clocks, refreshes;
-  logic [15:0] num_resets;
-  initial num_resets = '0;
+  logic [15:0] num_resets, phase;          // since power-up
+  initial {num_resets, phase} = 32'(PHASE);
   logic [23:0] place, test_address;
   logic [7:0] in_data, out_data, answer, list_answer, list_number;
   logic [RATE_BITS*LAYERS-1:0] rates;
@@ -49,6 +49,7 @@ module board #(
   always_ff @(posedge clock) begin
     resets <= {resets[6:0], reset || chip_reset};
     again <= resets != '0;
+    if (step) phase <= phase == 16'(PHASES - 1) ? '0 : phase + 1'b1;
     num_resets <= num_resets + 16'(!again && resets != '0);
     clocks <= again ? '0 : clocks + 1'b1;
     refreshes <= again ? '0 : refreshes + 32'(command == 3'b001);
@@ -59,37 +60,41 @@ module board #(
       3'd3: info <= refreshes;
       3'd4: info <= 32'(damaged);
       3'd5: info <= 32'(num_resets);
-      default: info <= PHASES;
+      3'd6: info <= PHASES;
+      default: info <= 32'(phase);
     endcase
   end
-  assign load_ready = ready;
+  assign load_ready = ready && !test_busy;
+  assign pauses = reset || !up;
   assign tested = {bits, wrong};
 
-  logic line_valid, line_out_valid, line_out_ready;
+  logic line_valid, line_broken, line_out_valid, line_out_ready;
   logic [7:0] line_data, line_out_data;
   uart_receiver #(.DIVIDER(DIVIDER)) receiver (
-    .clock, .reset, .line(receive), .valid(line_valid), .data(line_data), .broken);
+    .clock, .reset, .line(receive), .valid(line_valid), .data(line_data),
+    .broken(line_broken));
   uart_transmitter #(.DIVIDER(DIVIDER)) transmitter (
     .clock, .reset, .valid(line_out_valid), .ready(line_out_ready),
     .data(line_out_data), .line(transmit));
   if (TRANSCRIPT_BYTES != 0) begin : g_test
+    assign broken = 1'b0;
     self_test #(
       .BYTES(TRANSCRIPT_BYTES), .FILE(TRANSCRIPT), .PAUSE(IDLE * 25 / 16)
     ) own (
-      .clock, .reset(reset || !up), .passed, .failed, .in_valid, .in_data,
+      .clock, .reset(pauses), .passed, .failed, .in_valid, .in_data,
       .out_valid, .out_ready, .out_data, .text_valid(line_out_valid),
       .text_ready(line_out_ready), .text(line_out_data));
   end else begin : g_test
     assign {passed, failed} = '0;
-    assign {in_valid, in_data} = {line_valid, line_data};
+    assign {in_valid, in_data, broken} = {line_valid, line_data, line_broken};
     assign {line_out_valid, line_out_data} = {out_valid, out_data};
     assign out_ready = line_out_ready;
   end
   link #(
     .WEIGHT_BITS(WEIGHT_BITS), .LIST_LOG(LIST_LOG), .IDLE(IDLE)
-  ) link (.reset(reset || !up), .*);
+  ) link (.reset(pauses), .*);
   memory_test #(.BLOCK_LOG(TEST_LOG)) test (
-    .clock, .reset(reset || !up), .start(test_start), .block(place),
+    .clock, .reset(pauses), .start(test_start), .reads_only, .block(place),
     .busy(test_busy), .wrong, .bits, .valid(test_valid), .write(test_write),
     .ready, .address(test_address), .word(test_word), .data_valid, .data);
   present #(
@@ -109,7 +114,8 @@ module board #(
     : {load_valid || read_valid, load_valid,
       load_valid ? {load_address, 16'd1} : {read_address, 16'(WORDS)}};
   sdram #(.MHZ(MHZ)) memory (
-    .clock, .reset, .valid(memory_valid), .ready, .write(memory_write),
+    .clock, .reset, .restart(step), .valid(memory_valid), .ready,
+    .write(memory_write),
     .address(memory_address), .length(memory_length), .up,
     .data_in(test_busy ? test_word : load_data), .data_valid, .data_out(data),
     .command, .bank, .pins, .dq_out, .dq_drive, .dq_in);

@@ -27,7 +27,7 @@ module board_sim #(
     .clk_25mhz(clock), .ftdi_txd(receive), .ftdi_rxd(transmit), .fire(reset),
     .led, .wifi_gpio0(), .sdram_clk, .sdram_cke(), .sdram_csn(), .sdram_rasn,
     .sdram_casn, .sdram_wen, .sdram_ba, .sdram_a, .sdram_dqm(), .sdram_d);
-  sdram_model #(.WORDS_LOG(20)) part (
+  sdram_model #(.WORDS_LOG(24)) part (
     .clock(sdram_clk), .command({sdram_rasn, sdram_casn, sdram_wen}),
     .bank(sdram_ba), .pins(sdram_a), .dq_in(sdram_d),
     .dq_drive(!own.released[0]), .dq_out, .drives, .broken);

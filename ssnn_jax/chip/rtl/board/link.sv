@@ -6,7 +6,8 @@
 // and the answer: letter, number, length bytes if the host reads, checksum.
 //
 //   Z        resets the chip                I  reads the number of a place
-//   T        tests the block of the memory at a place; reads wrong words and bits
+//   T        tests the block of the memory at a place; reads wrong words and bits;
+//            with an odd number it only reads the block
 //   S        delays the clock of the SDRAM by a step
 //   W, R     write or read a row: place is layer * 2^16 + row, a weight 2 bytes
 //   L        loads words of 2 bytes into the memory at a place
@@ -31,6 +32,7 @@ module link #(
   output logic [7:0] out_data,
   input  logic [31:0] info,                // of `place`
   output logic [23:0] place,
+  output logic reads_only,                 // the test
   output logic [15:0] damaged,             // commands, or not executed
   output logic step, test_start,
   input  logic test_busy,
@@ -75,7 +77,10 @@ module link #(
   logic [1:0] each;                        // bytes of a number, less 1
   logic [31:0] value;
   crc16 in_step (.sum, .data(in_data), .next);
-  crc16 out_step (.sum(out_sum), .data(out_data), .next(out_next));
+  // A clock after the byte, long before the next one.
+  logic was_sent;
+  logic [7:0] sent_data;
+  crc16 out_step (.sum(out_sum), .data(sent_data), .next(out_next));
 
   logic is_word;                           // of 4 bytes
   logic [31:0] noted;                      // as it may change while it is sent
@@ -88,14 +93,15 @@ module link #(
     told <= reads ? length : '0;
     is_payload <= count >= 16'd2 && count < told + 16'd2;
     case (letter)
-      "Z", "I", "S": can <= 1'b1;
-      "L", "W", "R", "T": can <= list_waiting == '0;
+      "Z", "I": can <= 1'b1;
+      "L", "W", "R", "T", "S": can <= list_waiting == '0;
       "P": can <= (again || (age == '0 && !list_waiting[1]))
         && length != '0 && length <= 16'(3 * 2 ** LIST_LOG);
       "A": can <= age != '0 && age <= 8'(list_started);
       default: can <= 1'b0;
     endcase
   end
+  assign reads_only = number[0];
   assign row_write = letter == "W";
   assign row_layer = place[17:16];
   assign row_index = place[15:0];
@@ -131,6 +137,9 @@ module link #(
     chip_reset <= 1'b0;
     step <= 1'b0;
     test_start <= 1'b0;
+    was_sent <= sends;
+    sent_data <= out_data;
+    if (was_sent) out_sum <= out_next;
     case (state)
       HEADER: begin
         if (in_valid) begin
@@ -189,7 +198,6 @@ module link #(
         if (broken) state <= DROP;
       end
       REPLY: if (sends) begin
-        out_sum <= out_next;
         count <= count + 1'b1;
         if (is_payload) phase <= is_word ? phase + 1'b1 : {1'b0, !phase[0]};
         if (count == 16'd1) phase <= '0;

@@ -1,11 +1,13 @@
 // Tests a block of the memory: each word gets a number made of its address, and
-// is read when all have theirs. A bit that is stuck, of a word or an address, a
-// word at another place, or one read too early or late is wrong.
+// is read when all have theirs, or, without writing, when other blocks have them,
+// too. A bit that is stuck, of a word or an address, a word at another place, or
+// one read too early or late is wrong. Neighbors differ in all bits.
 module memory_test #(
   parameter int BLOCK_LOG = 20,            // words of a block
   parameter int BURST = 512                // words that are read at once
 ) (
   input  logic clock, reset, start,
+  input  logic reads_only,
   input  logic [23:0] block,               // its first word
   output logic busy,
   output logic [15:0] wrong,               // words, at most all ones
@@ -23,7 +25,7 @@ module memory_test #(
   logic [BLOCK_LOG:0] asked, checked;
   logic [15:0] differs;
   function automatic [15:0] number_of(input [23:0] at);
-    number_of = at[15:0] ^ {at[23:16], ~at[23:16]};
+    number_of = at[15:0] ^ {at[23:16], ~at[23:16]} ^ {16{at[0]}};
   endfunction
   assign busy = state != IDLE;
   assign write = state == FILL;
@@ -35,7 +37,7 @@ module memory_test #(
     case (state)
       IDLE: if (start) begin
         {asked, checked, wrong, bits} <= '0;
-        state <= FILL;
+        state <= reads_only ? READ : FILL;
       end
       FILL: if (ready) begin
         word <= number_of(address);        // kept until the next request

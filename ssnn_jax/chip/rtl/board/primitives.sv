@@ -34,11 +34,12 @@ module ODDRX1F (
   assign Q = SCLK ? D0 : D1;
 
 endmodule
-module OFS1P3DX (
-  input  logic D, SP, SCLK, CD,
+module OFS1P3BX (
+  input  logic D, SP, SCLK, PD,
   output logic Q
 );
 
+  initial Q = 1'b1;
   always_ff @(posedge SCLK) Q <= D;
 
 endmodule

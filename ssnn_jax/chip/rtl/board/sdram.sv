@@ -2,7 +2,8 @@
 //
 // A request reads or writes LENGTH words from an address on. In an open row a
 // word moves in each clock. Rows are closed after each burst and at their ends,
-// where they are refreshed, as often as is due. Times are numbers of clocks. The
+// where they are refreshed, as often as is due. Times are at least these numbers
+// of clocks, of up to 100 MHz. The
 // word to write is that of the clocks after the request, which keep it.
 module sdram #(
   parameter int COLUMN_BITS = 9, ROW_BITS = 13,
@@ -14,6 +15,7 @@ module sdram #(
   parameter int ADDRESS_BITS = COLUMN_BITS + ROW_BITS + 2
 ) (
   input  logic clock, reset, valid,
+  input  logic restart,                     // sets the part up again
   output logic ready,
   input  logic write,
   input  logic [ADDRESS_BITS-1:0] address,  // of a word
@@ -39,13 +41,14 @@ module sdram #(
   logic [15:0] wait_for, left, since;
   logic [3:0] step;
   logic [ADDRESS_BITS-1:0] place;
-  logic writes;
+  logic writes, restarts;
+  initial command = '1;
   logic [CAS+2:0] reading;                 // to the word, with registers of pins
   logic [COLUMN_BITS-1:0] column;
   logic row_ends;
   assign column = place[COLUMN_BITS-1:0];
   assign row_ends = &column;
-  assign ready = state == IDLE && since < 16'(REFRESH) && left == '0;
+  assign ready = state == IDLE && !restarts && since < 16'(REFRESH) && left == '0;
 
   always_ff @(posedge clock) begin
     command <= NOP;
@@ -56,23 +59,28 @@ module sdram #(
     reading <= {reading[CAS+1:0], state == BURST && !writes};
     data_valid <= reading[CAS+2];
     data_out <= dq_in;
+    restarts <= restarts || restart;
 
     case (state)
       POWER: if (wait_for == '0) begin
         step <= '0;
         state <= SETUP;
       end
-      SETUP: begin                          // close all, refresh twice, mode
+      SETUP: begin                          // close all, 8 refreshes, mode
         step <= step + 1'b1;
         wait_for <= 16'(T_RFC);
-        after <= step == 4'd3 ? IDLE : SETUP;
+        after <= step == 4'd9 ? IDLE : SETUP;
         state <= PAUSE;
-        command <= step == 0 ? PRECHARGE : step == 3 ? MODE : AUTO_REFRESH;
+        command <= step == 0 ? PRECHARGE : step == 9 ? MODE : AUTO_REFRESH;
         bank <= '0;
         pins <= step == 0 ? ROW_BITS'(1 << 10) : ROW_BITS'(CAS << 4);
         since <= '0;
       end
-      IDLE: if (since >= 16'(REFRESH)) begin
+      IDLE: if (restarts) begin
+        step <= '0;
+        restarts <= 1'b0;
+        state <= SETUP;
+      end else if (since >= 16'(REFRESH)) begin
         command <= AUTO_REFRESH;
         since <= since - 16'(REFRESH - 1);
         wait_for <= 16'(T_RFC - 1);
@@ -119,6 +127,7 @@ module sdram #(
       up <= 1'b0;
       state <= POWER;
       wait_for <= 16'(MHZ * 200);          // 200 us
+      restarts <= 1'b0;
       left <= '0;
       reading <= '0;
       data_valid <= 1'b0;

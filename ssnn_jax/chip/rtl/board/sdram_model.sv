@@ -39,7 +39,7 @@ module sdram_model #(
     drives <= is_read;
     is_read <= command == 3'b101;
     case (command)
-      3'b000: if (now > 8) begin         // not before the first clocks
+      3'b000: begin
         is_set <= 1;
         due <= now;
         count <= 0;

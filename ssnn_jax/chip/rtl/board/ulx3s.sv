@@ -62,7 +62,8 @@ module ulx3s #(
   board #(
     .DIVIDER(DIVIDER), .MHZ(MHZ), .IDLE(IDLE), .LIST_LOG(LIST_LOG), .LAYERS(LAYERS),
     .WORDS(WORDS), .WEIGHT_BITS(WEIGHT_BITS), .RATE_BITS(RATE_BITS),
-    .SIGNATURE(SIGNATURE), .TEST_LOG(TEST_LOG), .PHASES(8 * DIVIDE), .TRANSCRIPT(TRANSCRIPT),
+    .SIGNATURE(SIGNATURE), .TEST_LOG(TEST_LOG), .PHASES(8 * DIVIDE), .PHASE(PHASE),
+    .TRANSCRIPT(TRANSCRIPT),
     .TRANSCRIPT_BYTES(TRANSCRIPT_BYTES)
   ) own (
     .clock, .reset, .receive(ftdi_txd), .transmit(ftdi_rxd), .busy, .up, .step,
@@ -109,8 +110,8 @@ module pin_out #(
 );
 
   for (genvar k = 0; k < BITS; k++) begin : g_pin
-    OFS1P3DX register (
-      .D(in[k]), .SP(1'b1), .SCLK(clock), .CD(1'b0), .Q(out[k]));
+    OFS1P3BX register (                    // 1, no command, until the first clock
+      .D(in[k]), .SP(1'b1), .SCLK(clock), .PD(1'b0), .Q(out[k]));
   end
 
 endmodule
