@@ -536,7 +536,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--folds=1798 --seed=1797', '--folds: 0 of 1797 items'),
   ('--folds=9 --num_seeds=2', '--folds=9 gives each seed other data'),
   ('--dataset=nope', "no dataset named 'nope'"),
-  ('--method=chip --learning_rate=1000', '--learning_rate is'),
+  ('--method=chip --learning_rate=3000', '--learning_rate is'),
   # What would have no effect.
   ('--method=bp --num_steps=8', '--num_steps has no effect on .*=digits and'),
   ('--method=relu --ceiling=2', '--ceiling has no effect'),

@@ -345,6 +345,9 @@ def main() -> None:
     names = write_verilog(unfinished, *args, values['sdram_phase'])
     args = names, values['board'], values['routing_seeds']
     built = build(unfinished, tools, *args)
+    wanted, reached = clock_mhz, built['max_mhz']
+    if reached < wanted:
+      clock_mhz = verilog.pll(reached)[1]  # of which speeds are told
     speeds = measure_clocks(run, dataset, values['num_samples'])
     if speeds:
       speeds |= throughput(config, clock_mhz, speeds, values['baud_rate'])
@@ -355,6 +358,7 @@ def main() -> None:
       'num_steps': config.num_steps,
       'weight_bits': config.weight_bits,
       'fraction_bits': config.fractions,
+      'digits': None if config.digits == 2 else config.digits,
       'board': values['board'],
       'clock_mhz': clock_mhz,
       'sources_sha256': _hash([unfinished / name for name in names]),
@@ -362,11 +366,11 @@ def main() -> None:
       **built,
     }
     (unfinished / _REPORT).write_text(json.dumps(report, indent=2) + '\n')
-    if report['max_mhz'] < clock_mhz:
+    if reached < wanted:
       raise ssnn_jax.UserError(
-        f'the chip reaches {report["max_mhz"]:.1f} MHz, not {clock_mhz:g} '
-        f'({unfinished / _REPORT}); repeat with --clock_mhz='
-        f'{int(report["max_mhz"])}, or with other --routing_seeds.'
+        f'the chip reaches {reached:.1f} MHz, not {wanted:g} ({unfinished}/'
+        f'{_REPORT}); repeat with --clock_mhz={int(reached)}, or with other '
+        '--routing_seeds.'
       )
   for name, most in report['available'].items():
     print(f'{report[name]:,} of {most:,} {name.replace("_", " ")}')
