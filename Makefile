@@ -7,45 +7,47 @@ PYTHON := python3
 
 help:
 	@echo 'make venv       create $(VENV) with the project and its tools'
-	@echo 'make demo       reproduce the main result on the digits data'
+	@echo 'make demo       a spiking network and its ANN on digits, and a figure'
 	@echo 'make test       lint, then test'
 	@echo 'make docs       build the site, build/docs/index.html'
 	@echo 'make notebooks  run the notebooks in colab/ again'
 	@echo 'make format     format the code'
 	@echo 'make clean      remove the environment and what was built'
 
-venv: $(VENV)/installed
+venv: $(VENV)/tools
 ifeq ($(origin PYTHON),command line)
 	@echo "$(VENV) has $$($(RUN) --version); for another one, make clean first"
 endif
 
-$(VENV)/installed: setup.cfg pyproject.toml
+# What commands need, and what tests, pages and the site need besides.
+$(VENV)/installed: EXTRA = experiments
+$(VENV)/tools: EXTRA = test
+$(VENV)/installed $(VENV)/tools: setup.cfg pyproject.toml
 	@test -e $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --disable-pip-version-check -e '.[test]' \
+	@$(RUN) -m pip install --disable-pip-version-check -e '.[$(EXTRA)]' \
 		--config-settings editable_mode=compat
-	@touch $@
+	@touch $@ $(VENV)/installed
 
-demo: venv
-	@$(RUN) -m experiments.run --study=parity --dataset=digits --num_epochs=10 \
-	  --nodiagnostics --num_workers=2 --workdir=runs/demo
+demo: $(VENV)/installed
+	@$(RUN) -m experiments.demo
 	@echo 'next: $(RUN) -m experiments.run --study=parity --dataset=mnist --download'
 
-lint: venv
+lint: $(VENV)/tools
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 
 test: lint
 	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=loadfile
 
-docs: venv
+docs: $(VENV)/tools
 	@rm -rf docs/api  # pages of modules that went
 	@$(RUN) -m sphinx -b html -c docs -W --keep-going -q . build/docs
 	@echo build/docs/index.html
 
-notebooks: venv
+notebooks: $(VENV)/tools
 	@$(RUN) -m colab.notebooks
 
-format: venv
+format: $(VENV)/tools
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
