@@ -141,6 +141,11 @@ def read_trained(
     dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
     model = config_lib.own_model(config, dataset)
+  elif runs := sorted(workdir.glob(f'**/{records.CONFIG}')):
+    raise ssnn_jax.UserError(
+      f'--workdir={workdir} holds {len(runs)} runs; give one of them, as '
+      f'--workdir={runs[0].parent}.'
+    )
   config, params, _ = ssnn_jax.load(workdir, model, seed=seed)
   key = jax.random.key(number)
   network = make(config, key)

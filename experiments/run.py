@@ -203,6 +203,7 @@ def _run_one(given):
     if task.config.model and task.config.method == 'ssnn':
       models.warn(config_lib.own_model(task.config, dataset))
     config = task.config
+    config_lib.network_config(config, dataset)  # refuses what is none
     print(
       f'steps {config.num_steps}, learning rate {config.learning_rate:g}, '
       f'epochs: {config.num_epochs}',

@@ -182,6 +182,12 @@ class PlotTest(FolderTestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, '--raster is of images'):
       plot.show_sample(*args, raster=True)
 
+  def test_folder_of_several_runs_names_one_of_them(self):
+    task = make_task(self.folder / 'one')
+    record_run(task)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds 1 runs; .*/one'):
+      plot.read_trained(self.folder, None)
+
   def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
     trained = read_untrained()
     labels = trained.dataset.test.labels

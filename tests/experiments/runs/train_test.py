@@ -113,6 +113,19 @@ class DataTest(parameterized.TestCase):
     factors = [float(factor(step)) for step in (6, 11, 12)]
     np.testing.assert_allclose(factors, expected, rtol=0, atol=1e-6)
 
+  def test_recordings_that_differ_in_their_order_alone_are_named(self):
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 2**32, (200, 2, 16), dtype=np.uint32)
+    labels = np.arange(200, dtype=np.int32) % 4
+    for inputs, is_named in (
+      (words, True),  # as random ones do
+      (np.where(labels[:, None, None] == 1, words & words[::-1], words), False),
+    ):
+      split = datasets.Split(inputs, labels)
+      own = datasets.Dataset('own', split, split, tuple('abcd'))
+      text = train_lib.describe_data(own)
+      self.assertEqual('--dataset=own/10ms' in text, is_named)
+
 
 class TrainTest(FolderTestCase):
   @classmethod
