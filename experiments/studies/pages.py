@@ -17,27 +17,52 @@ import ssnn_jax
 from ssnn_jax.runs import files
 
 EFFORTS = './README'  # the page of the folder of results
-_README_SETS = 'mnist', 'fashion_mnist', 'emnist47', 'n_mnist', 'cifar10'
-# Rows of the table of the README: network, study, and its neuron and layers.
+# Rows of the table of the README: network, study, its data sets, and its neuron
+# and layers.
+_FASHION = ('fashion_mnist',)
 README_ROWS = (
-  ('one hidden layer', 'parity', 'bipolar', None),
-  ('one hidden layer', 'events', 'bipolar', None),
-  ('four hidden layers', 'depth', 'bipolar', '159,159,159,159,10'),
-  ('16 layers, residual', 'depth', 'bipolar', studies.RESIDUAL),
-  ('small convolution', 'convolution', 'bipolar', studies.SMALL_CONV),
+  (
+    'one hidden layer',
+    'parity',
+    ('mnist', *_FASHION, 'emnist47'),
+    'bipolar',
+    None,
+  ),
+  ('one hidden layer', 'events', ('n_mnist',), 'bipolar', None),
+  ('four hidden layers', 'depth', _FASHION, 'bipolar', '159,159,159,159,10'),
+  ('16 layers, residual', 'depth', _FASHION, 'bipolar', studies.RESIDUAL),
+  ('small convolution', 'convolution', _FASHION, 'bipolar', studies.SMALL_CONV),
   # Neurons may have rates of up to 8.
   (
-    'large convolution, ceiling 8',
-    'convolution',
+    'one hidden layer, ceiling 8, ReLU',
+    'relu',
+    _FASHION,
+    'bipolar',
+    studies.DENSE,
+  ),
+  (
+    'one hidden layer, ceiling 8, ReLU',
+    'relu',
+    ('emnist47',),
+    'bipolar',
+    studies.DENSE_47,
+  ),
+  (
+    'large convolution, ceiling 8, ReLU',
+    'relu',
+    _FASHION,
     'bipolar',
     studies.LARGE_CONV,
   ),
-  ('one hidden layer, ceiling 8, ReLU', 'relu', 'bipolar', studies.DENSE),
-  ('one hidden layer, ceiling 8, ReLU', 'relu', 'bipolar', studies.DENSE_47),
-  ('large convolution, ceiling 8, ReLU', 'relu', 'bipolar', studies.LARGE_CONV),
-  ('eight convolutions, ceiling 4', 'cifar10', 'bipolar', None),
-  ('one hidden layer', 'parity', 'stochastic', None),
-  ('one hidden layer', 'events', 'stochastic', None),
+  ('eight convolutions, ceiling 4', 'cifar10', ('cifar10',), 'bipolar', None),
+  (
+    'traces, errors of their own moment',
+    'time',
+    ('spoken_digits',),
+    'bipolar',
+    None,
+  ),
+  ('one hidden layer', 'parity', _FASHION, 'stochastic', None),
 )
 _README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
@@ -49,15 +74,15 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
     study = studies.load(name)
     return study, comparisons.compare(frames.read_csv(name), study)
   parts = []
-  for network, of_study, neuron, layers in README_ROWS:
-    shown = {'dataset': _README_SETS, 'neuron': (neuron,)}
+  for network, of_study, sets, neuron, layers in README_ROWS:
+    study = studies.load(of_study)
+    shown = {'dataset': sets, 'method': ('ssnn',)}
     shown |= {'layers': (layers,)} if layers else {}
-    study = dataclasses.replace(
-      studies.load(of_study), metrics=('test_accuracy',), shown=shown
-    )
+    shown |= {'neuron': (neuron,)} if 'neuron' in study.columns else {}
+    study = dataclasses.replace(study, metrics=('test_accuracy',), shown=shown)
     part = comparisons.compare(frames.read_csv(of_study), study)
     if len(part):  # not of unit spikes
-      parts.append(part.assign(network=network))
+      parts.append(part.assign(network=network, neuron=neuron))
   return _README_STUDY, pd.concat(parts)
 
 
