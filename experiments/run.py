@@ -168,7 +168,7 @@ def _describe(task):
     diverged = (
       'the loss was not finite'
       if None in losses
-      else (f'the loss was {max(losses):.3g}')
+      else f'the loss was {max(losses):.3g}'
     )
     diverged += ': try a smaller --learning_rate.\n'
   seeds = f' (mean of {len(lines)} seeds)' if len(lines) > 1 else ''

@@ -317,11 +317,6 @@ def describe_next(folder: pathlib.Path) -> str:
   )
 
 
-def _hash(paths):
-  """Returns the SHA-256 of files, one after another."""
-  return hashlib.sha256(b''.join(own.read_bytes() for own in paths)).hexdigest()
-
-
 def _version(path, option):
   """Returns the version that a tool prints."""
   done = subprocess.run([path, option], capture_output=True, text=True)
@@ -345,9 +340,10 @@ def main() -> None:
     names = write_verilog(unfinished, *args, values['sdram_phase'])
     args = names, values['board'], values['routing_seeds']
     built = build(unfinished, tools, *args)
+    sources = b''.join((unfinished / name).read_bytes() for name in names)
     wanted, reached = clock_mhz, built['max_mhz']
     if reached < wanted:
-      clock_mhz = verilog.pll(reached)[1]  # of which speeds are told
+      clock_mhz = verilog.pll(reached)[1]  # whose speeds are reported
     speeds = measure_clocks(run, dataset, values['num_samples'])
     if speeds:
       speeds |= throughput(config, clock_mhz, speeds, values['baud_rate'])
@@ -361,7 +357,7 @@ def main() -> None:
       'digits': None if config.digits == 2 else config.digits,
       'board': values['board'],
       'clock_mhz': clock_mhz,
-      'sources_sha256': _hash([unfinished / name for name in names]),
+      'sources_sha256': hashlib.sha256(sources).hexdigest(),
       **speeds,
       **built,
     }

@@ -30,7 +30,7 @@ _BLOCK = 1 << 13  # bytes of a command that loads samples
 _DIVIDER = 4  # of the simulated line
 _CLOCKS = 1_000_000  # after which a simulated board does not answer
 NUM_BLOCKS, _BLOCK_WORDS = 16, 1 << 20  # of the memory, tested one by one
-#: Numbers that a board tells, in the order of their places.
+#: Numbers that a board reports, in the order of their places.
 COUNTERS = (
   'signature', 'clocks', 'right', 'refreshes', 'damaged', 'resets', 'phases',
   'phase',
@@ -164,7 +164,7 @@ def present(
     own = entries[start : start + _LIST].tolist()
     if len(waiting) == 2:  # one is presented, and one waits
       receive()
-    payload = b''.join(entry.to_bytes(3, 'little') for entry in own)
+    payload = _list(own)
     number = next(board.lists) & 0xFF
     _command(board, b'P', payload=payload, number=number)
     waiting.append((number, len(own)))
@@ -189,10 +189,10 @@ def present_range(
     The right answers, and the clocks.
   """
   before = [read_counter(board, name) for name in ('right', 'clocks')]
-  flag, own = (1 << 18, ()) if rates is None else (0, rates)
-  entries = [1 << 23 | k << 16 | int(own) for k, own in enumerate(own)]
+  flag = 1 << 18 if rates is None else 0
+  entries = _set_rates(() if rates is None else rates)
   entries += [first | flag, 1 << 22 | flag | count - 1]
-  payload = b''.join(entry.to_bytes(3, 'little') for entry in entries)
+  payload = _list(entries)
   number = next(board.lists) & 0xFF
   _command(board, b'P', payload=payload, number=number)
   _command(board, b'A', size=len(entries), number=number)
@@ -254,7 +254,6 @@ def write_transcript(
   rates: Sequence[int],
   answers: Sequence[int],
   learned: cosimulation.Weights,
-  num_blocks: int = NUM_BLOCKS,
 ) -> str:
   """Returns commands, and how their answers end: the file of the self-test.
 
@@ -268,7 +267,6 @@ def write_transcript(
     rates: `[L]` integer rates.
     answers: of the twin to the samples.
     learned: the weights of the twin after them.
-    num_blocks: blocks of the memory to test.
   """
   data = bytearray()
 
@@ -283,20 +281,16 @@ def write_transcript(
   add(b'I', answer=signature)
   add(b'Z')
   for reads_only in range(2):
-    for block in range(num_blocks):
+    for block in range(NUM_BLOCKS):
       place = block * _BLOCK_WORDS
       add(b'T', place, answer=bytes(4), number=reads_only)
   for layer, own in enumerate(weights):
     for row, payload in enumerate(rows(own)):
       add(b'W', layer << 16 | row, payload)
   add(b'L', payload=verilog.pack(config, *samples).tobytes())
-  entries = [
-    1 << 23 | layer << 16 | int(own) for layer, own in enumerate(rates)
-  ]
-  count = len(entries)
-  entries += range(len(answers))
-  add(b'P', payload=b''.join(own.to_bytes(3, 'little') for own in entries))
-  add(b'A', answer=bytes(count) + bytes(answers))
+  entries = [*_set_rates(rates), *range(len(answers))]
+  add(b'P', payload=_list(entries))
+  add(b'A', answer=bytes(len(rates)) + bytes(answers))
   for layer, own in enumerate(learned):
     for row, answer in enumerate(rows(own)):
       add(b'R', layer << 16 | row, answer=answer)
@@ -316,6 +310,16 @@ def explain(text: str) -> str:
     )
     own += f'; wrong words {wrong:,}, bits {bits:04x}'
   return f'failed at {steps[-1:]}: {own}'
+
+
+def _set_rates(rates):
+  """Returns the entries of a list that set the rate of each layer."""
+  return [1 << 23 | layer << 16 | int(own) for layer, own in enumerate(rates)]
+
+
+def _list(entries):
+  """Returns the bytes of the entries of a list."""
+  return b''.join(entry.to_bytes(3, 'little') for entry in entries)
 
 
 def _sum(data):

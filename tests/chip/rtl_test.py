@@ -542,6 +542,7 @@ class ProofTest(parameterized.TestCase):
     script += f'prep -top prove_{module} -flatten; async2sync; dffunmap; '
     script += 'memory_map; opt_clean; write_smt2 -wires own.smt2'
     subprocess.run(['yosys', '-q', '-p', script], cwd=folder, check=True)
+    # Enough for a queue of four to fill and empty, and for a row of three.
     command = 'yosys-smtbmc -s z3 -t 13 own.smt2'.split()
     path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}'
     done = subprocess.run(
