@@ -2,11 +2,13 @@
 
 Programs are compiled with few optimizations, as tests run them for less time
 than an optimized compilation takes; JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests
-optimized programs.
+optimized programs. They are kept in build/tests, so that a second run takes
+less time; `make clean` removes them.
 """
 
 import gc
 import os
+import pathlib
 import signal
 import tempfile
 
@@ -14,9 +16,7 @@ from absl import flags
 import jax
 import pytest
 
-# Environment variable with the compilation cache of the session, for workers
-# and for commands that tests start.
-SHARED_CACHE = 'SSNN_JAX_TESTS_COMPILED'
+COMPILED = pathlib.Path(__file__).parent.parent / 'build' / 'tests'
 
 
 def pytest_configure(config):
@@ -35,22 +35,18 @@ def pytest_configure(config):
       os.environ['XLA_FLAGS'] = f'{flags_of_xla} {quickly}'.strip()
   # Shells start background jobs that ignore SIGINT, which commands inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
-
-  def make_folder():
-    folder = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
-    config.add_cleanup(folder.cleanup)
-    return folder.name
-
-  os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()  # not that of the user
-  compiled = os.environ.get(SHARED_CACHE) or make_folder()
-  os.environ[SHARED_CACHE] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
+  folder = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
+  config.add_cleanup(folder.cleanup)
+  os.environ['SSNN_JAX_CACHE_DIR'] = folder.name  # not that of the user
+  # Of workers, and of commands that tests start, too.
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = str(COMPILED)
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
   # A process that reads an entry while another writes it compiles it again, and
   # warns; some tests compare all errors of a command.
   os.environ['PYTHONWARNINGS'] = (
     'ignore:Error reading persistent compilation cache entry:UserWarning'
   )
-  jax.config.update('jax_compilation_cache_dir', compiled)
+  jax.config.update('jax_compilation_cache_dir', str(COMPILED))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
   # Temporary folders of absl need parsed flags.
   if not flags.FLAGS.is_parsed():

@@ -340,8 +340,7 @@ class SelfTest(parameterized.TestCase):
     top.write_text(verilog.top(CONFIG, run.word, has_events=False))
     shutil.copy(verilog.BOARD / 'board_driver.cc', board)
     with mock.patch.object(verilog, 'BOARD', board):
-      options = {'chip': [*sources, top], 'transcript': transcript}
-      cls.model = compile_board(**options, optimize=False)
+      cls.model = compile_board(chip=[*sources, top], transcript=transcript)
 
   def read_line(self, number):
     with mock.patch.dict(os.environ, {mutants.VARIABLE: str(number)}):
