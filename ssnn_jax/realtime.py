@@ -38,7 +38,7 @@ _TICKS_AT_ONCE = 8
 _MOST_TICKS = 1 << 16
 
 
-class _Circuit(NamedTuple):
+class Circuit(NamedTuple):
   """Neurons and synapses of a model; each call of its neurons is a layer."""
 
   #: (params, rates, remember) -> potentials of hidden layers and the output, of
@@ -163,7 +163,7 @@ def play(
   """
   _check_spikes(model)
   batch = samples.prepare(model, params, key, inputs, labels)
-  circuit, own = _make_circuit(model), crossbars.as_model(model)
+  circuit, own = make_circuit(model), crossbars.as_model(model)
   _check_wires(circuit, wires)
   shape = len(batch.position), *circuit.shapes[-1]
   asked = samples.ask(batch._replace(label=labels), shape, own.answers)
@@ -198,7 +198,7 @@ def count(
     The events `[n, B]` of each tick and sample, into or from each layer of
     neurons above the inputs.
   """
-  circuit = _make_circuit(model)
+  circuit = make_circuit(model)
   if circuit.recalls:
     raise types.UserError(
       'the model has traces, whose additions are counted moment by moment; '
@@ -221,9 +221,9 @@ def count_products(
     The products of backpropagation of a sample; of a model with traces, of a
     moment, as those of `Costs`.
   """
-  circuit = _make_circuit(model)
+  circuit = make_circuit(model)
   if circuit.recalls:
-    circuit = _make_circuit(streams.at_moments(model, 1))
+    circuit = make_circuit(streams.at_moments(model, 1))
   own = synapses.find(circuit.evaluate, circuit.recalls, params)
   return synapses.count_products(own, circuit.shapes[:-1])
 
@@ -279,7 +279,7 @@ def make_train(
 
 
 @functools.lru_cache  # programs are cached by their functions
-def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
+def make_circuit(model: Model | NetworkConfig) -> Circuit:
   """Makes the circuit of a model, or of a configuration of bipolar neurons.
 
   Each call of its neurons is a layer, and of a `jax.lax.scan` each step.
@@ -310,7 +310,7 @@ def _make_circuit(model: Model | NetworkConfig) -> _Circuit:
     )
     return (*received, output)
 
-  return _Circuit(
+  return Circuit(
     evaluate,
     recalls,
     (model.input_shape, *hidden, logits.shape[1:]),
@@ -366,7 +366,7 @@ def check_model(model: Model, params: Any) -> None:
   """
   if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
     raise types.UserError('params are NaN or infinite; expected finite ones.')
-  circuit = _make_circuit(model)
+  circuit = make_circuit(model)
   if not circuit.neurons:
     raise types.UserError(
       'the model has no neurons; call neuron(v) in place of an activation.'
@@ -766,7 +766,7 @@ def stream(
   whole = streams.at_moments(model, length)
   rates = samples.prepare(whole, params, key, inputs).inputs.rates
   rates = np.asarray(rates).reshape(inputs.shape)
-  circuit = _make_circuit(own)
+  circuit = make_circuit(own)
   _check_wires(circuit, wires)
   labels = np.full(size, -1) if labels is None else np.asarray(labels)
   labels = temporal.spread(labels, length)

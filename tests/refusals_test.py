@@ -39,7 +39,9 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import networks
 from tests.testing import commands
 from tests.testing import experiments
+from tests.testing import models
 from tests.testing import networks as network_util
+from tests.testing import signals
 from tests.testing.checkpoints import make_state
 
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
@@ -239,6 +241,10 @@ def _to_graph(layer, shape, **options):
   return nir.to_graph(config, network_util.make_params(config))
 
 
+def _export(model):
+  return nir.to_graph(model, jax.jit(model.init)(jax.random.clone(KEY)))
+
+
 def _conv(**options):
   options = {'dilation': 1, 'groups': 1, 'padding': 0} | options
   kernels = np.ones((4, 1, 2, 2))
@@ -434,11 +440,12 @@ CALLS = [  # function of a folder, words
     (lambda f, own=own: _read(hardware.read_pulse_csv, f, own), words)
     for own, words in CURVES
   ),
-  *_rows(_to_graph, [
-    (type('Other', (layers.Dense,), {})(3), (6,), '^layers has Other.*; exp'),
-    (layers.Conv(3, (3, 2)), (6, 5), '^kernel is.*; export'),
+  (lambda _: _to_graph(layers.Conv(3, (3, 2)), (6, 5)), '^kernel is.*; export'),
+  *_rows(_export, [
+    (models.MODELS['equinox'], '^the model has signed neurons.*; export'),
+    (models.MODELS['pair'], '^the model multiplies rates.*; export'),
+    (signals.MODELS['two'], '^the model has traces.*; export'),
   ]),
-  (lambda _: _to_graph(DENSE, (6,), ceiling=2.0), '^ceiling is 2.0.*; export'),
   *_rows(_from_graph, [
     (AFFINE, LEAKY, r'^node lif \(LIF\) is none of .* IF .*; build'),
     (AFFINE, AFFINE, r'^node affine_1 \(Affine\) .*; insert IF'),

@@ -178,7 +178,7 @@ class StreamTest(parameterized.TestCase):
     self.assertFalse(any(map(np.any, streamed.errors)))
 
   def test_a_spike_reaches_a_synapse_for_each_decay(self):
-    circuit = realtime._make_circuit(streams.at_moments(MODELS['three'], 1))
+    circuit = realtime.make_circuit(streams.at_moments(MODELS['three'], 1))
     params = make_params('three')
     found = synapses.find(circuit.evaluate, circuit.recalls, params)
     spikes, errors = (

@@ -53,7 +53,7 @@ MODELS = {
 
 def make_circuit(params, apply):
   model = ssnn_jax.Model(lambda key: params, apply, (4,))
-  return realtime._make_circuit(model)
+  return realtime.make_circuit(model)
 
 
 def pooled(p, x, neuron):
