@@ -1,3 +1,3 @@
 """Version of the library."""
 
-__version__ = '0.6.0.dev0'
+__version__ = '0.6.0'
