@@ -17,6 +17,7 @@ SECONDS = 1800  # time limit of a cell
 def main(names: list[str]) -> None:
   """Runs notebooks and stores their outputs."""
   os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'  # warnings of slow compilation
+  os.environ['PYTHONWARNINGS'] = 'ignore:IProgress'  # Colab has its package
   names = [pathlib.Path(name).stem for name in names]
   for path in [FOLDER / f'{name}.ipynb' for name in names] or sorted(
     FOLDER.glob('*.ipynb')
