@@ -430,6 +430,8 @@ def cross_entropy(
     raise types.UserError(
       f'num_winners is {num_winners!r}; expected 1 to {MOST_WINNERS} winners.'
     )
+  if winners is None and 'winners' not in exact:
+    checks.check_key(key)
   labels = labels if hasattr(labels, 'dtype') else np.asarray(labels)
   shape, num_classes = logits.shape[:-1], logits.shape[-1]
   checks.check_labels(labels, shape, num_classes, is_masked=weights is not None)

@@ -357,6 +357,14 @@ CALLS = [  # function of a folder, words
     (None, 'key is None; expected one PRNG key'),
     (jax.random.split(KEY), r'key is key.* of shape \(2,\); expected one'),
   ]),
+  (
+    lambda _: spiking.cross_entropy(GOOD[:, 0], KEY, LABELS),
+    r'key is .* of shape \(2, 3\); expected one PRNG key',
+  ),
+  (
+    lambda _: hardware.make_resistive('rerram', 1.0),
+    "config is of type str; expected a DeviceConfig, as hardware",
+  ),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
   (
     lambda _: layers.Conv(2, 9).connect((8, 8)),

@@ -68,6 +68,8 @@ def make_resistive(
     schedule: factor on the learning rate, as a function of the number of
       updates so far; None is constant.
   """
+  expected = "a DeviceConfig, as hardware.PRESETS['reram']"
+  checks.check_type('config', config, DeviceConfig, expected)
   checks.check_rate('learning_rate', learning_rate)
 
   def init(key, params):
