@@ -25,7 +25,7 @@ from ssnn_jax.chip import verilog
 #: Flags of a chip and its run
 RUN = (
   'dataset layers num_steps weight_bits fraction_bits learning_rate '
-  'batch_size seed num_epochs data_dir download'
+  'batch_size seed num_epochs init_from data_dir download'
 ).split()
 
 #: `chip.present`, compiled.
@@ -196,7 +196,12 @@ def _make_run(config, dataset):
   schedule = train.make_schedule(config, len(dataset.train.labels))
   rate = config.learning_rate / config.batch_size
   device = chip.make_device(network, rate, schedule)
-  state = training.init_state(ssnn_jax.ssnn(network), device, config.seed)
+  params = None
+  if config.init_from:
+    (params,), _ = train.read_params(config, network, [config.seed])
+  state = training.init_state(
+    ssnn_jax.ssnn(network), device, config.seed, params=params
+  )
   size, epochs = config.batch_size, config.num_epochs
   return Run(network, size, epochs, device, schedule, state)
 

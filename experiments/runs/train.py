@@ -1,10 +1,12 @@
 """Training of one task: a setting with a range of seeds."""
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import pathlib
 import platform
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -290,20 +292,32 @@ def read_initial(
   has_checkpoint = checkpoints.last_epoch(task.folder) is not None
   if not task.config.init_from or has_checkpoint:
     return None, 0
-  folder = pathlib.Path(task.config.init_from)
-  with named('init_from'):
-    epochs = checkpoints.last_epoch(folder)
-    has_seeds = epochs is not None and records.read_task(folder).num_seeds > 1
-    seeds = task.seeds if has_seeds else [None]
-    model = network if task.config.model else None
-    params = [ssnn_jax.load(folder, model, seed=x).params for x in seeds]
-    remedy = 'give its --layers or --model, and its --dataset'
-    with checks.explain(folder, remedy, 'is of another network'):
-      samples.check_params(network, params[0])
+  params, epochs = read_params(task.config, network, task.seeds)
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
   )
-  return jax.tree.map(stack, *params), epochs or 0
+  return jax.tree.map(stack, *params), epochs
+
+
+def read_params(
+  config: ExperimentConfig,
+  network: ssnn_jax.NetworkConfig | ssnn_jax.Model,
+  seeds: Sequence[int],
+) -> tuple[list[Any], int]:
+  """Reads --init_from: parameters of each seed or all, and epochs before."""
+  folder = pathlib.Path(config.init_from)
+  with named('init_from'):
+    epochs = checkpoints.last_epoch(folder)
+    has_seeds = epochs is not None and records.read_task(folder).num_seeds > 1
+    model = network if config.model else None
+    params = [
+      ssnn_jax.load(folder, model, seed=own).params
+      for own in (seeds if has_seeds else [None])
+    ]
+    remedy = 'give its --layers or --model, and its --dataset'
+    with checks.explain(folder, remedy, 'is of another network'):
+      samples.check_params(network, params[0])
+  return params, epochs or 0
 
 
 # Training.

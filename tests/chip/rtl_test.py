@@ -437,11 +437,20 @@ class EqualTest(parameterized.TestCase):
       self.assertTrue(twin.take(0))
 
   def test_commands_write_and_compare_the_verilog_of_a_chip(self):
-    folder = self.create_tempdir().full_path + '/new'
+    root = self.create_tempdir().full_path
+    folder, saved = f'{root}/new', f'{root}/saved'
+    network = of_chip((64, 16, 10), 8, 10, (10, 8))
+    params = make(network)[0]
+    ssnn_jax.save(saved, network, params)
     sizes = '--layers=16,10 --num_steps=8 --weight_bits=10'.split()
     sizes += ['--fraction_bits=10,8', '--learning_rate=0.5']
+    sizes += [f'--init_from={saved}']
     done = commands.run('rtl.write', f'--folder={folder}', *sizes)
     self.assertIn('chip_top.sv, 9 files', done.stdout, done.stderr)
+    for layer, own in enumerate(verilog.integer_weights(network, params)):
+      text = pathlib.Path(f'{folder}/weights_{layer}.hex').read_text()
+      found = [int(word, 16) for word in text.split()]
+      np.testing.assert_array_equal(found, own.ravel() & 0x3FF)
     done = commands.run(
       'rtl.compare', f'--sources={folder}', '--num_samples=20', '--open', *sizes
     )

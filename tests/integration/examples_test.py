@@ -21,6 +21,7 @@ RESULTS = {
   # Who knows only places of characters has (3 + 0.55 + 3 x 0.1) / 7 = 0.55.
   'attention': {'fitted.history.eval_accuracy[-1]': 0.59},
   'README': {'min(own.ssnn.min() for own in found.values())': 0.95},
+  'chip': {'is_same': 0.5, 'result.history.eval_accuracy[-1]': 0.8},
   'data': {
     'len(own.train.labels)': 1199,
     'signals.is_signal': 0,
