@@ -155,13 +155,12 @@ def make_task(given: dict[str, Any]) -> records.Task:
 def _describe(task):
   """Describes the result of a finished task."""
   lines, config = records.read_lines(task.folder, 'final'), task.config
-  accuracies = [
-    f'{np.mean([line[name] for line in lines]):.2%} by {readout}'
+  mean = lambda name: f'{np.mean([line[name] for line in lines]):.2%}'
+  accuracies = [mean('test_accuracy')] + [
+    f'{mean(name)} by {readout}'
     for name, readout in records.READOUTS.items()
-    if name in lines[0]
+    if name in lines[0] and mean(name) != mean('test_accuracy')
   ]
-  if not config_lib.METHODS[config.method].fields:  # one readout of an ANN
-    accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''
   losses = [line.get('loss', 0) for line in records.read_lines(task.folder)]
   if None in losses or max(losses) > trainer.DIVERGED:

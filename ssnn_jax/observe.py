@@ -171,6 +171,7 @@ def record(
   key: jax.Array,
   image: jax.Array | np.ndarray,
   label: int,
+  wires: realtime.Wires = realtime.Wires(),  # noqa: B008
 ) -> Raster:
   """Records all spikes while a sample is presented; `figures` draws them.
 
@@ -180,6 +181,7 @@ def record(
     key: PRNG key of the presentation; consumed.
     image: inputs of one sample, without an axis B.
     label: its class.
+    wires: delays and bounds of bipolar neurons, as of `realtime.play`.
 
   Returns:
     The spikes. Neurons of a convolution have the shape `[H, W, F]`.
@@ -188,8 +190,8 @@ def record(
     UserError: if the image, the label or the parameters do not fit the network.
   """
   sample = np.asarray(image)[None], np.asarray(label)[None]
-  if config.neuron == 'bipolar':
-    played = realtime.play(config, params, key, *sample)
+  if config.neuron == 'bipolar' or wires != realtime.Wires():
+    played = realtime.play(config, params, key, *sample, wires)
     sent, errors = (
       [train[:, 0] for train in layers]
       for layers in (played.spikes, played.errors)

@@ -5,11 +5,12 @@
 The flags of `experiments.run` describe the networks. Each is trained, or read
 from --init_from, and then plays samples of the evaluation split, with their
 labels. A JSON line has the spikes and additions of a sample, for each of
-`--wires`, and as ratios to the products of the same ANN forward, and in
-learning; a line of each tick has the accuracy after it, the additions so far,
-and the fraction of samples that are silent. An ANN has its products. Of signals
-the costs are those of a moment in a network that is never reset, until the
-shortest of them ends.
+`--wires`, as ratios to the products of the same ANN forward, and in learning,
+and how many of these have no factor 0, by the settled rates and errors; a line
+of each tick has the accuracy after it, the additions so far, and the fraction
+of samples that are silent. An ANN has its products. Of signals the costs are
+those of a moment in a network that is never reset, until the shortest of them
+ends.
 """
 
 import ast
@@ -178,6 +179,22 @@ def _count_drawn(network, params, batches):
   return {name: round(count, 1) for name, count in counts.items()}
 
 
+def _count_nonzero(network, params, plays):
+  """Counts products of backpropagation without a factor 0, of a sample.
+
+  They are the additions of a network whose neurons all send once.
+  """
+  total = 0
+  for played in plays:
+    once = lambda layers: tuple(np.sign(own)[None] for own in layers)
+    sent = once(played.counts), once(played.sent_errors)
+    each = realtime.count(
+      network, params, played._replace(spikes=sent[0], errors=sent[1])
+    )
+    total += np.sum(each)
+  return round(float(total) / sum(len(own.silence) for own in plays), 1)
+
+
 def measure(trained: Trained, texts: list[str]) -> Iterator[dict[str, Any]]:
   """Yields the lines of a network, for wires of `make_wires`."""
   described, network, params, batches = trained
@@ -201,6 +218,8 @@ def measure(trained: Trained, texts: list[str]) -> Iterator[dict[str, Any]]:
     if 'delay' in text:  # changes are counted as if spikes arrived at once
       for name in ('coincidences', 'learning_events', 'learning_ratio'):
         del counted[name]
+    if not text:
+      counted['nonzero_products'] = _count_nonzero(network, params, plays)
     yield line | counted | {'test_accuracy': float(accuracies[-1])}
     if text not in ('', 'unit'):
       continue

@@ -32,7 +32,6 @@ from ssnn_jax.runs import files
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
 READOUTS = {  # by the fields of their accuracies
-  'test_accuracy': 'the readout of the network',
   'test_accuracy_winner': 'spike-count readout',
   'test_accuracy_potential': 'final potential',
   'test_accuracy_rate': 'ANN readout (exact rates, same weights)',

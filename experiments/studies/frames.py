@@ -37,6 +37,7 @@ METRICS = {
   'error_spikes': 'error spikes',
   'learning_ratio': 'additions of learning, for a product of BP',
   'forward_ratio': 'forward, for a product of the ANN',
+  'nonzero_products': 'products of BP without a factor 0',
   'learning_events': 'additions of learning',
   'forward_events': 'additions, forward',
   'error_events': 'additions, back',

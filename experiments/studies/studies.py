@@ -688,7 +688,8 @@ STUDIES['economy'] = Study(
   ),
   across='metric',
   metrics=(
-    *('learning_ratio', 'forward_ratio', 'learning_events', 'forward_events'),
+    *('learning_ratio', 'forward_ratio', 'nonzero_products'),
+    *('learning_events', 'forward_events'),
     *('error_events', 'coincidences', 'test_accuracy', 'answer'),
     *('median_silence', 'late_silence', 'calibration_error'),
   ),

@@ -79,7 +79,7 @@ def draw(
       if np.any(is_sent & is_back):
         label = f'takes back one to fire {other}'
         _plot(axes, is_sent & is_back, *look, label, _PALE)
-  panels[-1].set(xlabel='tick', xlim=(-0.5, num_ticks - 0.5))
+  panels[-1].set(xlabel='tick', xlim=(0.5, num_ticks + 0.5))
   panels[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
   indices = zip(*np.unravel_index(numbers[rows], shape))
@@ -101,7 +101,7 @@ def most_active(trains: list[np.ndarray], most: int) -> np.ndarray:
 
 def _plot(axes, train, color, shift, length, label, alpha=1.0):
   """Plots `[T, N]` spikes as vertical lines, with the first neuron on top."""
-  ticks = [np.flatnonzero(row) for row in train.T]
+  ticks = [1 + np.flatnonzero(row) for row in train.T]
   rows = np.arange(train.shape[1]) + shift
   width = np.clip(100 / len(train), 1.5, 6)  # points
   lines = axes.eventplot(

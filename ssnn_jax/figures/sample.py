@@ -18,6 +18,7 @@ from matplotlib import ticker
 import numpy as np
 
 from ssnn_jax import observe
+from ssnn_jax import realtime
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.datasets import Dataset
@@ -28,7 +29,7 @@ _MAX_CLASSES = 10  # that are drawn
 _MAX_NEURONS = 64  # of a layer in an animation
 _GRAY, _PALE = '#777777', '#BFD9EA'
 _MAX_FRAMES, _STILL = 40, 6  # of an animation, and of its last tick
-_FRAMES_PER_SECOND = 3, 8  # of few frames, and of many
+_FRAMES_PER_SECOND = 1.5, 8  # of few frames, and of many
 _GRID = {'left': 0.09, 'right': 0.97, 'top': 0.85, 'bottom': 0.17}
 _GRID |= {'height_ratios': (2.2, 1), 'hspace': 0.28}
 
@@ -70,6 +71,7 @@ def present(
   image: np.ndarray,
   label: int | None = None,
   dataset: Dataset | None = None,
+  wires: realtime.Wires = realtime.Wires(),  # noqa: B008
 ) -> Presented:
   """Presents a sample to a network.
 
@@ -81,6 +83,7 @@ def present(
     label: its class, if known.
     dataset: data set with the names of the classes and the shape of inputs that
       are flat; None: classes are numbers.
+    wires: delays and bounds, as of `realtime.play`.
 
   Raises:
     UserError: if image, label or parameters do not fit the network.
@@ -104,7 +107,7 @@ def present(
   recorded = None
   if network.has_spikes:
     target = 0 if label is None else label
-    recorded = observe.record(config, params, key, image, target)
+    recorded = observe.record(config, params, key, image, target, wires)
     if label is None:
       none = tuple(map(np.zeros_like, recorded.errors))
       recorded = recorded._replace(errors=none)
@@ -297,7 +300,7 @@ def film(
   """Animates a figure by `show(tick, step)`, a step after the frame before."""
   step = -(-num_ticks // _MAX_FRAMES)
   frames = [*range(step, num_ticks, step), *[num_ticks] * _STILL]
-  per_second = np.clip(len(frames) / 5, *_FRAMES_PER_SECOND)
+  per_second = np.clip(len(frames) / 8, *_FRAMES_PER_SECOND)
   return animation.FuncAnimation(
     fig,
     lambda tick: show(tick, step),
@@ -319,7 +322,7 @@ def _add_legend(fig):
   handles = [
     lines.Line2D([], [], linestyle='', marker=marker, color=color, label=label)
     for marker, color, label in (
-      ('o', raster.SPIKE, 'spike'),
+      ('o', raster.SPIKE, 'spike, by its worth'),
       ('o', raster.TAKEN_BACK, 'negative spike'),
       ('<', raster.FIRE_LESS, 'error: fire less'),
       ('<', raster.FIRE_MORE, 'error: fire more'),
@@ -345,7 +348,9 @@ def _show_inputs(axes, spikes, now):
   counts, fired = (_tile(own.sum(axis=0, dtype=int)) for own in (spikes, now))
   axes.imshow(counts, 'gray', vmin=0)
   rows, columns = np.nonzero(fired > 0)
-  axes.scatter(columns, rows, (60 / max(fired.shape)) ** 2, raster.SPIKE)
+  sent = fired[rows, columns]
+  area = (60 / max(fired.shape)) ** 2
+  axes.scatter(columns, rows, area * _worth(sent, counts.max()), raster.SPIKE)
   axes.set_title('inputs', fontsize=10)
   axes.set_axis_off()
 
@@ -363,10 +368,16 @@ def _show_neurons(axes, spikes, errors, now, num_steps):
     (sent > 0, raster.SPIKE),
     (sent < 0, raster.TAKEN_BACK),
   ):
-    axes.scatter(*places[:, is_sent], s=area, c=color)
+    sizes = area * _worth(sent[is_sent], num_steps)
+    axes.scatter(*places[:, is_sent], s=sizes, c=color)
   _show_errors(axes, places, errors[now], 0.35 * area)
   axes.set(xlim=(-0.7, size - 0.3), ylim=(size - 0.3, -0.7), aspect='equal')
   axes.set_axis_off()
+
+
+def _worth(sent, most):
+  """Returns the areas of spikes, which grow with the worth of each."""
+  return np.minimum(1, np.abs(sent) / max(1, most)) ** 0.5
 
 
 def _show_errors(axes, places, errors, area):

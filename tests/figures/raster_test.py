@@ -46,7 +46,7 @@ class DrawTest(parameterized.TestCase):
         shown.append((panels[1], is_sent & is_back, color, 0.4))
     for axes, is_sent, color, alpha in shown:
       chosen = is_sent.reshape(40, -1)[:, list(numbers)]
-      expected = [list(np.flatnonzero(own)) for own in chosen.T]
+      expected = [list(1 + np.flatnonzero(own)) for own in chosen.T]
       drawn = [
         list(lines.get_positions())
         for lines in axes.findobj(collections.EventCollection)
