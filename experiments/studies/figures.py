@@ -111,15 +111,17 @@ def _draw_ticks(axes, runs):
     errors = 100 - 100 * own['test_accuracy']
     axes.plot(own['forward_events'], errors, label=name, markersize=4, **look)
   errors = 100 - 100 * ann['test_accuracy']
-  label = 'ANN, products'
+  label = 'ANN'
   axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
   axes.set_xscale('log')
   axes.set_yscale('log')
   axes.invert_yaxis()
   ticks = 10, 50, 70, 80, 84, 86, 88
   axes.set_yticks([100 - x for x in ticks], ticks)
-  axes.set(xlabel='additions forward, for an image', ylabel='accuracy, %')
-  axes.legend(loc='lower right', fontsize=8)
+  axes.set_xlim(left=2e4)  # a place for the legend
+  axes.set_xlabel('additions forward, for an image (star: products)')
+  axes.set_ylabel('accuracy, %, logarithmic in errors')
+  axes.legend(loc='upper left', fontsize=8)
 
 
 def _draw_ratios(axes, whole):
