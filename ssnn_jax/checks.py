@@ -145,7 +145,8 @@ def check_labels(
   if labels.shape != shape or not is_integer:
     remedy = ''
     if labels.ndim == len(shape) + 1:
-      remedy = ', as labels.argmax(axis=-1) of one-hot ones'
+      remedy = ', as labels.argmax(axis=-1) of one-hot ones (several classes '
+      remedy += 'of an input need a loss of your own)'
     elif labels.dtype.name.startswith(('str', 'bytes', 'object')):
       remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.model import Model
@@ -29,6 +30,8 @@ def as_model(
         'it out, or use a NetworkConfig.'
       )
     return config
+  expected = 'a Model or NetworkConfig, as network.config'
+  checks.check_type('model', config, NetworkConfig, expected)
   if feedback is None:
     return _make_once(config)
   return _make_model(config, quantize(config, feedback))

@@ -7,6 +7,7 @@ spikes are played tick by tick (`realtime`).
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import dataclasses
 import functools
 import itertools
@@ -144,6 +145,8 @@ class Model:
   neuron: ClassVar[str] = 'bipolar'
 
   def __post_init__(self):
+    is_shape = isinstance(self.input_shape, Sequence)
+    checks.check_field(self, 'input_shape', is_shape, 'a shape, as (28, 28)')
     for name in ('input_shape', 'exact'):  # hashable, as programs are cached
       object.__setattr__(self, name, tuple(getattr(self, name)))
     spiking.check_exact(self.exact, 'inputs', 'forward', 'backward', 'winners')
@@ -218,10 +221,12 @@ class Model:
     if positions is None:
       positions = jnp.arange(len(rates))
     logits = (jax.vmap(run) if self.is_single else run)(positions, rates)
-    if logits.ndim not in (2, 3) or len(logits) != len(rates):
+    shape = getattr(logits, 'shape', None)  # of an array, no pair
+    if not shape or len(shape) not in (2, 3) or len(logits) != len(rates):
       raise types.UserError(
-        f'apply returns logits of shape {logits.shape} for {len(rates)} '
-        'samples; expected [B, C], or [B, L, C] of moments.'
+        f'apply returns logits of shape {shape} for {len(rates)} samples; '
+        'expected [B, C], or [B, L, C] of moments. Convolutions need an axis '
+        'of channels in input_shape, as (28, 28, 1).'
       )
     return logits
 

@@ -22,8 +22,14 @@ def from_linen(
     **fields: other fields of the `Model`.
 
   Raises:
-    UserError: when it is initialized, if it has variables other than 'params'.
+    UserError: if it is a module itself; when it is initialized, if it has
+      variables other than 'params'.
   """
+  if hasattr(make, 'apply') and not isinstance(make, type):
+    raise types.UserError(
+      f'make is a {type(make).__name__}; pass the class, or a function of '
+      'neuron that makes the module.'
+    )
 
   def init(key):
     rates = jnp.zeros((1, *input_shape))

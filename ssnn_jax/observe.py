@@ -274,6 +274,8 @@ class Diagnosis(tuple[Neurons, ...]):
     line = '{:15}' + '{:>9}' * 2 + '{:>11}' + '{:>9}' * 3
     lines = [line.format(*cells) for cells in (titles, *rows)]
     advice = ['', *(f'\n  {own.advice}' * bool(own.advice) for own in self)]
+    if not self:
+      advice = ['\nno neurons: call neuron(v), or fire, for an activation']
     return '\n'.join(map(''.join, zip(lines, advice)))
 
 
@@ -306,6 +308,8 @@ def diagnose(
   if isinstance(loss, types.Network):
     present, batch = loss.loss, (jax.random.key(0), *batch)
     loss = lambda *args: present(*args)[0]
+  if isinstance(loss, Model):
+    raise types.UserError('loss is a Model; pass ssnn_jax.ssnn(model).')
   # Of arrays alone, as other numbers would be constants.
   args = jax.tree.map(jnp.asarray, (params, *batch))
   traced = intercept.trace(lambda *args: (loss(*args), ()), *args)

@@ -13,6 +13,7 @@ after the other, of which each sends the spikes of what has changed.
 from collections.abc import Callable
 from collections.abc import Iterable
 import functools
+import re
 from typing import Any
 from typing import NamedTuple
 
@@ -161,9 +162,9 @@ def play(
     >>> bool((later.counts[1] == played.counts[1]).all())
     True
   """
+  circuit, own = make_circuit(model), crossbars.as_model(model)
   _check_spikes(model)
   batch = samples.prepare(model, params, key, inputs, labels)
-  circuit, own = make_circuit(model), crossbars.as_model(model)
   _check_wires(circuit, wires)
   shape = len(batch.position), *circuit.shapes[-1]
   asked = samples.ask(batch._replace(label=labels), shape, own.answers)
@@ -350,6 +351,21 @@ def _check_wires(circuit, wires):
       )
 
 
+def _check_dtypes(circuit, params):
+  """Refuses sums of 16 bits, which are rounded."""
+  carry = intercept.rest(circuit.recalls, 1)
+  rates = [jnp.zeros((1, *own)) for own in circuit.shapes[:-1]]
+  find = functools.partial(_find_currents, circuit)
+  found = re.search(
+    r'\bb?f16(?=\[)', str(jax.make_jaxpr(find)(params, carry, rates))
+  )
+  if found:
+    raise types.UserError(
+      f'the model computes in 16 bits ({found[0]}), which rounds sums of '
+      'spikes; give its layers the dtype float32.'
+    )
+
+
 def check_model(model: Model, params: Any) -> None:
   """Refuses a model that is no network of spikes.
 
@@ -372,6 +388,7 @@ def check_model(model: Model, params: Any) -> None:
       'the model has no neurons; call neuron(v) in place of an activation.'
     )
   params = checks.without_zeros(params)
+  _check_dtypes(circuit, params)
   draw = np.random.default_rng(0).integers
   rates = [np.float32(draw(1, 4, (2, *own))) for own in circuit.shapes[:-1]]
   for index, own in enumerate(rates):

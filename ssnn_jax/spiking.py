@@ -303,7 +303,7 @@ def _check_steps(num_steps):
   """Refuses numbers of steps of which no count would be right."""
   if not checks.is_count(num_steps):
     raise types.UserError(
-      f'num_steps is {num_steps!r}; expected 1 step or more.'
+      f'num_steps is {num_steps!r}; expected an int, 1 step or more.'
     )
 
 

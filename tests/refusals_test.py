@@ -309,7 +309,7 @@ CALLS = [  # function of a folder, words
     ({'wait': -1}, 'a whole number of ticks to wait'),
   ]),
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
-    ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 step'),
+    ({'num_steps': 2.5}, 'num_steps is 2.5; expected an int, 1 step'),
     ({'ceiling': 0.1}, 'ceiling is 0.1 and floor 0.0; .*a count of 1'),
     ({'floor': 0.5}, 'floor 0.5; expected numbers of Python above and below 0'),
     ({'num_steps': 2**22}, r'ceiling is 8.0 .*2\^24 in 4194304 steps'),
@@ -360,6 +360,33 @@ CALLS = [  # function of a folder, words
   (
     lambda _: spiking.cross_entropy(GOOD[:, 0], KEY, LABELS),
     r'key is .* of shape \(2, 3\); expected one PRNG key',
+  ),
+  (
+    lambda _: realtime.play(_NETWORK, GOOD_PARAMS, KEY, GOOD, LABELS),
+    'model is of type Network; expected a Model or NetworkConfig',
+  ),
+  (
+    lambda _: ssnn_jax.observe.diagnose(models.MODELS['linen'], {}),
+    r'loss is a Model; pass ssnn_jax.ssnn\(model\)',
+  ),
+  (
+    lambda _: ssnn_jax.from_linen(models.Residual(None), (6, 6)),
+    'make is a Residual; pass the class',
+  ),
+  (
+    lambda _: ssnn_jax.from_linen(models.Residual, 36),
+    'input_shape is 36; expected a shape',
+  ),
+  (
+    lambda _: realtime.check_model(
+      ssnn_jax.Model(
+        lambda key: np.ones((4, 3), np.float32),
+        lambda p, x, neuron: neuron(jnp.bfloat16(x) @ jnp.bfloat16(p)),
+        (4,),
+      ),
+      np.ones((4, 3), np.float32),
+    ),
+    r'the model computes in 16 bits \(bf16\), .*; give its layers',
   ),
   (
     lambda _: hardware.make_resistive('rerram', 1.0),

@@ -56,7 +56,7 @@ from ssnn_jax.layers import Dense
 from ssnn_jax.model import Model
 
 
-def to_graph(network: Model | NetworkConfig, params: Any) -> nir.NIRGraph:
+def to_graph(model: Model | NetworkConfig, params: Any) -> nir.NIRGraph:
   """Builds the graph of a trained network.
 
   The read gains of inference and the ceilings are multiplied into the float32
@@ -65,17 +65,16 @@ def to_graph(network: Model | NetworkConfig, params: Any) -> nir.NIRGraph:
   other models, layers and inputs are flat.
 
   Args:
-    network: a configuration of `layers.Conv` and `layers.Dense`, or any model.
+    model: a configuration of `layers.Conv` and `layers.Dense`, or any model.
     params: its parameters.
 
   Raises:
     UserError: if NIR cannot represent the network, or the parameters are those
       of another network.
   """
-  if not isinstance(network, NetworkConfig):
-    checks.check_type('network', network, Model, 'a Model or a NetworkConfig')
-    return _to_matrices(network, params)
-  config, ceiling = network, np.float32(network.ceiling)
+  if not isinstance(model, NetworkConfig):
+    return _to_matrices(crossbars.as_model(model), params)
+  config, ceiling = model, np.float32(model.ceiling)
   samples.check_params(config, params)
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
   if any(type(own) not in (Conv, Dense) or own.residual for own in layers):

@@ -111,7 +111,7 @@ def fit(
       UserWarning, as is an accuracy at chance of hidden neurons that are silent
       or saturated.
   """
-  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(config)')
+  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(model)')
   _check_count('num_epochs', num_epochs)
   _check_count('batch_size', batch_size)
   train, held_out = _find_splits(dataset, evaluate)
@@ -218,7 +218,7 @@ def explain_chance(
   if config is None or not statistics.is_at_chance(accuracy, chance):
     return ''
   if not np.any(inputs):
-    return 'accuracy is at chance, as inputs are 0: look at your data.'
+    return 'training accuracy is at chance, as inputs are 0: see your data.'
   measure = _make_measure(config)
 
   def find_stuck(params):
@@ -231,16 +231,17 @@ def explain_chance(
   silent, saturated = find_stuck(params)
   if silent + saturated < _STUCK:
     return ''
-  remedy = 'a learning rate that is several times smaller'
+  remedy = 'with a learning rate that is several times smaller'
   if getattr(config, 'weight_bits', None):
     most = max(2.0 ** (config.weight_bits - 1 - x) for x in config.fractions)
     if most < 1:
-      remedy = f'fewer fraction_bits, as weights are at most {most:g}'
+      remedy = f'with fewer fraction_bits, as weights are at most {most:g}'
   if sum(find_stuck(ssnn(config).init(jax.random.key(0)))) >= _STUCK:
-    remedy = 'fewer layers or residual ones, as it was so before training'
+    remedy = 'with other initial weights or residual layers, as it began so'
   return (
-    f'accuracy is at chance, as {silent:.0%} of the neurons of a hidden layer '
-    f'are silent and {saturated:.0%} saturated: train again, with {remedy}.'
+    f'training accuracy is at chance, and {silent:.0%} of the neurons of a '
+    f'hidden layer are silent and {saturated:.0%} saturated: train longer, if '
+    f'the loss falls, or {remedy}.'
   )
 
 
@@ -360,7 +361,8 @@ def compare(
     raise types.UserError(f'margin is {margin}; expected points above 0.')
   _check_count('num_epochs', num_epochs)
   _check_count('batch_size', batch_size)
-  steps = (model.num_steps,) if num_steps is None else tuple(num_steps)
+  steps = model.num_steps if num_steps is None else num_steps
+  steps = tuple(steps) if isinstance(steps, Iterable) else (steps,)
   models = [dataclasses.replace(model, num_steps=own) for own in steps]
   networks = [ann(model), *map(ssnn, models)]
   params = jax.eval_shape(networks[0].init, jax.random.key(0))
@@ -435,6 +437,20 @@ def _load_splits(network, params, *splits):
     else:
       labels = arrays.as_classes(labels)
       checks.check_labels(labels, shape, num_classes)
+      _warn_of_moments(network.config, moments)
     return jax.device_put((inputs, labels.astype(np.int32)))
 
   return [split and load(split) for split in splits]
+
+
+def _warn_of_moments(model, moments):
+  """Warns of answers at moments that nothing connects, as of rows of images."""
+  if not moments or not isinstance(model, Model):
+    return
+  if not realtime.make_circuit(model).recalls:
+    warnings.warn(
+      f'the model answers at each of {moments[0]} moments, of which the last '
+      'one counts, and has no traces: flatten images in it, or leave this '
+      'warning aside for signals in time.',
+      stacklevel=5,
+    )
