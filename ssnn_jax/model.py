@@ -225,8 +225,8 @@ class Model:
     if not shape or len(shape) not in (2, 3) or len(logits) != len(rates):
       raise types.UserError(
         f'apply returns logits of shape {shape} for {len(rates)} samples; '
-        'expected [B, C], or [B, L, C] of moments. Convolutions need an axis '
-        'of channels in input_shape, as (28, 28, 1).'
+        'expected [B, C], or [B, L, C] of moments, and for convolutions an '
+        'axis of channels in input_shape, as (28, 28, 1).'
       )
     return logits
 

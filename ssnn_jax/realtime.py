@@ -351,21 +351,6 @@ def _check_wires(circuit, wires):
       )
 
 
-def _check_dtypes(circuit, params):
-  """Refuses sums of 16 bits, which are rounded."""
-  carry = intercept.rest(circuit.recalls, 1)
-  rates = [jnp.zeros((1, *own)) for own in circuit.shapes[:-1]]
-  find = functools.partial(_find_currents, circuit)
-  found = re.search(
-    r'\bb?f16(?=\[)', str(jax.make_jaxpr(find)(params, carry, rates))
-  )
-  if found:
-    raise types.UserError(
-      f'the model computes in 16 bits ({found[0]}), which rounds sums of '
-      'spikes; give its layers the dtype float32.'
-    )
-
-
 def check_model(model: Model, params: Any) -> None:
   """Refuses a model that is no network of spikes.
 
@@ -388,7 +373,6 @@ def check_model(model: Model, params: Any) -> None:
       'the model has no neurons; call neuron(v) in place of an activation.'
     )
   params = checks.without_zeros(params)
-  _check_dtypes(circuit, params)
   draw = np.random.default_rng(0).integers
   rates = [np.float32(draw(1, 4, (2, *own))) for own in circuit.shapes[:-1]]
   for index, own in enumerate(rates):
@@ -417,6 +401,13 @@ def _bring(circuit, params, rates, spikes):
   after = [old + new for old, new in zip(rates, spikes)]
   carry = intercept.rest(circuit.recalls, len(rates[0]))
   find = lambda params, own: _find_currents(circuit, params, carry, own)[0]
+  # Here, as this is computed once for a model.
+  narrow = re.search(r'\bb?f16(?=\[)', str(jax.make_jaxpr(find)(params, rates)))
+  if narrow:
+    raise types.UserError(
+      f'the model computes in 16 bits ({narrow[0]}), which rounds sums of '
+      'spikes; give its layers the dtype float32.'
+    )
   # As spikes come to a synapse: by its derivative by the currents.
   flow = lambda own: jax.vjp(find, params, own)[0]
   here, brought = jax.jvp(flow, (rates,), (spikes,))

@@ -187,11 +187,10 @@ def _count_nonzero(network, params, plays):
   total = 0
   for played in plays:
     once = lambda layers: tuple(np.sign(own)[None] for own in layers)
-    sent = once(played.counts), once(played.sent_errors)
-    each = realtime.count(
-      network, params, played._replace(spikes=sent[0], errors=sent[1])
+    at_once = played._replace(
+      spikes=once(played.counts), errors=once(played.sent_errors)
     )
-    total += np.sum(each)
+    total += np.sum(realtime.count(network, params, at_once))
   return round(float(total) / sum(len(own.silence) for own in plays), 1)
 
 

@@ -139,6 +139,18 @@ class MeasurementsTest(parameterized.TestCase):
     ratios = whole['forward_ratio'], whole['learning_ratio']
     expected = whole[events[0]] / 370, learning / (370 + 50 + 370)
     np.testing.assert_allclose(ratios, expected, atol=1e-4)
+    products = 0  # of 64,5,10, whose factors are not 0
+    for batch in trained.batches:
+      played = realtime.play(
+        trained.network, trained.params, jax.random.key(0), *batch
+      )
+      count = lambda own: np.count_nonzero(own, axis=1)
+      inputs, hidden = map(count, played.counts)
+      errors, outputs = map(count, played.sent_errors)
+      products += np.sum(5 * inputs + inputs * errors)
+      products += np.sum(10 * hidden + 5 * outputs + hidden * outputs)
+    products /= sum(len(own) for _, own in trained.batches)
+    self.assertAlmostEqual(whole['nonzero_products'], products, delta=0.1)
     additions = [line['forward_events'] for line in ticks]
     self.assertEqual(additions, sorted(additions))
     self.assertAlmostEqual(additions[-1], whole['forward_events'], delta=0.1)
