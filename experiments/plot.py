@@ -276,9 +276,10 @@ def show_sample(
       line += f', {wins[number]} of {wins.sum()} winners'
     print(f'  {presented.class_names[number]}: {line}')
   if raster:
-    for layer in range(1 + len(recorded.errors)):
+    for layer in (None, *range(1 + len(recorded.errors))):
       fig = figures.raster.draw(recorded, layer)
-      _save(fig, workdir / f'raster-{name}-{layer}.png')
+      of_layer = '' if layer is None else f'-{layer}'
+      _save(fig, workdir / f'raster-{name}{of_layer}.png')
   if play:
     file = workdir / f'play-{name}.gif'
     figures.sample.animate(presented).save(file, 'pillow')

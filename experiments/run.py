@@ -29,7 +29,6 @@ from experiments.runs import train
 from experiments.studies import studies
 from experiments.studies import sweeps
 import ssnn_jax
-from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 from ssnn_jax.training import trainer
 
@@ -179,17 +178,6 @@ def _describe(task):
   )
 
 
-def _explain(task, dataset):
-  """Explains a run at chance, by its first seed; '' of any other."""
-  model = config_lib.own_model(task.config, dataset)
-  config, params, _ = ssnn_jax.load(task.folder, model)
-  lines = records.read_lines(task.folder, 'epoch')
-  own = [line for line in lines if line['seed'] == task.config.seed]
-  accuracy = own[-1]['train_accuracy']
-  reason = training.explain_chance(config, params, dataset.train, accuracy)
-  return reason and f'{reason}\n'
-
-
 def _run_one(given):
   """Trains one setting, and describes its result."""
   task, options = make_task(given), _options()
@@ -210,7 +198,6 @@ def _run_one(given):
     )
     with _interruptible(task.folder):
       train.train(task, dataset, options)
-    print(_explain(task, dataset), end='')
   print(_describe(task))
 
 

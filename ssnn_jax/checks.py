@@ -106,6 +106,12 @@ def check_key(key: Any) -> None:
     )
 
 
+def check_finite(params: Any) -> None:
+  """Refuses parameters that are NaN or infinite."""
+  if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+    raise types.UserError('params are NaN or infinite; expected finite ones.')
+
+
 def check_rate(name: str, value: Any) -> None:
   """Refuses numbers that are negative, or infinite as a float32.
 
@@ -143,15 +149,10 @@ def check_labels(
   """
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
   if labels.shape != shape or not is_integer:
-    remedy = ''
-    if labels.ndim == len(shape) + 1:
-      remedy = ', as labels.argmax(axis=-1) of one-hot ones (several classes '
-      remedy += 'of an input need a loss of your own)'
-    elif labels.dtype.name.startswith(('str', 'bytes', 'object')):
-      remedy = ', as np.unique(labels, return_inverse=True)[1]'
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '
-      f'integer class for each of the inputs, of shape {shape}{remedy}.'
+      f'integer class for each of the inputs, of shape {shape}: '
+      'labels.argmax(axis=-1) of one-hot ones.'
     )
   if is_masked or isinstance(labels, jax.core.Tracer):
     return

@@ -2,10 +2,8 @@
 
 import dataclasses
 import functools
-import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import layers as layers_lib
@@ -25,7 +23,9 @@ SIGNALS = {
   'stochastic': ('forward', 'backward', 'update', 'winners'),
 }
 WINNERS = ('softmax', 'race')
+TIMINGS = ('phased', 'window', 'leaky')
 _OF_BIPOLAR = 'ceiling', 'digits', 'input_steps', 'num_winners', 'weight_bits'
+_OF_STOCHASTIC = 'read_noise', 'timing', 'forgetting', 'counted'
 _MOST = 2**23  # counts are float32
 
 
@@ -77,6 +77,14 @@ class NetworkConfig:
     dropout: probability that a hidden unit is silent for a presentation.
     read_noise: standard deviation of the current of both reads of stochastic
       neurons in each tick.
+    timing: when stochastic neurons work. 'phased': layer after layer, for T
+      ticks each; 'window': all at once, in cycles of T ticks, which settle to
+      'phased', by which it is trained; 'leaky': all at once, in T ticks for
+      both directions together (`stochastic`).
+    forgetting: k of 'leaky', whose averages give tick t, from 0, the weight
+      k / (t + k): what came early counts less, the more so the larger k is.
+    counted: share of the ticks of 'leaky', the last ones, whose coincidences
+      and winners count.
 
   Raises:
     UserError: if a field is out of range.
@@ -103,6 +111,9 @@ class NetworkConfig:
   input_gain: float = 1.0
   dropout: float = 0.0
   read_noise: float = 0.0
+  timing: str = 'phased'
+  forgetting: float = 8.0
+  counted: float = 0.5
 
   def __post_init__(self):
     # Values are hashable, as programs are cached by them.
@@ -126,21 +137,12 @@ class NetworkConfig:
     yield 'neuron', self.neuron in NEURONS, f'one of {", ".join(NEURONS)}'
     yield 'winner', self.winner in WINNERS, f'one of {", ".join(WINNERS)}'
     is_bipolar, samplers = self.neuron == 'bipolar', list(trains.SAMPLERS)
-    if isinstance(self.sampler, trains.Sampler):
-      # Traced, as floats would be compared as the threshold 0.
-      draw = lambda key, word: self.sampler.thresholds(
-        trains.Source(key, word, trains.Role.INPUT, 0, 3), word
-      )
-      key = jax.ShapeDtypeStruct((3,), jnp.uint32)
-      drawn = jax.eval_shape(draw, key, jax.ShapeDtypeStruct((), jnp.int32))
-      is_valid = (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
-      yield 'sampler', is_valid, 'thresholds of a word, [32, N] uint16'
-    else:
+    if not isinstance(self.sampler, trains.Sampler):
       samplers += ['regular'] * is_bipolar
       expected = f'one of {", ".join(samplers)}, or a Sampler'
       yield 'sampler', self.sampler in (None, *samplers), expected
     other = f"neuron='{NEURONS[is_bipolar]}'"
-    for name in ('read_noise',) if is_bipolar else _OF_BIPOLAR:
+    for name in _OF_STOCHASTIC if is_bipolar else _OF_BIPOLAR:
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
@@ -163,6 +165,13 @@ class NetworkConfig:
     yield 'dropout', is_valid, '0 or more and below 1'
     is_valid = is_finite(self.read_noise) and self.read_noise >= 0
     yield 'read_noise', is_valid, 'a finite number, 0 or more'
+    yield 'timing', self.timing in TIMINGS, f'one of {", ".join(TIMINGS)}'
+    is_valid = self.timing != 'leaky' or not self.exact
+    yield 'exact', is_valid, "none of timing='leaky', or timing='phased'"
+    is_valid = is_finite(self.forgetting) and self.forgetting >= 1
+    yield 'forgetting', is_valid, 'a finite number, 1 or more'
+    is_valid = is_real(self.counted) and 0 < self.counted <= 1
+    yield 'counted', is_valid, 'above 0, up to 1'
     bits = self.weight_bits
     is_valid = bits is None or (is_count(bits, 2) and bits <= 24)
     yield 'weight_bits', is_valid, '2 to 24 bits, or None'
@@ -176,12 +185,6 @@ class NetworkConfig:
       f'0 to 32 bits, one number or one for each of {len(self.wirings)}'
     )
     yield 'fraction_bits', is_valid, f'{expected} layers'
-    for wiring, fraction in zip(self.wirings, self.fractions):
-      # Initial weights are within 2.3 standard deviations.
-      largest = 2.3 / math.sqrt(wiring.num_rows)
-      is_valid = bits is None or 2.0 ** (bits - 1 - fraction) >= largest
-      expected = f'fewer bits, so that initial weights up to {largest:.2g} fit'
-      yield 'fraction_bits', is_valid, f'{expected} in weight_bits={bits}'
 
   @functools.cached_property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:

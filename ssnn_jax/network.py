@@ -148,14 +148,16 @@ def _stochastic(config, axis_name, feedback=None):
   def forward(params, key, batch):
     if batch.label is None:
       without = without_dropout(config)
-      return None, stochastic.present(without, params, key, batch).inference
+      signals = stochastic.present(without, params, key, batch)
+      return None, stochastic.read_out(without, signals)
     num_classes = config.layer_sizes[-1]
     checks.check_labels(batch.label, batch.position.shape, num_classes)
     return loss_of_batch(params, key, batch)
 
   def draw(params, key, batch):
     signals = stochastic.present(config, params, key, batch, feedback)
-    return signals.forward, signals.errors, signals.inference
+    inference = stochastic.read_out(config, signals)
+    return signals.forward, signals.errors, inference
 
   network = from_forward(
     config,

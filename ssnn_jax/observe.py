@@ -88,12 +88,12 @@ def _observe_drawn(config, feedback, params, key, inputs, labels):
   for wiring, train, error in zip(
     config.wirings, signals.forward, signals.errors
   ):
-    spikes, errors = trains.count(train.words), trains.count(error.words)
+    spikes, errors = trains.count(train.words), trains.count(error.either)
     requested = error.errors * ticks
     # The coincidences of a tick and position are the product of its numbers of
     # spikes and error spikes, so no array of all weights is needed.
     rows = _spikes_per_tick(wiring.gather(train.words))
-    coincidences = rows * _spikes_per_tick(wiring.split(error.words))
+    coincidences = rows * _spikes_per_tick(wiring.split(error.either))
     if 'forward' in config.exact:
       spikes = train.rates * ticks
     if 'backward' in config.exact:
@@ -200,27 +200,19 @@ def record(
     winners = np.diff(decided, axis=0, prepend=np.zeros_like(decided[:1]))
   else:
     config = dataclasses.replace(config, dropout=0.0)
-    batch = samples.prepare(config, params, key, *sample)
-    signals = _present(config, params, key, batch)
-
-    def unpack(words):
-      """Unpacks `[1, K, N]` words to `[T, N]` spikes."""
-      return np.asarray(_unpack(words))[0, : config.num_steps]
-
-    sent = [unpack(train.words) for train in signals.forward]
+    played = stochastic.play(config, params, key, *sample)
+    sent = [train[:, 0] for train in played.forward]
     errors = [
-      np.where(error.is_negative, -1, 1) * unpack(error.words)
-      for error in signals.errors
+      np.int32(positive[:, 0]) - negative[:, 0]
+      for positive, negative in zip(played.positive, played.negative)
     ]
-    winners = np.int32(unpack(signals.winners))
+    winners = np.int32(played.winners[:, 0])
   for layer, wiring in enumerate(getattr(config, 'wirings', ())):
     sent[layer] = sent[layer].reshape(-1, *wiring.input_shape)
     errors[layer] = errors[layer].reshape(-1, *wiring.output_shape)
   return Raster(tuple(sent), tuple(errors), winners)
 
 
-_present = jax.jit(stochastic.present, static_argnums=0)
-_unpack = jax.jit(trains.unpack)
 _MOST = 0.98  # of silent neurons; half of it of saturated ones
 
 

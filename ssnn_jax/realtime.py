@@ -27,6 +27,7 @@ from ssnn_jax import crossbars
 from ssnn_jax import intercept
 from ssnn_jax import samples
 from ssnn_jax import spiking
+from ssnn_jax import stochastic
 from ssnn_jax import streams
 from ssnn_jax import synapses
 from ssnn_jax import temporal
@@ -125,11 +126,14 @@ def play(
   inputs: jax.Array,
   labels: jax.Array,
   wires: Wires = Wires(),  # noqa: B008
-) -> Played:
+) -> Played | stochastic.Played:
   """Plays a network until it is silent; dropout is ignored.
 
+  Stochastic neurons are never silent: they are those of `stochastic.play`,
+  whose `Played` is returned, with dropout.
+
   Args:
-    model: a model, or a configuration of bipolar neurons.
+    model: a model, or a configuration.
     params: its parameters; on a grid, as of `weight_bits`, all sums are exact,
       and equal to those of the settled network.
     key: PRNG key of the presentation, as for `Network.loss`.
@@ -162,7 +166,10 @@ def play(
     >>> bool((later.counts[1] == played.counts[1]).all())
     True
   """
-  circuit, own = make_circuit(model), crossbars.as_model(model)
+  own = crossbars.as_model(model)
+  if model.neuron == 'stochastic' and wires == Wires():
+    return stochastic.play(model, params, key, inputs, labels)
+  circuit = make_circuit(model)
   _check_spikes(model)
   batch = samples.prepare(model, params, key, inputs, labels)
   _check_wires(circuit, wires)
@@ -234,7 +241,7 @@ def _check_spikes(model):
   if model.neuron != 'bipolar' or model.exact:
     raise types.UserError(
       f'neuron is {model.neuron} and exact {model.exact}; expected bipolar '
-      'neurons, with spikes in all signals.'
+      'neurons, with spikes in all signals; stochastic ones have no wires.'
     )
 
 
@@ -365,8 +372,7 @@ def check_model(model: Model, params: Any) -> None:
     UserError: if there are no neurons, potentials are none of such sums,
       samples depend on each other, or parameters are not finite.
   """
-  if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-    raise types.UserError('params are NaN or infinite; expected finite ones.')
+  checks.check_finite(params)
   circuit = make_circuit(model)
   if not circuit.neurons:
     raise types.UserError(

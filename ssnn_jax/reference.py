@@ -2,10 +2,11 @@
 
 Read this file first. `bipolar` is the neuron of this project: it takes spikes
 back, and a network of it settles to what `ssnn_jax.spiking` computes.
-`stochastic` is the neuron of the paper: it draws its spikes. Both present one
-sample to dense layers, in plain arrays; the fast code is tested to give the
-same spikes, winners and counts, integer by integer. Layer l of weights, from
-0, connects I presynaptic to J postsynaptic neurons.
+`stochastic` is the neuron of the paper, in phases: it draws its spikes; `leaky`
+is the same with all layers at once. They present one sample to dense layers, in
+plain arrays; the fast code is tested to give the same spikes, winners and
+counts, integer by integer. Layer l of weights, from 0, connects I presynaptic
+to J postsynaptic neurons.
 """
 
 import itertools
@@ -188,6 +189,63 @@ def stochastic(
     for s, e in zip(spikes, errors)
   ]
   return tuple(counts), types.Inference(jnp.sum(winners, axis=0), v)
+
+
+def leaky(
+  config: Any, params: Any, fires: Any, label: int
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+  """Presents a sample to stochastic neurons that all work at once, for T ticks.
+
+  A hidden neuron stores two numbers, averages that forget: the potential v, and
+  the error A. In each tick it sends what they ask for, and then receives.
+
+  Args:
+    config: a `NetworkConfig` of dense layers.
+    params: its parameters.
+    fires: `(role, layer, tick, rates) -> [N]`: where a threshold is below a
+      rate.
+    label: class of the sample.
+
+  Returns:
+    Forward spikes `[T, N]` of inputs and hidden layers; error spikes `[T, J]`
+    of hidden layers and output, to fire more negative; and coincidences
+    `[I + 1, J]` of each layer, with biases last.
+  """
+  T, k, r = config.num_steps, config.forgetting, config.read_gains
+  W, v = ([np.float64(own) for own in ends] for ends in zip(*params))
+  b, A, last = list(v), [np.zeros_like(own) for own in v], len(v) - 1
+  first = min(T - 1, round((1 - config.counted) * T))  # tick that counts
+  counts = [np.zeros((len(own) + 1, own.shape[1])) for own in W]
+  all_spikes, all_errors = [], []
+  for t in range(T):
+    # Send: what the state before the tick asks for.
+    s, e = [fires(Role.INPUT, 0, t, None)], []
+    for l in range(last):
+      s.append(fires(Role.FORWARD, l + 1, t, np.clip(v[l], 0, 1)))
+      g = np.where((0 < v[l]) & (v[l] < 1), A[l], 0)
+      spikes = fires(Role.ERROR, l, t, np.minimum(np.abs(g), 1))
+      e.append(np.sign(g) * spikes)
+    shares = np.exp(v[last] - np.max(v[last]))
+    cumulative = np.cumsum(shares / shares.sum())
+    cumulative[-1] = 1  # one threshold for all classes; the first one wins
+    reached = fires(Role.WINNER, 0, t, cumulative)
+    target = np.arange(len(reached)) == label
+    e.append(np.diff(np.float64(reached), prepend=0) - target)
+
+    # Receive: averages move by a; a synapse counts the spikes at its ends.
+    a = k / (t + k)
+    for l in range(last + 1):
+      v[l] = v[l] + a * (r[l] * (s[l] @ W[l]) + b[l] - v[l])
+      if l:
+        A[l - 1] = A[l - 1] + a * (r[l] * (W[l] @ e[l]) - A[l - 1])
+      if t >= first:
+        counts[l] += np.outer(np.append(s[l], 1), e[l])
+    all_spikes.append(s)
+    all_errors.append(e)
+  spikes, errors = (
+    [np.stack(own) for own in zip(*ticks)] for ticks in (all_spikes, all_errors)
+  )
+  return spikes, errors, counts
 
 
 def _read(params, gain, rates):

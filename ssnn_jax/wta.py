@@ -60,12 +60,16 @@ def race(noise: jax.Array, potential: jax.Array) -> jax.Array:
   Returns:
     `[T, C]` winners: at each tick none, one or several.
   """
-
-  def run_tick(theta, uniforms):
-    times = -jnp.log(uniforms) * jnp.exp(theta - potential)
-    inhibited = jnp.min(times) + INHIBITION_LATENCY
-    is_winner = (times <= inhibited) & (times < 1.0)
-    excess = jnp.sum(is_winner, dtype=jnp.float32) - 1.0
-    return theta + INHIBITION_STEP * excess, is_winner
-
+  run_tick = lambda theta, uniforms: race_once(theta, uniforms, potential)
   return jax.lax.scan(run_tick, jnp.float32(INHIBITION_START), noise)[1]
+
+
+def race_once(
+  theta: jax.Array, uniforms: jax.Array, potential: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Runs the race of a tick; returns the next inhibition and `[C]` winners."""
+  times = -jnp.log(uniforms) * jnp.exp(theta - potential)
+  inhibited = jnp.min(times) + INHIBITION_LATENCY
+  is_winner = (times <= inhibited) & (times < 1.0)
+  excess = jnp.sum(is_winner, dtype=jnp.float32) - 1.0
+  return theta + INHIBITION_STEP * excess, is_winner

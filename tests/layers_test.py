@@ -71,8 +71,8 @@ class ConvTest(parameterized.TestCase):
       rows = wiring.read_transposed(params, 0.5, errors)
       expected, expected_pull = jax.vjp(lambda x: expect(weights, x), rates)
       expected += jnp.tile(biases, wiring.num_positions)[None]
-      words = trains.pack(spikes), trains.pack(error_spikes)
-      counted = count_coincidences(wiring, *words, is_negative)
+      words = trains.pack(spikes), trains.pack(error_spikes)[:, None]
+      counted = count_coincidences(wiring, *words, is_negative[:, None])
       signs = jnp.where(is_negative, -0.5, 0.5)[:, None]
       flat = lambda x: jnp.float32(x).reshape(2 * num_steps, -1)
       _, count = jax.vjp(lambda w: 4 * expect(w, flat(spikes)), weights)

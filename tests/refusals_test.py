@@ -9,8 +9,6 @@ import shutil
 import sys
 import tempfile
 from unittest import mock
-import warnings
-import zipfile
 
 from absl import flags
 from absl.testing import parameterized
@@ -37,6 +35,7 @@ from ssnn_jax.hardware import nir
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import networks
+from ssnn_jax.trains import thresholds
 from tests.testing import commands
 from tests.testing import experiments
 from tests.testing import models
@@ -75,16 +74,19 @@ FIELDS = (
     dict(weight_bits=9, fraction_bits=(7, 6, 5)),
     r'.* one for each of 2 layers',
   ),
-  (dict(weight_bits=12, fraction_bits=20), 'fewer bits, .*weights up to 0.94'),
   (STOCHASTIC | dict(digits=1), "digits is 1; expected 2, or neuron='bipolar'"),
   (dict(num_winners=0), 'num_winners is 0; expected 1 to'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
   (STOCHASTIC | dict(ceiling=2.0), "ceiling is 2.0; .*, or neuron='bipolar'"),
   (STOCHASTIC | dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
+  (STOCHASTIC | dict(timing='live'), 'timing is live; expected one of phased'),
+  (STOCHASTIC | dict(forgetting=0.5), 'forgetting is 0.5; .*, 1 or more'),
+  (STOCHASTIC | dict(counted=0.0), 'counted is 0.0; expected above 0'),
+  (dict(timing='leaky'), "timing is leaky; .*, or neuron='stochastic'"),
   (
-    dict(sampler=ssnn_jax.trains.Sampler(lambda s, w: jnp.ones((32, 3)))),
-    r'sampler is .*expected thresholds .*\[32, N\] uint16',
+    STOCHASTIC | dict(timing='leaky', exact=('forward',)),
+    "exact is .*; expected none of timing='leaky'",
   ),
   (LAYERS | dict(layers=(CONV, FIRST, DENSE)), 'channel_axis=0 in the first'),
   (LAYERS | dict(layers=(CONV,)), 'a last layer with one position'),
@@ -173,7 +175,7 @@ FITS = [  # training data, options, words
   (1.0, {}, 'dataset is no pair of arrays'),
   (((_INPUTS, _CLASSES),) * 2, {}, 'dataset is no pair of arrays; pass a'),
   (None, {'network': _CONFIG}, 'network is of type NetworkConfig; expected ss'),
-  (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
+  (None, {'state': _LOST}, 'params are NaN or infinite'),
 ]
 _BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
 DEVICES = [  # fields, words
@@ -295,9 +297,13 @@ CALLS = [  # function of a folder, words
     'params have the shapes',
   ),
   *_rows(_play, [
-    (STOCHASTIC, 'expected bipolar neurons'),
+    (STOCHASTIC | {'exact': ('forward',)}, 'expected stochastic neurons'),
     ({'exact': ('inputs',)}, r"exact \('inputs',\); .*spikes in"),
   ]),
+  (
+    lambda _: thresholds.is_below(jnp.ones((32, 3)), GOOD[:1, :3]),
+    'sampler are float32; expected uint16',
+  ),
   (lambda _: _play({}, forward=(1.5, 0)), 'delays of whole ticks'),
   (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),
   (lambda _: _play({}, loss=0.1), 'a key of the losses'),
@@ -423,7 +429,6 @@ CALLS = [  # function of a folder, words
     'batch_size=5 .* 2 devices',
   ),
   (lambda f: _load(f, str(f)), 'is a folder; .* in an .npz file'),
-  (lambda f: _load(f, str(f / 'twice.npz')), 'it has y_test twice'),
   (lambda f: _load(f, 'cifar10'), 'digits, mnist, .*emnist/bal.*tonic:<name>'),
   (lambda f: _load(f, 'tonic:CIFAR10DVS'), 'does not divide it into training'),
   (
@@ -519,10 +524,6 @@ class CallsTest(parameterized.TestCase):
     unknown = folder / 'new' / 'network.npz'
     np.savez(unknown, version='9.0', config='{"type": "Other"}')
     _save(folder / 'saved')
-    with zipfile.ZipFile(folder / 'twice.npz', 'w') as file:
-      for name in ('x_train', 'y_train', 'x_test', 'y_test', 'y_test'):
-        with warnings.catch_warnings(action='ignore'):
-          file.writestr(f'{name}.npy', b'')
     config = ssnn_jax.NetworkConfig((4, 5, 3))
     networks.write(folder / 'run', config, 'ssnn', {})
     with checkpoints.open_in(folder / 'run') as manager:

@@ -204,10 +204,10 @@ class WinnersTest(parameterized.TestCase):
     params, (images, labels) = networks.make_params(config), networks.batch(40)
     found = signals(config, params, images, labels)
     error = found.errors[-1]
-    signs = np.where(error.is_negative, -1, 1)[:, None]
+    signs = np.where(error.is_negative, -1, 1)
     ticks, winners = (
       np.asarray(trains.unpack(words), int)
-      for words in (error.words, found.winners)
+      for words in (error.words[:, 0], found.winners)
     )
     target = np.eye(SIZES[-1])[labels][:, None] * (np.arange(64) < 50)[:, None]
     np.testing.assert_array_equal(signs * ticks, winners - target)

@@ -30,6 +30,7 @@ from ssnn_jax import temporal
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
+from ssnn_jax.config import TIMINGS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import signals
@@ -57,6 +58,9 @@ GRADED = {'digits', 'input_steps', 'num_winners'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
 _SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'exact'}
+# Fields of stochastic neurons that work all at once.
+_TIMED = {'timing', 'forgetting', 'counted'}
+_SPIKES |= _TIMED
 
 
 class Method(NamedTuple):
@@ -220,6 +224,12 @@ class ExperimentConfig:
   neuron: str = _flag(
     'bipolar', 'hidden neurons: of spikes taken back, or of drawn ones', NEURONS
   )
+  timing: str = _flag(
+    'phased',
+    'stochastic neurons work layer after layer, or all at once: in a window of '
+    'T ticks, which settles to phased, or leaky, T ticks in all',
+    TIMINGS,
+  )
   sampler: str | None = _flag(
     None,
     'spike trains: evenly spaced (default of bipolar neurons, for inputs), of '
@@ -312,16 +322,14 @@ class ExperimentConfig:
   eval_every: int = _flag(
     0, 'epochs between evaluations; 0 evaluates only at the end', low=0
   )
-  diagnostics: bool = _flag(
-    False,
-    'also measure rates of spikes and errors after each epoch, and errors of '
-    'the update at the end; most studies do',
-  )
   # Without a flag, set by --grid; docs/experiments.md describes them.
+  diagnostics: bool = _flag(False, '')
   digits: int | None = _flag(None, '')
   input_steps: int | None = _flag(None, '')
   num_winners: int | None = _flag(None, '')
   winner: str = _flag('softmax', '', ['softmax', 'race'])
+  forgetting: float = _flag(ssnn_jax.NetworkConfig.forgetting, '')
+  counted: float = _flag(ssnn_jax.NetworkConfig.counted, '')
   input_gain: float | None = _flag(None, '')
   schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
 
@@ -700,7 +708,7 @@ def network_config(
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
   same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
-  same |= {'read_noise', *GRADED}
+  same |= {'read_noise', *GRADED, *_TIMED}
   values = {name: getattr(config, name) for name in same}
   values = {name: x for name, x in values.items() if x is not None}
   weight_bits = config.weight_bits

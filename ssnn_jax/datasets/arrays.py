@@ -99,9 +99,6 @@ def load_npz(path: str) -> Dataset:
   remedy = 'save x_train, y_train, x_test and y_test with np.savez'
   with checks.explain(path, remedy):
     with np.load(pathlib.Path(path).expanduser()) as file:
-      twice = {name for name in names if file.files.count(name) > 1}
-      if twice:
-        raise ValueError(f'it has {", ".join(sorted(twice))} twice')
       arrays = {name: file[name] for name in names if name in file}
     return from_arrays(**arrays, name=path)
 

@@ -15,13 +15,14 @@ COLORS = SPIKE, FIRE_LESS, FIRE_MORE = '#0072B2', '#D55E00', '#CC79A7'
 TAKEN_BACK = '#E69F00'
 _PALE = 0.4  # opacity of an error spike that takes one of the other sign back
 _MAX_NEURONS = 32  # unless more are asked for
+_MAX_AMONG_LAYERS = 12
 _MAX_LABELS = 8  # of the neurons
 
 
 def draw(
-  recorded: Raster, layer: int = 1, neurons: Any = None
+  recorded: Raster, layer: int | None = None, neurons: Any = None
 ) -> figure.Figure:
-  """Draws the spikes of a layer of neurons, and below them its error spikes.
+  """Draws the spikes of a layer of neurons, and beside them its error spikes.
 
   Each is a panel of neurons against ticks, whatever a spike is worth. Error
   spikes that take back one of the other sign are pale.
@@ -30,67 +31,91 @@ def draw(
     recorded: the spikes of a presentation.
     layer: layer of neurons, as in `layer_sizes`: 0 has the inputs, which have
       no error spikes; a spike of the last, the output layer, is the winner of
-      the tick.
+      the tick. None draws all layers, one below the other.
     neurons: index of an array in the shape of the layer, such as `slice(20)`
       or, for feature 3 of a convolution, `np.s_[..., 3]`. With None, the most
-      active of a layer of more than 32 neurons.
+      active of a layer of more than 32 neurons, or of 12 among several layers.
   """
   last = len(recorded.errors)
-  if layer not in range(last + 1):
+  if layer not in (None, *range(last + 1)):
     raise types.UserError(
-      f'layer is {layer}; expected 0 (inputs) to {last} (output layer).'
+      f'layer is {layer}; expected 0 (inputs) to {last} (output layer), or '
+      'None for all.'
     )
+  chosen = range(last + 1) if layer is None else [layer]
+  most = _MAX_NEURONS if layer is not None else _MAX_AMONG_LAYERS
+  rows = [_choose(recorded, own, neurons, most) for own in chosen]
+  heights = [np.clip(len(own[1]) / 10, 1.2, 4) for own in rows]  # inches
+  num_columns = 1 + any(len(trains) > 1 for _, _, trains in rows)
+  num_ticks = len(recorded.winners)
+  width = num_columns * np.clip(num_ticks / 16, 4.2, 7.5)
+  fig = figure.Figure((width, 1.3 + sum(heights)), layout='constrained')
+  panels = fig.subplots(
+    len(rows), num_columns, sharex=True, squeeze=False, height_ratios=heights
+  )
+  takes_back = any(
+    np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
+  )
+  labels = {}
+  for number, line, (title, names, trains) in zip(chosen, panels, rows):
+    name = 'winner' if number == last else 'spike'
+    _plot(line[0], trains[0] > 0, SPIKE, 0.0, 0.8, f'{name}s')
+    if np.any(trains[0] < 0):
+      back = trains[0] < 0
+      _plot(line[0], back, TAKEN_BACK, 0.0, 0.8, f'negative {name}s')
+    for axes, train in zip(line[1:], trains[1:]):
+      _plot_errors(axes, train, takes_back)
+    for axes, train, way in zip(line, trains, ('forward', 'backward')):
+      places = np.arange(0, len(names), -(-len(names) // _MAX_LABELS))
+      way += '' if train.any() else ': no spikes'
+      axes.set_title(f'{title}, {way}', fontsize=9)
+      axes.set_yticks(places, [names[place] for place in places])
+      axes.set(ylim=(len(names) - 0.4, -0.6))
+      for handle, label in zip(*axes.get_legend_handles_labels()):
+        labels.setdefault(label, handle)
+    line[0].set_ylabel('neuron')
+    for axes in line[len(trains) :]:
+      axes.set_axis_off()
+  for axes in panels[-1]:
+    axes.set(xlabel='tick', xlim=(0.5, num_ticks + 0.5))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  fig.legend(labels.values(), labels, loc='outside lower center', ncols=4)
+  return fig
+
+
+def _choose(recorded, layer, neurons, most):
+  """Returns title, names and `[T, N]` trains of the neurons of a layer."""
   spikes = (*recorded.spikes, recorded.winners)[layer]
   trains = [spikes, *recorded.errors[layer - 1 : layer]]  # none of the inputs
   shape, num_ticks = spikes.shape[1:], len(spikes)
-  trains = [train.reshape(num_ticks, -1) for train in trains]
+  trains = [train.reshape(num_ticks, -1) for train in trains[: layer + 1]]
   numbers = np.arange(np.prod(shape))
   described = f'{len(numbers)} neurons'
   if neurons is not None:
     numbers = np.ravel(numbers.reshape(shape)[neurons])
     described = f'{len(numbers)} of {described}'
-  elif len(numbers) > _MAX_NEURONS:
-    numbers = most_active(trains, _MAX_NEURONS)
-    described = f'the {_MAX_NEURONS} most active of {described}'
-  trains = [train[:, numbers] for train in trains]
+  elif len(numbers) > most:
+    numbers = most_active(trains, most)
+    described = f'the {most} most active of {described}'
+  indices = zip(*np.unravel_index(numbers, shape))
+  names = [', '.join(map(str, index)) for index in indices]
+  title = f'layer {layer}: {described}'
+  return title, names, [train[:, numbers] for train in trains]
 
-  height = np.clip(len(numbers) / 10, 1.2, 4)  # inches of a panel
-  size = np.clip(num_ticks / 16, 5.2, 10), 1.2 + len(trains) * height
-  fig = figure.Figure(figsize=size, layout='constrained')
-  panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
-  name = 'winner' if layer == last else 'spike'
-  _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, f'{name}s')
-  if np.any(trains[0] < 0):
-    back = trains[0] < 0
-    _plot(panels[0], back, TAKEN_BACK, 0.0, 0.8, f'negative {name}s')
-  takes_back = any(
-    np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
-  )
-  for axes, train in zip(panels[1:], trains[1:]):
-    before = np.cumsum(train, axis=0) - train
-    is_back = takes_back & (before * train < 0)
-    for sign, color, name, other in (
-      (1, FIRE_LESS, 'less', 'more'),
-      (-1, FIRE_MORE, 'more', 'less'),
-    ):
-      is_sent, look = sign * train > 0, (color, -0.23 * sign, 0.45)
-      label = f'error spikes to fire {name}'
-      _plot(axes, is_sent & ~is_back, *look, label)
-      if np.any(is_sent & is_back):
-        label = f'takes back one to fire {other}'
-        _plot(axes, is_sent & is_back, *look, label, _PALE)
-  panels[-1].set(xlabel='tick', xlim=(0.5, num_ticks + 0.5))
-  panels[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-  rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
-  indices = zip(*np.unravel_index(numbers[rows], shape))
-  labels = [', '.join(map(str, index)) for index in indices]
-  for axes, train, name in zip(panels, trains, ('forward', 'backward')):
-    axes.set_title(name if train.any() else f'{name}: no spikes', fontsize=10)
-    axes.set_yticks(rows, labels)
-    axes.set(ylabel='neuron', ylim=(len(numbers) - 0.4, -0.6))
-  fig.suptitle(f'layer {layer}: {described}')
-  fig.legend(loc='outside lower center', ncols=2)
-  return fig
+
+def _plot_errors(axes, train, takes_back):
+  """Plots error spikes of both signs; those that take back are pale."""
+  before = np.cumsum(train, axis=0) - train
+  is_back = takes_back & (before * train < 0)
+  for sign, color, name, other in (
+    (1, FIRE_LESS, 'less', 'more'),
+    (-1, FIRE_MORE, 'more', 'less'),
+  ):
+    is_sent, look = sign * train > 0, (color, -0.23 * sign, 0.45)
+    _plot(axes, is_sent & ~is_back, *look, f'error spikes to fire {name}')
+    if np.any(is_sent & is_back):
+      label = f'takes back one to fire {other}'
+      _plot(axes, is_sent & is_back, *look, label, _PALE)
 
 
 def most_active(trains: list[np.ndarray], most: int) -> np.ndarray:

@@ -15,5 +15,4 @@ from ssnn_jax.training.trainer import Comparisons as Comparisons
 from ssnn_jax.training.trainer import FitResult as FitResult
 from ssnn_jax.training.trainer import History as History
 from ssnn_jax.training.trainer import compare as compare
-from ssnn_jax.training.trainer import explain_chance as explain_chance
 from ssnn_jax.training.trainer import fit as fit

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Any
 from typing import NamedTuple
 import warnings
 
@@ -21,8 +20,6 @@ import numpy.typing as npt
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import observe
-from ssnn_jax import realtime
 from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -42,10 +39,6 @@ _NOTHING_TO_EVALUATE = (
   'there are no samples to evaluate on; pass a Dataset, or arrays as '
   'evaluate=(inputs, labels).'
 )
-_NUM_OBSERVED = 256  # training samples whose hidden neurons are observed
-# Hidden neurons that are silent or saturated, whatever the sample, explain an
-# accuracy at chance if they are at least this fraction.
-_STUCK = 0.9
 
 
 class History(NamedTuple):
@@ -108,8 +101,7 @@ def fit(
   Raises:
     UserError: if there is no epoch, the data do not fit the network, or
       parameters of the state are not finite. A loss that is not finite is a
-      UserWarning, as is an accuracy at chance of hidden neurons that are silent
-      or saturated.
+      UserWarning.
   """
   checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(model)')
   _check_count('num_epochs', num_epochs)
@@ -121,11 +113,7 @@ def fit(
   optimizer = _as_optimizer(optimizer, num_updates)
   if state is None:
     state = state_lib.init_state(network, optimizer, seed)
-  params = jax.device_get(state.params)
-  if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-    raise types.UserError(
-      'state has parameters that are NaN or infinite; start from finite ones.'
-    )
+  checks.check_finite(jax.device_get(state.params))
   train, held_out = _load_splits(network, state.params, train, held_out)
   if confusion and held_out is None:
     raise types.UserError(_NOTHING_TO_EVALUATE)
@@ -153,11 +141,6 @@ def fit(
         callback({'epoch': epoch.number} | metrics)
   state = _first(epoch.state)
   history = jax.tree.map(lambda *values: np.stack(values), *rows)
-  reason = explain_chance(
-    network.config, state.params, train, history.train_accuracy[-1]
-  )
-  if reason:
-    warnings.warn(reason, stacklevel=2)
   counts = None
   if confusion:
     inputs, labels = map(np.asarray, held_out)
@@ -189,60 +172,6 @@ def _descend(learning_rate, schedule, *num_updates):
   if num_updates:
     schedule = schedule(1.0, 0.0, *num_updates)
   return state_lib.make_optimizer(learning_rate, schedule)
-
-
-@functools.lru_cache(maxsize=4)
-def _make_measure(config):
-  return jax.jit(observe.make_observe(config))
-
-
-def explain_chance(
-  config: Model | NetworkConfig | None,
-  params: Any,
-  split: loop.Split,
-  accuracy: float,
-) -> str:
-  """Explains an accuracy at chance by its hidden neurons; '' if it is above.
-
-  Args:
-    config: the model, or the configuration; nothing is explained of None.
-    params: its parameters.
-    split: inputs and labels of training samples.
-    accuracy: accuracy on them.
-  """
-  # Of all classes, also if samples are sorted by them.
-  step = max(1, len(split[1]) // _NUM_OBSERVED)
-  few = slice(None, step * _NUM_OBSERVED, step)
-  inputs, labels = (np.asarray(array[few]) for array in split)
-  chance = _chance(labels, getattr(config, 'answers', 'last'))
-  if config is None or not statistics.is_at_chance(accuracy, chance):
-    return ''
-  if not np.any(inputs):
-    return 'training accuracy is at chance, as inputs are 0: see your data.'
-  measure = _make_measure(config)
-
-  def find_stuck(params):
-    """Returns silent and saturated fractions of the most stuck layer."""
-    activity = measure(params, jax.random.key(0), inputs, labels)
-    of_layers = zip(activity.silent_fractions, activity.saturated_fractions)
-    _, *stuck = (tuple(map(float, fractions)) for fractions in of_layers)
-    return max(stuck, key=sum, default=(0.0, 0.0))
-
-  silent, saturated = find_stuck(params)
-  if silent + saturated < _STUCK:
-    return ''
-  remedy = 'with a learning rate that is several times smaller'
-  if getattr(config, 'weight_bits', None):
-    most = max(2.0 ** (config.weight_bits - 1 - x) for x in config.fractions)
-    if most < 1:
-      remedy = f'with fewer fraction_bits, as weights are at most {most:g}'
-  if sum(find_stuck(ssnn(config).init(jax.random.key(0)))) >= _STUCK:
-    remedy = 'with other initial weights or residual layers, as it began so'
-  return (
-    f'training accuracy is at chance, and {silent:.0%} of the neurons of a '
-    f'hidden layer are silent and {saturated:.0%} saturated: train longer, if '
-    f'the loss falls, or {remedy}.'
-  )
 
 
 def _chance(labels, answers):
@@ -346,8 +275,7 @@ def compare(
 
   Raises:
     UserError: if seeds are equal, the margin is not above 0, or the data do not
-      fit the network. A model whose maps are no synapses (`realtime.
-      check_model`) is a UserWarning.
+      fit the network.
   """
   example = 'a Model, as of from_linen, or a NetworkConfig'
   checks.check_type('model', model, Model | NetworkConfig, example)
@@ -372,12 +300,6 @@ def compare(
     raise types.UserError(_NOTHING_TO_EVALUATE)
   num_updates = num_epochs * (len(train[1]) // batch_size)
   optimizer = _as_optimizer(optimizer, num_updates)
-  if isinstance(model, Model):
-    params = networks[0].init(jax.random.key(0))
-    try:
-      realtime.check_model(model, params)
-    except types.UserError as error:
-      warnings.warn(f'this is no network of spikes: {error}', stacklevel=2)
   accuracies = []
   with show_progress(
     total=len(networks) * num_epochs, unit='epoch', disable=not progress
@@ -437,20 +359,6 @@ def _load_splits(network, params, *splits):
     else:
       labels = arrays.as_classes(labels)
       checks.check_labels(labels, shape, num_classes)
-      _warn_of_moments(network.config, moments)
     return jax.device_put((inputs, labels.astype(np.int32)))
 
   return [split and load(split) for split in splits]
-
-
-def _warn_of_moments(model, moments):
-  """Warns of answers at moments that nothing connects, as of rows of images."""
-  if not moments or not isinstance(model, Model):
-    return
-  if not realtime.make_circuit(model).recalls:
-    warnings.warn(
-      f'the model answers at each of {moments[0]} moments, of which the last '
-      'one counts, and has no traces: flatten images in it, or leave this '
-      'warning aside for signals in time.',
-      stacklevel=5,
-    )

@@ -25,8 +25,8 @@ def count_coincidences(
   Args:
     wiring: connections of the layer.
     presynaptic: `[B, K, I]` uint32 words of the presynaptic spikes.
-    errors: `[B, K, J]` uint32 words of the error spikes.
-    is_negative: `[B, J]` whether the error spikes of a neuron are negative.
+    errors: `[B, S, K, J]` uint32 words of the error spikes, in S streams.
+    is_negative: `[B, S, J]` whether a stream is negative, or broadcast to it.
 
   Returns:
     int32 counts in the structure of the layer's parameters; a bias is an input
@@ -37,10 +37,17 @@ def count_coincidences(
   most, multiply = 2**14, _multiply_unpacked
   if jax.default_backend() == 'cpu':
     most, multiply = 16, _multiply_packed
-  num_samples, num_words, _ = presynaptic.shape
+  num_samples, num_streams, num_words, _ = errors.shape
+  signs = jnp.where(is_negative, jnp.int32(-1), jnp.int32(1))
+  sent = jnp.sum(signs * words_lib.count(errors), axis=1)
+  # A stream is as many more words.
+  presynaptic = jnp.tile(presynaptic, (1, num_streams, 1))
+  signs = jnp.repeat(signs, num_words, axis=1)
+  signs = jnp.broadcast_to(signs, (num_samples, *signs.shape[1:]))
+  errors = errors.reshape(num_samples, num_streams * num_words, -1)
+  num_words *= num_streams
   rows = num_words * wiring.num_positions  # of a sample
   at_once = min(num_samples, max(1, most // rows))
-  signs = jnp.where(is_negative, jnp.int32(-1), jnp.int32(1))[:, None]
 
   def add(counts, samples):
     presynaptic, errors, signs = samples
@@ -58,8 +65,7 @@ def count_coincidences(
   counts = jnp.zeros(wiring.weights_shape, jnp.int32)
   samples = jax.tree.map(group, (presynaptic, errors, signs))
   counts, _ = jax.lax.scan(add, counts, samples)
-  sent = wiring.split(signs[:, 0] * words_lib.count(errors))
-  biases = jnp.sum(sent, axis=(0, 1), dtype=jnp.int32)
+  biases = jnp.sum(wiring.split(sent), axis=(0, 1), dtype=jnp.int32)
   return types.LayerParams(counts, biases)
 
 

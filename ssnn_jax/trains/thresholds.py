@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import types
 from ssnn_jax.trains import words as words_lib
 
 NUM_BITS = 16  # of a threshold
@@ -131,6 +132,10 @@ def draw_thresholds(
 
 def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:
   """Returns where thresholds `[n, N or 1]` uint16 are below rates `[n, N]`."""
+  if thresholds.dtype != jnp.uint16:  # floats would be the threshold 0
+    raise types.UserError(
+      f'thresholds of the sampler are {thresholds.dtype}; expected uint16.'
+    )
   # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
   return thresholds.astype(jnp.uint32) < round_rates(rates)
 
@@ -158,8 +163,13 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   return jnp.concatenate([trains, noise], axis=1)
 
 
-def draw_uniforms(source: Source, num_steps: int) -> jax.Array:
-  """Draws `[T, N]` independent float32 numbers, uniform within (0, 1)."""
+def draw_uniforms(
+  source: Source, num_steps: int, first: jax.Array | int = 0
+) -> jax.Array:
+  """Draws `[T, N]` float32 numbers of ticks from the first one on.
+
+  They are independent, and uniform within (0, 1).
+  """
   counters = source.counters()
 
   def draw_tick(tick):
@@ -168,7 +178,7 @@ def draw_uniforms(source: Source, num_steps: int) -> jax.Array:
     values = ((words >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
     return jnp.minimum(values, 1.0 - 2.0**-24)  # rounding may reach 1
 
-  return jax.vmap(draw_tick)(jnp.arange(num_steps))
+  return jax.vmap(draw_tick)(first + jnp.arange(num_steps))
 
 
 def compare_bit(

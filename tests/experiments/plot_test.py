@@ -156,7 +156,7 @@ class PlotTest(FolderTestCase):
     alone = plot.read_trained(saved, None)
     self.assertEqual(call(show, alone, image=str(file))[1], by_file)
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
-    expected = 'raster-3-0', 'raster-3-1', 'sample-3', 'sample-own'
+    expected = 'raster-3-0', 'raster-3-1', 'raster-3', 'sample-3', 'sample-own'
     self.assertEqual(names, [f'{name}.png' for name in expected])
 
   def test_signals_are_drawn_and_wrong_by_their_last_label(self):

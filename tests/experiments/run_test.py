@@ -227,12 +227,12 @@ class SweepTest(FolderTestCase):
     )
 
   def test_flags_override_the_sweeps_of_a_study(self):
-    words = '--study=noise --num_seeds=1 --num_epochs=7 --nodiagnostics'
+    words = '--study=noise --num_seeds=1 --num_epochs=7'
     self.call(*words.split())
     for task in self.tasks:
       self.assertEqual(task.num_seeds, 1)
       self.assertEqual(task.config.num_epochs, 7)
-      self.assertFalse(task.config.diagnostics)
+      self.assertTrue(task.config.diagnostics)
 
   def test_workers_get_absolute_paths_and_a_shared_folder(self):
     arrays = dict(zip(('x_train', 'y_train'), small_digits().train))

@@ -28,6 +28,8 @@ class DrawTest(parameterized.TestCase):
     recorded = observe.Raster(spikes, (draw(4, 3, 20), draw(7)), winners)
     panels = figures.raster.draw(recorded, layer, neurons).axes
     self.assertLen(panels, 1 if layer == 0 else 2)
+    # All layers at once have a line of two panels each.
+    self.assertLen(figures.raster.draw(recorded).axes, 6)
     train = (*spikes, winners)[layer]
     shown = [
       (panels[0], train > 0, figures.raster.SPIKE, 1),

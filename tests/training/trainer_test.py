@@ -128,36 +128,6 @@ class FitTest(parameterized.TestCase):
     accuracy = np.trace(result.confusion) / 8
     self.assertEqual(accuracy, result.history.eval_accuracy[-1])
 
-  def test_images_that_are_not_flattened_have_a_warning(self):
-    model = ssnn_jax.Model(
-      lambda key: np.ones((4, 2), np.float32),
-      lambda params, rates, neuron: neuron(rates) @ params,
-      (3, 4),
-    )
-    images, labels = np.ones((4, 3, 4), np.float32), np.arange(4) % 2
-    with self.assertWarnsRegex(UserWarning, 'each of 3 moments.*flatten'):
-      training.fit(
-        ssnn_jax.ssnn(model),
-        0.1,
-        (images, labels),
-        num_epochs=1,
-        batch_size=4,
-        progress=False,
-      )
-
-  def test_explains_chance_by_silent_neurons(self):
-    first, last = make_params(CONFIG)
-    silent = first._replace(biases=np.full(5, -9.0, np.float32)), last
-    words = '100% of the neurons of a hidden layer are silent and 0% satur'
-    explain = functools.partial(training.explain_chance, CONFIG)
-    self.assertIn(words, explain(silent, TRAIN, 0.34))
-    self.assertEqual(explain((first, last), TRAIN, 0.34), '')
-    self.assertEqual(explain(silent, TRAIN, 0.5), '')
-    # Chance is that of all classes, also if the first samples have one class.
-    inputs, labels = (np.repeat(own, 300, axis=0) for own in TRAIN)
-    order = np.argsort(labels, kind='stable')
-    self.assertEqual(explain(silent, (inputs[order], labels[order]), 0.5), '')
-
   @parameterized.parameters(
     (lambda own: 3e38 + own, 'nan'), (lambda own: 1e5 * own, '[0-9.e+]+')
   )

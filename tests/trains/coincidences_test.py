@@ -20,7 +20,7 @@ def count(backend, spikes, errors, signs):
   wiring = layers.Dense(errors.shape[-1]).connect(spikes.shape[-1:])
   with mock.patch.object(jax, 'default_backend', lambda: backend):
     return coincidences.count_coincidences(
-      wiring, trains.pack(spikes), trains.pack(errors), signs[:, 0] < 0
+      wiring, trains.pack(spikes), trains.pack(errors)[:, None], signs < 0
     )
 
 
