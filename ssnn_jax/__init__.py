@@ -34,8 +34,8 @@ Others:
 
 - `types`: containers and the axes that all docstrings name; `config`: all
   choices.
-- `stochastic`: stochastic neurons, which draw their spikes; `wta`: the winners
-  of their output layer.
+- `stochastic`: the paper's neurons, which draw their spikes, in phases or all
+  at once; `wta`: the winners of their output layer.
 - `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `synapses`: how many a spike reaches.
@@ -48,7 +48,7 @@ Others:
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of
-  decoded data and compiled programs; `progress`: progress bars; `version`.
+  decoded data and compiled programs; `version`.
 """
 
 from ssnn_jax import chip as chip

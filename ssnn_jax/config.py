@@ -25,7 +25,7 @@ SIGNALS = {
 WINNERS = ('softmax', 'race')
 TIMINGS = ('phased', 'window', 'leaky')
 _OF_BIPOLAR = 'ceiling', 'digits', 'input_steps', 'num_winners', 'weight_bits'
-_OF_STOCHASTIC = 'read_noise', 'timing', 'forgetting', 'counted'
+_OF_STOCHASTIC = 'read_noise', 'winner', 'timing', 'forgetting', 'counted'
 _MOST = 2**23  # counts are float32
 
 
@@ -49,7 +49,7 @@ class NetworkConfig:
       'stochastic' neurons draw their spikes at the rates of potentials and
       errors, layer after layer.
     ceiling: c, largest rate of hidden bipolar neurons.
-    digits: leading binary digits of an error that bipolar neurons send.
+    digits: leading signed digits of an error that bipolar neurons send.
     input_steps: steps of the rates of images, for bipolar neurons; None is 32,
       or num_steps if that is more. Recordings have num_steps.
     num_winners: winners of a sample, in the output layer of bipolar neurons.
@@ -147,8 +147,6 @@ class NetworkConfig:
       yield name, getattr(self, name) == default, f'{default}, or {other}'
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
     yield 'layers', is_valid, f'none with residual connections, or {other}'
-    is_valid = self.winner != 'race' or not is_bipolar
-    yield 'winner', is_valid, f'softmax, or {other}'
     signals = SIGNALS[self.neuron]
     is_valid = set(self.exact) <= {*signals}
     yield 'exact', is_valid, f'a tuple of names among {", ".join(signals)}'

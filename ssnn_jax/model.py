@@ -96,7 +96,7 @@ class Model:
     input_shape: shape of the inputs of a sample.
     num_steps: N, steps of the rates of neurons, and ticks of recordings.
     ceiling: c, largest rate of neurons, unless a call gives its own.
-    digits: leading binary digits of an error that neurons send.
+    digits: leading signed digits of an error that neurons send.
     input_steps: steps of the rates of images; None is 32, or num_steps if that
       is more.
     num_winners: winners of a sample, in the output layer.

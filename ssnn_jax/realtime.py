@@ -134,8 +134,8 @@ def play(
 
   Args:
     model: a model, or a configuration.
-    params: its parameters; on a grid, as of `weight_bits`, all sums are exact,
-      and equal to those of the settled network.
+    params: its parameters; on a grid, as of `weight_bits`, and with N a power
+      of two, all sums are exact, and equal to those of the settled network.
     key: PRNG key of the presentation, as for `Network.loss`.
     inputs: images or spike trains, as for `Network`; events, and trains that
       are drawn, come in their order.
@@ -171,6 +171,7 @@ def play(
     return stochastic.play(model, params, key, inputs, labels)
   circuit = make_circuit(model)
   _check_spikes(model)
+  checks.check_finite(params)
   batch = samples.prepare(model, params, key, inputs, labels)
   _check_wires(circuit, wires)
   shape = len(batch.position), *circuit.shapes[-1]
@@ -372,6 +373,7 @@ def check_model(model: Model, params: Any) -> None:
     UserError: if there are no neurons, potentials are none of such sums,
       samples depend on each other, or parameters are not finite.
   """
+  checks.check_type('model', model, Model, 'a Model, as of from_linen')
   checks.check_finite(params)
   circuit = make_circuit(model)
   if not circuit.neurons:

@@ -52,7 +52,7 @@ def bipolar(
     num_steps: N, steps of the rates of hidden neurons.
     ceiling: c, largest rate.
     floor: a, smallest rate.
-    digits: leading binary digits of an error that are sent.
+    digits: leading signed digits of an error that are sent.
     num_winners: n, winners of the presentation.
     cap: largest worth of a forward spike, in steps; 1 for unit spikes.
     error_cap: largest worth of an error spike.

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -47,21 +48,16 @@ def prepare(
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
+  checks.check_key(key)
   check_params(network, params)
   encoded = encoding.encode(inputs, network.num_steps)
-  is_config = isinstance(network, NetworkConfig)
   expected = network.input_shape
   if expected is None:
     expected = network.layer_sizes[:1]
   shape = tuple(inputs.shape[1:])
   if inputs.dtype != jnp.uint32:
     # A single channel may have an axis or none, and pixels may be flat.
-    given, wanted = map(list, (shape, expected))
-    if is_config:
-      given, wanted = ([n for n in own if n > 1] for own in (given, wanted))
-    for own in (given, wanted):  # channels of a model come last
-      while own[1:] and own[-1] == 1:
-        own.pop()
+    given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
     if given != wanted and len(given) > 1 and len(wanted) > 1:
       raise types.UserError(
         f'images have shape {shape}, but input_shape is {expected}; make the '
@@ -70,15 +66,9 @@ def prepare(
   batch_size, num_inputs = encoded.rates.shape
   size = int(np.prod(expected))
   if num_inputs != size:
-    kind = 'pixels' if encoded.train is None else 'trains'
-    field = f'input_shape {expected} has'
-    if is_config and network.layers is None:
-      field = 'layer_sizes starts with'
-    remedy = 'make the two agree'
-    if inputs.size == size:
-      remedy = 'pass a batch: image[None] of a single image'
     raise types.UserError(
-      f'inputs have {num_inputs} {kind}, but {field} {size} inputs; {remedy}.'
+      f'inputs have {num_inputs} values of a sample, but the network has '
+      f'{size} inputs; make the two agree: image[None] is a batch of one.'
     )
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   return Batch(first + jnp.arange(batch_size), encoded, labels)

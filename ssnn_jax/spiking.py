@@ -8,7 +8,7 @@ tick it sends the spike that brings what it has sent nearer to what it has
 received asks for, so that an early, wrong spike is taken back::
 
   forward   X* = floor(N clip(v, a, c) + 1/2) / N
-  backward  E* = the two leading binary digits of A if a < v < c, otherwise 0
+  backward  E* = the two leading signed digits of A if a < v < c, otherwise 0
   send      the power of two nearest to N (X* - X), and to E* - E, until equal
   synapse   collects s_i E_j + X_i e_j as spikes s_i and e_j arrive
 
@@ -148,7 +148,7 @@ def fire(
   """Fires the neurons of a layer: an activation function of spikes.
 
   It is `floor(N clip(v, a, c) + 1/2) / N` of the potential v. Its derivative
-  rounds the error that arrives to its leading binary digits, and sends them
+  rounds the error that arrives to its leading signed digits, and sends them
   where a < v < c. All arguments but the potential are Python's, not traced. The
   derivative of the derivative is 0, as of a staircase.
 

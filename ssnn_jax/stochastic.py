@@ -277,10 +277,13 @@ def _run_leaky(neurons, batch):
 
   def run_tick(carry, now):
     (averages, received, theta), words = carry
-    tick, a, current, forward, backward, race, noises = now
+    tick, current, forward, backward, threshold = now
+    add_noise = functools.partial(draws.add_noise_once, tick)
+    a = averaging[tick]
     rates = list(map(neurons.rate, range(last), averages))
     spikes = list(map(thresholds.is_below, forward, rates))
-    theta, winners = draws.compete_once(race, theta, averages[-1])
+    race = tick, threshold, theta, averages[-1]
+    theta, winners = draws.compete_once(*race)
     streams = []
     for layer in range(num_hidden):
       g = neurons.gate(layer, averages[layer], received[layer])
@@ -290,13 +293,6 @@ def _run_leaky(neurons, batch):
       streams.append((is_sent & (g > 0), is_sent & (g <= 0)))
     if batch.label is not None:
       streams.append((winners & ~is_target, is_target & ~winners))
-
-    def add_noise(role, layer, currents):
-      noise = noises.get((role, layer))
-      if noise is None:
-        return currents
-      noise = config.read_gains[layer] * config.read_noise * noise
-      return currents + noise.reshape(currents.shape)
 
     currents = [current]
     for layer, own in enumerate(spikes, 1):
@@ -316,7 +312,8 @@ def _run_leaky(neurons, batch):
     move = lambda average, own: average + a * (own - average)
     averages = jax.tree.map(move, averages, currents)
     received = jax.tree.map(move, received, errors)
-    mark = lambda word, own: word | (own.astype(jnp.uint32) << tick)
+    place = (tick % trains.TICKS_PER_WORD).astype(jnp.uint32)
+    mark = lambda word, own: word | (own.astype(jnp.uint32) << place)
     words = jax.tree.map(mark, words, (spikes, streams, winners))
     return ((averages, received, theta), words), None
 
@@ -333,19 +330,14 @@ def _run_leaky(neurons, batch):
     backward = [
       draw(Role.ERROR, layer, sizes[layer]) for layer in range(num_hidden)
     ]
-    now = jax.lax.dynamic_slice_in_dim(
-      averaging, trains.TICKS_PER_WORD * word, num_ticks
-    )
-    race = draws.draw_race(word, num_ticks, sizes[-1])
-    noises = draws.draw_noises(word, num_ticks, num_hidden)
-    ticks = jnp.arange(num_ticks, dtype=jnp.uint32)
-    now = ticks, now, current, forward, backward, race, noises
+    ticks = trains.TICKS_PER_WORD * word + jnp.arange(num_ticks)
+    now = ticks, current, forward, backward, draw(Role.WINNER, 0, 1)
     return jax.lax.scan(run_tick, (state, no_spikes), now)[0]
 
   silent = [jnp.zeros((num_samples, size), jnp.float32) for size in sizes]
   zeros = [own.astype(jnp.uint32) for own in silent]
-  num_sending = len(sizes) if batch.label is not None else 0
-  no_spikes = zeros[:-1], [(own, own) for own in zeros[:num_sending]], zeros[-1]
+  senders = zeros if batch.label is not None else []
+  no_spikes = zeros[:-1], [(own, own) for own in senders], zeros[-1]
   start = [  # as of silent layers below
     neurons.integrate(layer, jnp.zeros((num_samples, size)))
     for layer, size in enumerate(config.layer_sizes[:-1])
@@ -413,9 +405,15 @@ class _Draws(NamedTuple):
     if self.config.winner != 'race':
       rates = wta.cumulative_rates(potential)
       return wta.first(self.send(Role.WINNER, 0, rates, is_shared=True))
-    noise = self.draw_race(0, self.config.num_steps, potential.shape[-1])
-    race = jax.vmap(wta.race, (1, 0))
-    return trains.pack(race(noise, potential))
+
+    def race(position, potential):
+      noise = thresholds.draw_uniforms(
+        self.source(Role.WINNER, 0, position, len(potential)),
+        self.config.num_steps,
+      )
+      return trains.pack(wta.race(noise, potential))
+
+    return jax.vmap(race)(self.positions, potential)
 
   def compare(self, potential, winners, labels):
     """Sends the errors of the output layer: winners minus target."""
@@ -428,22 +426,20 @@ class _Draws(NamedTuple):
     words = jnp.where(is_target[:, None], missing, winners)
     return ErrorTrain(errors, words[:, None], is_target[:, None])
 
-  def compete_once(self, noise, theta, potential):
+  def compete_once(self, tick, threshold, theta, potential):
     """Finds the winners of a tick; returns the inhibition, and `[B, C]`."""
     if self.config.winner == 'race':
+      noise = self.draw_uniforms(tick, Role.WINNER, 0, potential.shape[-1])
       return jax.vmap(wta.race_once)(theta, noise, potential)
-    reached = thresholds.is_below(noise, wta.cumulative_rates(potential))
+    reached = thresholds.is_below(threshold, wta.cumulative_rates(potential))
     return theta, wta.first(reached)
 
-  def draw_race(self, word, num_ticks, num_classes):
-    """Draws what decides the winners of ticks from a word on, `[n, B, ...]`."""
-    if self.config.winner != 'race':
-      return self.draw_ticks(word, num_ticks, Role.WINNER, 0, 1)
-    first = trains.TICKS_PER_WORD * word
+  def draw_uniforms(self, tick, role, layer, size):
+    """Draws uniform numbers of a tick, `[B, N]`."""
     draw = lambda position: thresholds.draw_uniforms(
-      self.source(Role.WINNER, 0, position, num_classes), num_ticks, first
-    )
-    return jax.vmap(draw, out_axes=1)(self.positions)
+      self.source(role, layer, position, size), 1, tick
+    )[0]
+    return jax.vmap(draw)(self.positions)
 
   def draw_ticks(self, word, num_ticks, role, layer, size):
     """Draws the thresholds of the first ticks of a word, `[n, B, N]`."""
@@ -452,22 +448,14 @@ class _Draws(NamedTuple):
     )
     return jax.vmap(draw, out_axes=1)(self.positions)[:num_ticks]
 
-  def draw_noises(self, word, num_ticks, num_hidden):
-    """Draws the noise of the reads in each tick, by their roles and layers."""
+  def add_noise_once(self, tick, role, layer, currents):
+    """Adds the read noise of a tick to the currents of a crossbar."""
     if not self.config.read_noise:
-      return {}
-    noises = {}
-    for layer, wiring in enumerate(self.config.wirings):
-      sizes = {Role.READ: wiring.num_neurons}
-      if 1 <= layer <= num_hidden:
-        sizes[Role.TRANSPOSED_READ] = wiring.num_positions * wiring.num_rows
-      for role, size in sizes.items():
-        draw = lambda position, role=role, layer=layer, size=size: (
-          bernoulli.draw_noise(self.source(role, layer, position, size), word)
-        )
-        drawn = jax.vmap(draw, out_axes=1)(self.positions)
-        noises[role, layer] = drawn[:num_ticks]
-    return noises
+      return currents
+    uniforms = self.draw_uniforms(tick, role, layer, currents[0].size)
+    noise = jax.scipy.special.ndtri(uniforms).reshape(currents.shape)
+    gain = self.config.read_gains[layer] * self.config.read_noise
+    return currents + gain * noise
 
   def add_noise(self, role, layer, currents):
     """Adds the read noise of all ticks to the currents of a crossbar."""
@@ -661,8 +649,7 @@ def play(
     num_cycles = len(signals.potential)
     counting = np.pad(counting, ((num_cycles - 1) * num_steps, 0))
 
-  def unpack(words):
-    """Unpacks words `[..., B, K, N]`, cycles first, to `[ticks, B, N]`."""
+  def unpack(words):  # [..., B, K, N], cycles first, to [ticks, B, N]
     spikes = np.asarray(trains.unpack(words))[..., :num_steps, :]
     spikes = np.moveaxis(spikes, -2, -3)
     return spikes.reshape(-1, *spikes.shape[-2:])

@@ -47,10 +47,14 @@ def describe(
     'digits': network.digits,
     'input_steps': network.steps_of_inputs,
     'num_winners': network.num_winners,
+    'timing': getattr(network, 'timing', None),
+    'forgetting': getattr(network, 'forgetting', None),
   }
   unused = {x for x in line if not config_lib.concerns(config.method, x)}
   if line['neuron'] == 'stochastic':
     unused |= config_lib.GRADED
+  if line.get('timing') != 'leaky':
+    unused |= {'timing', 'forgetting'}
   return line | dict.fromkeys(unused)
 
 

@@ -708,7 +708,8 @@ def network_config(
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
   same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
-  same |= {'read_noise', *GRADED, *_TIMED}
+  same |= {'read_noise', *GRADED}
+  same |= _TIMED if concerns(config.method, 'timing') else set()
   values = {name: getattr(config, name) for name in same}
   values = {name: x for name, x in values.items() if x is not None}
   weight_bits = config.weight_bits

@@ -203,7 +203,8 @@ def probed_networks(
 ) -> dict[str, ssnn_jax.NetworkConfig]:
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
-  if network.neuron == 'stochastic':  # counts have no update of their own
+  # Counts have no update of their own; leaky neurons no exact signals.
+  if network.neuron == 'stochastic' and network.timing != 'leaky':
     exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
     probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
   return probed

@@ -230,6 +230,53 @@ STUDIES['depth'] = Study(
 )
 
 
+def _work(dataset, *leaky, **base):
+  """Sweeps ticks of layers one after another, and of all at once."""
+  base = _TUNED.get(dataset, {}) | {'num_epochs': 5} | base
+  phased = {'timing': ('phased',), 'num_steps': (8, 16, 32, 64)}
+  return (
+    Sweep(_STOCHASTIC | phased, 5, base),
+    Sweep(_LEAKY | {'num_steps': leaky}, 5, base),
+  )
+
+
+_LEAKY = {'method': ('ssnn',), **_STOCHASTIC, 'timing': ('leaky',)}
+_FOUR = {'layers': f'{_WIDTHS[4]},' * 4 + '10', 'learning_rate': _RATES[4]}
+_FOUR |= {'dropout': 0.0, 'weight_decay': 0.0}
+_SMALL = {'layers': SMALL_CONV, 'weight_decay': 0.0, 'num_epochs': 3}
+STUDIES['simultaneous'] = Study(
+  question=(
+    'Do stochastic neurons that compute activations and gradients at once '
+    'learn as well as in phases, and as the ANN?'
+  ),
+  sweeps={
+    'mnist': _work('mnist', 16, 32, 64),
+    'fashion_mnist': (
+      *_work('fashion_mnist', 16, 32, 64),
+      *_work('fashion_mnist', 64, 128, **_FOUR),
+      *_work('fashion_mnist', 32, **_SMALL),
+      Sweep(
+        _LEAKY | {'num_steps': (32,), 'sampler': ('bernoulli',)},
+        5,
+        _TUNED['fashion_mnist'] | {'num_epochs': 5},
+      ),
+    ),
+    'emnist47': _work('emnist47', 32, 64, num_epochs=3),
+    'n_mnist': (
+      Sweep(
+        _STOCHASTIC | {'timing': ('phased', 'leaky')},
+        10,
+        {'folds': 10, 'num_steps': 64},
+      ),
+    ),
+  },
+  base={'diagnostics': False, 'neuron': 'stochastic'},
+  columns=(*('layers', 'folds', 'sampler', 'timing', 'num_steps'),),
+  metrics=('test_accuracy', 'test_accuracy_rate'),
+  margin=0.3,
+)
+
+
 def _record(grid):
   """Sweeps recordings; the ANN has the rates of the same T."""
   bases = [{'folds': 10, 'num_steps': num_steps} for num_steps in (16, 64)]

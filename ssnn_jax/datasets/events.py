@@ -14,13 +14,13 @@ import pathlib
 import sys
 
 import numpy as np
+import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
-from ssnn_jax.progress import show_progress
 
 _SPLITS = {'train': (True, False), 'split': ('train', 'test')}  # of tonic
 # Rates of a moment with 0 to 4 events, or more.
@@ -237,7 +237,7 @@ def _list_source(source):
 
 def _read(name, recordings, decode):
   """Yields the decoded events and the label of each recording."""
-  for place, read in show_progress(recordings, f'decoding {name}'):
+  for place, read in tqdm.tqdm(recordings, f'decoding {name}', disable=None):
     with checks.explain(place, 'replace or remove it'):
       events, label = read()
       decoded = decode(events)

@@ -20,13 +20,13 @@ import types as types_lib
 import zipfile
 
 import numpy as np
+import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import signals
-from ssnn_jax.progress import show_progress
 
 FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
@@ -231,7 +231,7 @@ def _sounds_without_tensorflow():
 def _read_split(source, kind, read):
   """Reads and decodes all items of one split, a chunk at a time."""
   inputs, labels = [], []
-  for start in show_progress(range(0, len(source), _CHUNK_SIZE)):
+  for start in tqdm.trange(0, len(source), _CHUNK_SIZE, disable=None):
     chunk = range(len(source))[start : start + _CHUNK_SIZE]
     for item in source.__getitems__(chunk):
       inputs.append(read(item[kind]))

@@ -21,12 +21,12 @@ from jax import lax
 from jax import numpy as jnp
 from jax.scipy.stats import norm
 import numpy as np
+import tqdm
 
 from ssnn_jax.hardware import pulse_curves
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.devices import QUANTITIES
 from ssnn_jax.hardware.pulse_curves import PulseCurve
-from ssnn_jax.progress import show_progress
 from ssnn_jax.types import UserError
 
 ZEROS = ('middle', 'symmetry')
@@ -117,9 +117,7 @@ def fit_pulse_response(
   with jax.enable_x64(True):
     pairs = [  # with relative and with constant write noise
       [_estimate(device, shape, mult_noise) for mult_noise in (True, False)]
-      for device in show_progress(
-        by_device, unit='device', disable=not progress
-      )
+      for device in tqdm.tqdm(by_device, unit='device', disable=not progress)
     ]
     relative, constant = np.sum([[d.evidence for d in p] for p in pairs], 0)
     mult_noise = bool(relative <= constant)

@@ -18,8 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import optax
+import tqdm
 
 from ssnn_jax import checks
+from ssnn_jax import realtime
 from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -27,7 +29,6 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.model import Model
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
-from ssnn_jax.progress import show_progress
 from ssnn_jax.training import loop
 from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
@@ -35,10 +36,6 @@ from ssnn_jax.training import statistics
 
 Arrays = Sequence[npt.ArrayLike]  # inputs and labels
 DIVERGED = 100.0  # a loss, in nats
-_NOTHING_TO_EVALUATE = (
-  'there are no samples to evaluate on; pass a Dataset, or arrays as '
-  'evaluate=(inputs, labels).'
-)
 
 
 class History(NamedTuple):
@@ -54,8 +51,6 @@ class FitResult(NamedTuple):
 
   state: state_lib.TrainState  #: after the last epoch
   history: History
-  #: [C, C] evaluated samples by class (row) and prediction; None: not asked for
-  confusion: np.ndarray | None = None
 
 
 def fit(
@@ -68,7 +63,6 @@ def fit(
   seed: int = 0,
   state: state_lib.TrainState | None = None,
   evaluate: bool | Arrays = True,
-  confusion: bool = False,
   callback: Callable[[dict[str, float]], None] | None = None,
   progress: bool = True,
 ) -> FitResult:
@@ -93,7 +87,6 @@ def fit(
       schedule go on. `init_state` with `params` starts the schedule again.
     evaluate: whether to evaluate after each epoch on the validation split, or
       on the test split if there is none; or a pair of arrays to evaluate on.
-    confusion: whether the result has the confusion matrix of these samples.
     callback: called after each epoch with its number and metrics, for a logger,
       as `wandb.log` or `mlflow.log_metrics`.
     progress: whether to show a progress bar.
@@ -115,13 +108,11 @@ def fit(
     state = state_lib.init_state(network, optimizer, seed)
   checks.check_finite(jax.device_get(state.params))
   train, held_out = _load_splits(network, state.params, train, held_out)
-  if confusion and held_out is None:
-    raise types.UserError(_NOTHING_TO_EVALUATE)
   programs = loop.make_programs(network, optimizer, batch_size)
   # The axis of one seed; a copy, which the loop may delete.
   state = _add_axis(state)
   epochs, rows = loop.run(programs, state, train, held_out, total), []
-  with show_progress(
+  with tqdm.tqdm(
     epochs, total=num_epochs, unit='epoch', disable=not progress
   ) as bar:
     for epoch in bar:
@@ -141,16 +132,7 @@ def fit(
         callback({'epoch': epoch.number} | metrics)
   state = _first(epoch.state)
   history = jax.tree.map(lambda *values: np.stack(values), *rows)
-  counts = None
-  if confusion:
-    inputs, labels = map(np.asarray, held_out)
-    if labels.ndim == 2:  # those that count
-      counted = temporal.weigh(labels, loop.find_answers(network))[1]
-      labels = np.where(np.asarray(counted) > 0, labels, -1)
-    key, params = state.key, state.params
-    predicted = prediction.predict(network, params, inputs, seed=key)
-    counts = predicted.confusion(labels)
-  return FitResult(state, history, counts)
+  return FitResult(state, history)
 
 
 def _as_optimizer(optimizer, num_updates):
@@ -159,11 +141,6 @@ def _as_optimizer(optimizer, num_updates):
     return _descend(float(optimizer), optax.linear_schedule, num_updates)
   if not callable(optimizer):
     return optimizer
-  if np.ndim(optimizer(0)):  # no number: of a function that makes optimizers
-    raise types.UserError(
-      f'optimizer is {optimizer!s:.80}, whose values are no learning rates; '
-      'call it, as optax.adam(1e-3), or pass a schedule.'
-    )
   return _descend(1.0, optimizer)
 
 
@@ -275,7 +252,8 @@ def compare(
 
   Raises:
     UserError: if seeds are equal, the margin is not above 0, or the data do not
-      fit the network.
+      fit the network. A model whose maps are no synapses (`realtime.
+      check_model`) is a UserWarning.
   """
   example = 'a Model, as of from_linen, or a NetworkConfig'
   checks.check_type('model', model, Model | NetworkConfig, example)
@@ -297,11 +275,17 @@ def compare(
   splits = _find_splits(dataset, evaluate)
   train, held_out = _load_splits(networks[0], params, *splits)
   if held_out is None:
-    raise types.UserError(_NOTHING_TO_EVALUATE)
+    raise types.UserError('evaluate is missing; pass (inputs, labels).')
   num_updates = num_epochs * (len(train[1]) // batch_size)
   optimizer = _as_optimizer(optimizer, num_updates)
+  if isinstance(model, Model):
+    params = networks[0].init(jax.random.key(0))
+    try:
+      realtime.check_model(model, params)
+    except types.UserError as error:
+      warnings.warn(f'this is no network of spikes: {error}', stacklevel=2)
   accuracies = []
-  with show_progress(
+  with tqdm.tqdm(
     total=len(networks) * num_epochs, unit='epoch', disable=not progress
   ) as bar:
     for network in networks:
@@ -331,13 +315,6 @@ def _find_splits(dataset, evaluate):
     train = dataset.train
     if evaluate is True:
       held_out = dataset.validation or dataset.test
-  for split in (train, held_out or train):
-    is_pair = isinstance(split, Sequence) and len(split) == 2
-    if not is_pair or any(isinstance(own, tuple) for own in split):
-      raise types.UserError(
-        'dataset is no pair of arrays; pass a Dataset, or inputs and labels to '
-        'train on, and those of the test as evaluate=(inputs, labels).'
-      )
   return train, held_out
 
 

@@ -99,10 +99,3 @@ def mean_noise(source: Source, num_steps: int) -> jax.Array:
   excess = ones - NUM_BITS // 2 * num_steps
   deviation = math.sqrt(NUM_BITS) / 2  # of the ones in one tick
   return excess.astype(jnp.float32) / (deviation * num_steps)
-
-
-def draw_noise(source: Source, word: jax.Array) -> jax.Array:
-  """Draws the noise of each tick of a word, `[32, N]`, as of `mean_noise`."""
-  bits = words_lib.unpack(planes(source, jnp.asarray(word))[:, None])
-  ones = jnp.sum(bits, axis=0)
-  return (ones.astype(jnp.float32) - NUM_BITS // 2) / (math.sqrt(NUM_BITS) / 2)

@@ -94,19 +94,9 @@ def check_values(name: str, images: jax.Array | np.ndarray) -> None:
   is_within = low >= -_ROUNDING and high <= white + _ROUNDING
   if is_within and not (is_grey and high == 1):
     return
-  if is_within:
+  remedy = 'rates within [0, 1]: (x - low) / (high - low) of training samples'
+  if is_grey:
     remedy = 'grey values from 0 to 255, or bool instead of 0 and 1'
-  elif is_grey and low >= 0:
-    remedy = 'grey values from 0 to 255: scale larger ones to rates'
-  elif low >= 0 and high <= 255:
-    remedy = 'rates within [0, 1]: divide by the value of white, as 255'
-  elif np.isfinite([low, high]).all():
-    remedy = (
-      'rates within [0, 1], as spikes have no negative ones: (x - low) / '
-      '(high - low), with the range of the training samples'
-    )
-  else:
-    remedy = 'rates within [0, 1], without NaN'
   raise types.UserError(
     f'values of {name} lie within [{low:.7g}, {high:.7g}]; expected {remedy}.'
   )

@@ -10,7 +10,7 @@ from absl.testing import absltest
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # jax and optax, with the packages that they require.
 INSTALLED = {'jax', 'jaxlib', 'ml_dtypes', 'numpy', 'opt_einsum', 'scipy'}
-INSTALLED |= {'optax', 'absl', 'ssnn_jax'}
+INSTALLED |= {'optax', 'absl', 'tqdm', 'ssnn_jax'}
 PROGRAM = f"""
 import sys
 import sysconfig
@@ -54,7 +54,7 @@ predicted, again = (
 )
 np.testing.assert_array_equal(predicted.classes, again.classes)
 try:
-  import tqdm
+  import flax
 except ModuleNotFoundError:
   print('done')
 """

@@ -47,7 +47,6 @@ class FitTest(parameterized.TestCase):
   def test_equals_loop_over_epochs(self):
     rows = []
     result = fit(seed=3, callback=rows.append)
-    self.assertIsNone(result.confusion)
     self.assertEqual([row.pop('epoch') for row in rows], [1, 2])
     for row, values in zip(rows, zip(*result.history)):
       self.assertEqual(row, dict(zip(result.history._fields, values)))
@@ -121,12 +120,6 @@ class FitTest(parameterized.TestCase):
       for optimizer in (0.5, schedule)
     )
     assert_same(found, expected)
-
-  def test_confusion_counts_classes_and_predictions(self):
-    result = fit(network=ssnn_jax.ssnn(CONFIG), seed=7, confusion=True)
-    self.assertEqual(result.confusion.sum(axis=1).tolist(), [3, 2, 3])
-    accuracy = np.trace(result.confusion) / 8
-    self.assertEqual(accuracy, result.history.eval_accuracy[-1])
 
   @parameterized.parameters(
     (lambda own: 3e38 + own, 'nan'), (lambda own: 1e5 * own, '[0-9.e+]+')

@@ -56,6 +56,34 @@ class ReadmeTest(absltest.TestCase):
     )
     self.assertIn(expected, README)
 
+  def test_paper(self):
+    page = (frames.FOLDER.parent.parent / 'docs/paper_neuron.md').read_text()
+    find = lambda name, cells: (
+      comparisons.compare(frames.read_csv(name), studies.load(name))
+      .query(f'metric == "test_accuracy" and {cells}')
+      .set_index('dataset')
+    )
+    drawn = 'neuron == "stochastic" and num_steps'
+    long = find('parity', f'{drawn} == "64"')['text']
+    events = find('events', f'{drawn} == "16"')['text']['n_mnist']
+    leaky = find('simultaneous', 'timing == "leaky" and num_steps == "64"')
+    once = leaky.query('layers == "256,10"')['text']
+    self.assertIn(
+      f'T = 64: MNIST {long["mnist"]}, Fashion-MNIST {long["fashion_mnist"]}, '
+      f'EMNIST-47 {long["emnist47"]}; T = 16: N-MNIST {events} |',
+      README,
+    )
+    numbers = f'MNIST {once["mnist"]}, Fashion-MNIST {once["fashion_mnist"]}'
+    self.assertIn(
+      f'64 ticks in all](experiments/results/simultaneous.md): {numbers} |',
+      README,
+    )
+    deep = leaky.query('layers == "159,159,159,159,10"')['text']
+    deep = deep['fashion_mnist']
+    self.assertIn(f'{numbers}; four hidden layers {deep} |', page)
+    for own in (*long[['mnist', 'fashion_mnist', 'emnist47']], events):
+      self.assertIn(f'| {own} |', page)
+
   def test_chip(self):
     study, runs = studies.load('chip'), frames.read_csv('chip')
     cells = 'layers == "256,10" and weight_bits == "12"'
