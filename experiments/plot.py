@@ -307,15 +307,20 @@ def _show_signal(workdir, presented, name, words, play):
 
 
 def draw_ticks(
-  accuracies: np.ndarray, silent: np.ndarray, end: int
+  accuracies: np.ndarray, silent: np.ndarray | None, end: int
 ) -> figure.Figure:
-  """Draws accuracies after each tick, and fractions of silent samples."""
+  """Draws accuracies after each tick, and fractions of silent samples.
+
+  Stochastic neurons are never silent, as None says.
+  """
   fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
   axes, ticks = fig.subplots(), range(1, 1 + len(accuracies))
   for values, color, style, label in (
     (accuracies, figures.raster.SPIKE, '.-', 'correct answers'),
     (silent, figures.raster.TAKEN_BACK, '.--', 'silent samples'),
   ):
+    if values is None:
+      continue
     axes.plot(ticks, values, style, color=color, label=label)
   axes.axvline(end, color='black', linestyle=':', label='last inputs')
   axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
@@ -339,6 +344,16 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
     realtime.play(network.config, params, key, inputs[own], labels[own])
     for own in batches
   ]
+  if network.config.neuron == 'stochastic':
+    accuracies = _score_winners(network.config, plays, labels)
+    print(
+      f'{len(labels)} samples of the {trained.split} split: accuracy '
+      f'{accuracies[len(accuracies) // 2 - 1]:.1%} after half of the ticks, '
+      f'{accuracies[-1]:.1%} after all {len(accuracies)}'
+    )
+    fig = draw_ticks(accuracies, None, len(accuracies))
+    _save(fig, workdir / 'ticks.png')
+    return
   kind = training.loop.find_answers(network)
   accuracies, silent = realtime.score(plays, labels, kind)
   half = 1 + np.searchsorted(silent, 0.5)
@@ -351,6 +366,23 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
     f'all are silent, half of them after {half} ticks'
   )
   _save(draw_ticks(accuracies, silent, end), workdir / 'ticks.png')
+
+
+def _score_winners(config, plays, labels):
+  """Returns the accuracy of the classes of most wins up to each tick.
+
+  Wins of the last ticks count: of leaky neurons a share of the ticks so far, of
+  a window a cycle.
+  """
+  winners = np.concatenate([own.winners for own in plays], axis=1)
+  wins = np.cumsum(winners, axis=0, dtype=np.int32)
+  ticks = np.arange(1, 1 + len(wins))
+  first = np.maximum(ticks - config.num_steps, 0)
+  if config.timing == 'leaky':
+    first = np.minimum(np.round((1 - config.counted) * ticks), ticks - 1)
+  before = np.pad(wins, ((1, 0), (0, 0), (0, 0)))[first.astype(int)]
+  answers = np.argmax(wins - before, axis=2)
+  return np.mean(answers == np.asarray(labels), axis=1)
 
 
 def _save(fig, file):

@@ -7,6 +7,7 @@ import json
 import tempfile
 from unittest import mock
 
+from absl.testing import parameterized
 import jax
 import numpy as np
 from PIL import Image
@@ -204,3 +205,16 @@ class PlotTest(FolderTestCase):
     (axes,) = plot.draw_ticks(accuracies, silent, end).axes
     drawn = [line.get_ydata() for line in axes.lines[:2]]
     np.testing.assert_array_equal(drawn, [accuracies, silent])
+
+  @parameterized.parameters('phased', 'window', 'leaky')
+  def test_accuracy_by_ticks_of_stochastic_neurons(self, timing):
+    config = networks.stochastic((64, 10), 32, timing=timing)
+    network, params = ssnn_jax.ssnn(config), networks.make_params(config)
+    data, key = small_digits(), jax.random.key(0)
+    trained = plot.Trained(network, params, key, data, 'test')
+    _, words = call(plot.show_ticks, self.folder, trained)
+    inputs, labels = data.test
+    counts = jax.jit(network.infer)(params, key, inputs).winner_counts
+    accuracy = np.mean(np.argmax(counts, axis=1) == labels)
+    num_ticks = 64 if timing == 'window' else 32
+    self.assertIn(f'{accuracy:.1%} after all {num_ticks}', words)
