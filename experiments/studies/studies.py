@@ -660,10 +660,12 @@ STUDIES['benchmark'] = Study(
     f'{_TIME}=random --neuron=stochastic --names=epoch --num_steps=16 '
     '--sampler=bernoulli --rounds=5 '
     "--grid='method=bp,ssnn,feedback_alignment,rpu,surrogate_gradient'",
+    f'{_TIME}=random --neuron=stochastic --names=learn --timing=leaky '
+    "--grid='num_steps=16,64'",
   ),
   columns=(
     *('name', 'method', 'layers', 'batch_size', 'num_seeds'),
-    *('neuron', 'sampler', 'num_steps', 'device'),
+    *('neuron', 'timing', 'sampler', 'num_steps', 'device'),
   ),
   metrics=('ratio_to_bp',),
   shown={
