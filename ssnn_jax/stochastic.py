@@ -9,7 +9,7 @@ A synapse counts the coincidences of the spikes at its two ends; their count
   dL/dW_l ~ r_l (C+_l - C-_l) / (T B),
 
 of read gain r, batch size B, and T ticks that count. Potentials and errors are
-means of what has arrived, in one of three timings:
+means of what has arrived, in one of three timings::
 
   phased  each layer sends all of its train before the next layer begins
   window  all layers send in each tick, with the means of the last cycle of T
