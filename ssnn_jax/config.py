@@ -47,7 +47,7 @@ class NetworkConfig:
       of 1 / N; T, ticks of the trains of stochastic ones, and of recordings.
     neuron: 'bipolar' neurons take back spikes, and settle (`spiking`);
       'stochastic' neurons draw their spikes at the rates of potentials and
-      errors, layer after layer.
+      errors, at the times of `timing`.
     ceiling: c, largest rate of hidden bipolar neurons.
     digits: leading signed digits of an error that bipolar neurons send.
     input_steps: steps of the rates of images, for bipolar neurons; None is 32,

@@ -133,9 +133,9 @@ def present(
   Returns:
     The signals of all layers; those of a window are settled.
   """
-  network = _prepare(config, params, key, batch, feedback)
+  neurons = _prepare(config, params, key, batch, feedback)
   run = _run_leaky if config.timing == 'leaky' else _run_phases
-  return run(network, batch)
+  return run(neurons, batch)
 
 
 def _prepare(config, params, key, batch, feedback=None):
@@ -339,8 +339,8 @@ def _run_leaky(neurons, batch):
   senders = zeros if batch.label is not None else []
   no_spikes = zeros[:-1], [(own, own) for own in senders], zeros[-1]
   start = [  # as of silent layers below
-    neurons.integrate(layer, jnp.zeros((num_samples, size)))
-    for layer, size in enumerate(config.layer_sizes[:-1])
+    own + neurons.integrate(layer, jnp.zeros((1, config.layer_sizes[layer])))
+    for layer, own in enumerate(silent)
   ]
   theta = jnp.full(num_samples, wta.INHIBITION_START, jnp.float32)
   state, parts = (start, silent[:num_hidden], theta), []

@@ -55,12 +55,11 @@ _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of bipolar neurons.
 GRADED = {'digits', 'input_steps', 'num_winners'}
+# Fields of when stochastic neurons work.
+_TIMED = {'timing', 'forgetting', 'counted'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | GRADED | {'neuron', 'winner', 'exact'}
-# Fields of stochastic neurons that work all at once.
-_TIMED = {'timing', 'forgetting', 'counted'}
-_SPIKES |= _TIMED
+_SPIKES = _PULSES | _CHIP | GRADED | _TIMED | {'neuron', 'winner', 'exact'}
 
 
 class Method(NamedTuple):

@@ -271,7 +271,7 @@ STUDIES['simultaneous'] = Study(
     ),
   },
   base={'diagnostics': False, 'neuron': 'stochastic'},
-  columns=(*('layers', 'folds', 'sampler', 'timing', 'num_steps'),),
+  columns=('layers', 'folds', 'sampler', 'timing', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.3,
 )

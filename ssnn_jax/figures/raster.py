@@ -88,7 +88,7 @@ def _choose(recorded, layer, neurons, most):
   spikes = (*recorded.spikes, recorded.winners)[layer]
   trains = [spikes, *recorded.errors[layer - 1 : layer]]  # none of the inputs
   shape, num_ticks = spikes.shape[1:], len(spikes)
-  trains = [train.reshape(num_ticks, -1) for train in trains[: layer + 1]]
+  trains = [train.reshape(num_ticks, -1) for train in trains]
   numbers = np.arange(np.prod(shape))
   described = f'{len(numbers)} neurons'
   if neurons is not None:
