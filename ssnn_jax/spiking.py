@@ -32,12 +32,6 @@ average pooling, residual sums, weights that are used several times, and
 products of the rates of different layers, as of gates and attention. Batch or
 layer normalization, maximum pooling and other activation functions are no
 synapses: they run, but their signals are not spikes.
-
-Sums of spikes are exact in any order, on any number of accelerators, if N, the
-numbers of winners and of samples and other factors are powers of two, the
-weights lie on a grid (`NetworkConfig.weight_bits`), and sums have at most 24
-bits; of other numbers the last bit may differ, and with it a spike whose
-potential is halfway between two counts.
 """
 
 from collections.abc import Sequence
@@ -250,13 +244,10 @@ def nearest_power(values: jax.Array) -> jax.Array:
   With p the largest power that does not exceed a number, that is 2 p from 1.5 p
   on, and p below; 0 of 0, and of numbers below 2^-127.
   """
-  magnitudes = jnp.abs(values).astype(jnp.float32)
-  bits = jax.lax.bitcast_convert_type(magnitudes, jnp.uint32)
-  # From 1.5 p on, half of p carries into the exponent.
-  power = (bits + jnp.uint32(0x400000)) & jnp.uint32(0x7F800000)
-  power = jax.lax.bitcast_convert_type(power, jnp.float32)
-  power = power.astype(values.dtype)
-  return jnp.where(values < 0, -power, power)
+  bits = jax.lax.bitcast_convert_type(values.astype(jnp.float32), jnp.uint32)
+  # From 1.5 p on, half of p carries into the exponent; the sign stays.
+  bits = (bits + jnp.uint32(0x400000)) & jnp.uint32(0xFF800000)
+  return jax.lax.bitcast_convert_type(bits, jnp.float32).astype(values.dtype)
 
 
 def leading_digits(values: jax.Array, digits: int) -> jax.Array:
@@ -300,7 +291,6 @@ def _at_least_float32(array):
 
 
 def _check_steps(num_steps):
-  """Refuses numbers of steps of which no count would be right."""
   if not checks.is_count(num_steps):
     raise types.UserError(
       f'num_steps is {num_steps!r}; expected an int, 1 step or more.'
