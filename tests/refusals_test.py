@@ -144,6 +144,7 @@ ARRAYS = [  # argument of from_arrays, value, words
     r'values of x_train lie within \[nan, nan\]',
   ),
   ('x_train', (_IMAGES > 5).astype(np.uint8), 'bool instead of 0 and 1'),
+  ('x_train', _IMAGES // 3, 'no value above 16, almost black of 255; divide'),
   ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
   ('x_test', _IMAGES.transpose(0, 2, 1), r'inputs uint8\(2, 3\)'),
   ('y_train', _LABELS[:5], r'y_train: .*inputs, of shape \(6,\)'),

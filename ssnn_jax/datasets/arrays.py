@@ -143,6 +143,11 @@ def from_arrays(
     )
   x_train = _check_inputs('x_train', x_train)
   x_test = _check_inputs('x_test', x_test)
+  if x_train.dtype == np.uint8 and x_train.max() <= 16:
+    raise types.UserError(
+      'x_train has no value above 16, almost black of 255; divide x_train and '
+      'x_test by its largest value, as rates in [0, 1].'
+    )
   of_test, of_train = (f'{x.dtype}{x.shape[1:]}' for x in (x_test, x_train))
   if of_test != of_train:
     raise types.UserError(

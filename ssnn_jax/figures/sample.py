@@ -133,7 +133,7 @@ def present(
     None if label is None else int(label),
     int(metrics.predict(inference, readout)[0]),
     probabilities,
-    dataset.class_names if dataset else numbers,
+    raster.as_they_are(dataset.class_names) if dataset else numbers,
     recorded,
     config.neuron == 'bipolar',
   )

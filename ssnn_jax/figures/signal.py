@@ -166,7 +166,7 @@ def present(
     tuple(counts),
     tuple(scores),
     probabilities[0, :length],
-    dataset.class_names if dataset else numbers,
+    raster.as_they_are(dataset.class_names) if dataset else numbers,
     network.config.answers == 'each',
   )
 

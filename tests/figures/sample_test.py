@@ -26,7 +26,7 @@ DATASET = datasets.from_arrays(
   [0, 1, 2],
   IMAGES,
   [2],
-  class_names=['ant', 'bee', 'cow'],
+  class_names=['ant', 'bee', 'c$o^$w'],
 )
 
 
@@ -80,9 +80,9 @@ class PageTest(absltest.TestCase):
     fig, expected = figures.sample.draw(presented), infer(network)
     self.assertLen(fig.axes, 2)
     np.testing.assert_allclose(widths(fig.axes[1]), expected, rtol=1e-6)
-    name = DATASET.class_names[np.argmax(expected)]
+    name = DATASET.class_names[np.argmax(expected)].replace('$', r'\$')
     words = f'classified as {name}, probability {max(expected):.2f}'
-    self.assertEqual(fig.get_suptitle(), f'class cow, {words}')
+    self.assertEqual(fig.get_suptitle(), rf'class c\$o^\$w, {words}')
     unlabeled = figures.sample.draw(presented._replace(label=None))
     self.assertEqual(unlabeled.get_suptitle(), words)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
