@@ -67,7 +67,15 @@ class ReadmeTest(absltest.TestCase):
     long = find('parity', f'{drawn} == "64"')['text']
     events = find('events', f'{drawn} == "16"')['text']['n_mnist']
     leaky = find('simultaneous', 'timing == "leaky" and num_steps == "64"')
-    deep = leaky.query('layers == "159,159,159,159,10"')['text']
+    deep, deeper = (
+      find('simultaneous', f'{cells} and layers == "159,159,159,159,10"').loc[
+        'fashion_mnist', 'text'
+      ]
+      for cells in (
+        'timing == "leaky" and num_steps == "64"',
+        'timing == "leaky" and num_steps == "128"',
+      )
+    )
     once = leaky.query('layers in ["256,10", "256,47"]')['text']
     self.assertIn(
       f'T = 64: MNIST {long["mnist"]}, Fashion-MNIST {long["fashion_mnist"]}, '
@@ -80,7 +88,7 @@ class ReadmeTest(absltest.TestCase):
     link = '64 ticks in all](experiments/results/simultaneous.md)'
     self.assertIn(f'{link}: {numbers} |', README)
     self.assertIn(
-      f'{numbers}; four hidden layers {deep["fashion_mnist"]} |', page
+      f'{numbers}; four hidden layers {deep}, T = 128 {deeper} |', page
     )
     for own in (*long[['mnist', 'fashion_mnist', 'emnist47']], events):
       self.assertIn(f'| {own} |', page)
