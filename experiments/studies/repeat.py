@@ -136,7 +136,8 @@ def _train(row, options):
   """Trains a run again; returns its numbers."""
   study, dataset = studies.load(row['study']), row['dataset']
   file = pathlib.Path(options.data_dir, f'{dataset}.npz')
-  source = str(file) if file.exists() else dataset
+  is_own = dataset not in datasets.NAMES and file.exists()
+  source = str(file) if is_own else dataset
   load = lambda config: train.load(config, options.data_dir, options.download)
   settings = sweeps.list_settings(
     sweeps.make_base(study, source, {}), study.find_sweeps(dataset)
