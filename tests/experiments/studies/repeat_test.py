@@ -59,6 +59,7 @@ class RepeatTest(FolderTestCase):
       (run,) = frames.read(self.folder / 'run').to_dict('records')
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
+      (self.folder / 'digits.npz').write_bytes(b'raw data of a known set')
       found = self.repeat(rows, '--learning_rate=0.5', '--layers=10')
     settings = 'method=bp, layers=10, learning_rate=0.5'
     self.assertIn(f'tiny, digits, {settings}, seed=2', found)
