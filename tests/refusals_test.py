@@ -134,7 +134,7 @@ def _play_model(apply, weight=2.0):
   return realtime.play(model, params, KEY, images, LABELS)
 
 
-_IMAGES = np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
+_IMAGES = 7 * np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
 _LABELS = np.array([0, 1, 2, 0, 1, 2])
 ARRAYS = [  # argument of from_arrays, value, words
   ('x_train', np.zeros((6, 1, 8, 8)), 'transpose.0, 2, 3, 1'),
@@ -144,8 +144,9 @@ ARRAYS = [  # argument of from_arrays, value, words
     r'values of x_train lie within \[nan, nan\]',
   ),
   ('x_train', (_IMAGES > 5).astype(np.uint8), 'bool instead of 0 and 1'),
-  ('x_train', _IMAGES // 3, 'no value above 16, almost black of 255; divide'),
   ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
+  ('x_train', _IMAGES // 16, r'at most 15, .* x / 15 of both splits'),
+  ('x_train', np.minimum(_IMAGES, 127).astype(int), 'x_train are at most 127'),
   ('x_test', _IMAGES.transpose(0, 2, 1), r'inputs uint8\(2, 3\)'),
   ('y_train', _LABELS[:5], r'y_train: .*inputs, of shape \(6,\)'),
   ('y_train', _LABELS / 1, 'labels are float64'),

@@ -121,8 +121,8 @@ def from_arrays(
 
   Args:
     x_train: `[N, H, W]`, `[N, H, W, C]` or `[N, I]` training inputs, integers
-      from 0 to 255, float rates in [0, 1], or bool; kept as uint8 or float32,
-      `[N, I]` as `[N, 1, I]`, and images of one channel as `[N, H, W]`.
+      from 0 to 255 (128 or more at least once), float rates in [0, 1], or bool;
+      kept as uint8 or float32, `[N, I]` as `[N, 1, I]`, one channel as none.
     y_train: `[N]` or `[N, 1]` training labels, integers from 0, or bool; or
       `[N, L]` labels of the moments of signals, -1 at moments without one.
     x_test: test inputs, with the shape and dtype of the training inputs.
@@ -143,30 +143,25 @@ def from_arrays(
     )
   x_train = _check_inputs('x_train', x_train)
   x_test = _check_inputs('x_test', x_test)
-  if x_train.dtype == np.uint8 and x_train.max() <= 16:
+  if x_train.dtype == np.uint8 and (most := x_train.max()) < 128:
     raise types.UserError(
-      'x_train has no value above 16, almost black of 255; divide x_train and '
-      'x_test by its largest value, as rates in [0, 1].'
+      f'the integers of x_train are at most {most}, and 255 is white; pass '
+      f'rates: x / {most} of both splits, or x / 255 if the images are dark.'
     )
   of_test, of_train = (f'{x.dtype}{x.shape[1:]}' for x in (x_test, x_train))
   if of_test != of_train:
     raise types.UserError(
-      f'x_test has inputs {of_test}, and x_train {of_train}; make shapes and '
-      'dtypes equal.'
+      f'x_test has inputs {of_test}, x_train {of_train}; make them equal.'
     )
-  y_train, shape_train = _expand_labels(
-    'train', x_train, y_train, lengths_train
-  )
-  y_test, shape_test = _expand_labels('test', x_test, y_test, lengths_test)
+  y_train, shape_train = _expand('train', x_train, y_train, lengths_train)
+  y_test, shape_test = _expand('test', x_test, y_test, lengths_test)
   if len(shape_train) != len(shape_test):
     raise types.UserError(
       'one split has labels of moments, [N, L], and the other of samples, [N]; '
       'give lengths_train and lengths_test, or labels of moments of both.'
     )
-  shapes = shape_train, shape_test
-  (y_train, y_test), names = check_labels(
-    (y_train, y_test), shapes, class_names
-  )
+  labels = (y_train, y_test), (shape_train, shape_test)
+  (y_train, y_test), names = check_labels(*labels, class_names)
   return Dataset(name, Split(x_train, y_train), Split(x_test, y_test), names)
 
 
@@ -185,7 +180,7 @@ def label_moments(
   return np.where(is_given, labels.astype(dtype), np.array(-1, dtype))
 
 
-def _expand_labels(part, inputs, labels, lengths):
+def _expand(part, inputs, labels, lengths):
   """Returns labels with given lengths as those of moments, and their shape."""
   labels = as_classes(np.asarray(labels))
   is_3d, num_moments = inputs.ndim == 3, inputs.shape[1]

@@ -9,7 +9,7 @@ import numpy as np
 from ssnn_jax import datasets
 from tests.testing import datasets as data_util
 
-IMAGES = np.arange(6 * 3 * 2, dtype=np.uint8).reshape(6, 3, 2)
+IMAGES = 7 * np.arange(6 * 3 * 2, dtype=np.uint8).reshape(6, 3, 2)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 NAMES = 'x_train', 'y_train', 'x_test', 'y_test'
 ARRAYS = dict(zip(NAMES, (IMAGES, LABELS, IMAGES[:4], LABELS[:4])))
@@ -41,6 +41,11 @@ class FromArraysTest(data_util.DatasetTestCase):
     self.assertEqual(dataset.input_shape, expected.shape[1:])
     self.assertEqual(dataset.num_inputs, expected[0].size)
     self.assertEqual(dataset.class_names, ('0', '1', '2'))
+
+  def test_test_samples_may_be_dark(self):
+    dark = dict(x_test=IMAGES[:1], y_test=LABELS[:1])  # as one of 255
+    test = datasets.from_arrays(**ARRAYS | dark).test
+    np.testing.assert_array_equal(test.inputs, IMAGES[:1])
 
   def test_labels_may_be_a_column_of_bool(self):
     column, labels = LABELS[:, None] > 1, LABELS > 1

@@ -18,7 +18,7 @@ from ssnn_jax.datasets import images
 from ssnn_jax.datasets import signals
 from tests.testing import datasets as data_util
 
-X = np.arange(4 * 3 * 2, dtype=np.uint8).reshape(4, 3, 2)
+X = 11 * np.arange(4 * 3 * 2, dtype=np.uint8).reshape(4, 3, 2)
 Y = np.array([0, 1, 1, 0])
 SIGNALS = dict(x_train=X, y_train=Y, x_test=X[:2], y_test=Y[:2])
 LENGTHS = dict(lengths_train=[3, 1, 2, 3], lengths_test=[2, 3])
@@ -76,7 +76,7 @@ class FromArraysTest(data_util.DatasetTestCase):
     labels[2::4, 2] = 1
     last = np.where(np.arange(size) % 2 == 0, 1, 0)
     x = np.zeros((size, 3, 2), np.uint8)
-    x[:, 0, 0] = np.arange(size)
+    x[:, 0, 0], x[:, 1, 0] = np.arange(size), 255
     own = datasets.from_arrays(x, labels, x[:2] + 40, labels[:2])
     for made in (
       datasets.hold_out(own, 0.25).validation,
