@@ -19,11 +19,6 @@ _MAX_AMONG_LAYERS = 12
 _MAX_LABELS = 8  # of the neurons
 
 
-def as_they_are(names: tuple[str, ...]) -> tuple[str, ...]:
-  """Returns names of which matplotlib typesets no formula between dollars."""
-  return tuple(name.replace('$', r'\$') for name in names)
-
-
 def draw(
   recorded: Raster, layer: int | None = None, neurons: Any = None
 ) -> figure.Figure:

@@ -133,7 +133,7 @@ def present(
     None if label is None else int(label),
     int(metrics.predict(inference, readout)[0]),
     probabilities,
-    raster.as_they_are(dataset.class_names) if dataset else numbers,
+    dataset.class_names if dataset else numbers,
     recorded,
     config.neuron == 'bipolar',
   )
@@ -160,7 +160,7 @@ def draw(presented: Presented) -> figure.Figure:
   left.imshow(image, 'gray', vmin=0, vmax=_find_white(presented.image))
   left.set_axis_off()
   _draw_classes(right, presented)
-  fig.suptitle(presented.title)
+  fig.suptitle(presented.title, parse_math=False)
   panels = [
     axes for part in below for axes in np.ravel(part.subplots(1, num_columns))
   ]
@@ -234,7 +234,7 @@ def name_classes(
 ) -> None:
   """Names the classes of rows, with a box around the true one."""
   names = [presented.class_names[number] for number in chosen]
-  axes.set_yticks(range(len(chosen)), names)
+  axes.set_yticks(range(len(chosen)), names, parse_math=False)
   axes.set_ylim(len(chosen) - 0.4, -0.6)
   for number, label in zip(chosen, axes.get_yticklabels()):
     if number == presented.label:
@@ -289,7 +289,8 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     if tick == num_ticks and is_played:
       words = f'silent after {tick - 1} ticks'
     name = _name_leader(presented, wins[tick - 1])
-    fig.suptitle(words + f': the answer is {name}' * bool(name))
+    words += f': the answer is {name}' * bool(name)
+    fig.suptitle(words, parse_math=False)
 
   return film(fig, show, num_ticks)
 
@@ -448,6 +449,7 @@ def _show_time(axes, presented, wins, tick):
     name = _name_leader(presented, own)
     is_last = name == presented.class_names[presented.predicted]
     look = {'fontsize': 9, 'color': 'black' if is_last else _GRAY}
+    look['parse_math'] = False
     look |= {'fontweight': 'bold'} if is_last else {}
     axes.text(place, 1.25, name, ha='center', va='center', **look)
   labels = {1.25: 'answer'} if is_named else {}

@@ -166,7 +166,7 @@ def present(
     tuple(counts),
     tuple(scores),
     probabilities[0, :length],
-    raster.as_they_are(dataset.class_names) if dataset else numbers,
+    dataset.class_names if dataset else numbers,
     network.config.answers == 'each',
   )
 
@@ -215,7 +215,7 @@ def draw(presented: Presented) -> figure.Figure:
   axes.tick_params('y', length=0, labelsize=8)
   shown.set_clim(0, 1)
   axes.set(xlabel='moment', xlim=(-0.5, length - 0.5))
-  fig.suptitle(presented.title, fontsize=11)
+  fig.suptitle(presented.title, fontsize=11, parse_math=False)
   return fig
 
 
@@ -251,6 +251,7 @@ def draw_attention(presented: Presented, layer: int = 1) -> figure.Figure:
     axes.set_facecolor(_LATER)
     axes.set_title(f'head {number}', fontsize=10)
     look = {'fontsize': 9, 'family': 'monospace', 'va': 'baseline'}
+    look['parse_math'] = False
     axes.set_xticks(range(len(names)), names, **look)
     axes.set_yticks(rows, names, **look)
     axes.tick_params('x', length=0, pad=11)

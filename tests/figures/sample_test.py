@@ -9,6 +9,7 @@ from matplotlib import colors
 from matplotlib import image as image_lib
 from matplotlib import lines
 from matplotlib import patches
+from matplotlib import text
 import numpy as np
 from PIL import Image
 from scipy.special import softmax
@@ -80,15 +81,28 @@ class PageTest(absltest.TestCase):
     fig, expected = figures.sample.draw(presented), infer(network)
     self.assertLen(fig.axes, 2)
     np.testing.assert_allclose(widths(fig.axes[1]), expected, rtol=1e-6)
-    name = DATASET.class_names[np.argmax(expected)].replace('$', r'\$')
+    name = DATASET.class_names[np.argmax(expected)]
     words = f'classified as {name}, probability {max(expected):.2f}'
-    self.assertEqual(fig.get_suptitle(), rf'class c\$o^\$w, {words}')
+    self.assertEqual(fig.get_suptitle(), f'class c$o^$w, {words}')
     unlabeled = figures.sample.draw(presented._replace(label=None))
     self.assertEqual(unlabeled.get_suptitle(), words)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
       figures.sample.animate(presented)
     exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, exact=('forward',))
     self.assertIsNone(present(ssnn_jax.ssnn(exact)).recorded)
+
+  def test_names_with_dollars_are_no_formulas(self):
+    presented = present(ssnn_jax.ssnn(CONFIG))
+    for names in (3 * ['a$b^$'], 3 * ['$$']):
+      own = presented._replace(class_names=names)
+      film = figures.sample.animate(own)
+      film._init_draw()
+      film._func(len(own.recorded.winners))
+      for fig in (figures.sample.draw(own), film._fig):
+        fig.draw_without_rendering()
+        texts = [x for x in fig.findobj(text.Text) if '$' in x.get_text()]
+        self.assertGreater(len(texts), 3)
+        self.assertFalse(any(x.get_parse_math() for x in texts))
 
   def test_maps_of_features_are_next_to_each_other(self):
     counts = np.arange(2 * 3 * 5).reshape(2, 3, 5)

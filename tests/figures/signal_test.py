@@ -77,6 +77,18 @@ class SignalTest(absltest.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'layer is 2, and 1'):
       figures.signal.draw_attention(presented, layer=2)
 
+  def test_names_with_dollars_are_no_formulas(self):
+    names = ('a$b^$',) * len(TEXT.class_names)
+    own = (present(is_text)[0] for is_text in (False, True))
+    signal, text = (x._replace(class_names=names) for x in own)
+    self.assertStartsWith(signal.title, 'class a$b^$, classified as a$b^$ from')
+    figures.signal.draw(signal).draw_without_rendering()
+    film = figures.signal.animate(signal)
+    film._init_draw()
+    film._func(3)
+    film._fig.draw_without_rendering()
+    figures.signal.draw_attention(text).draw_without_rendering()
+
   def test_frames_hide_what_is_later(self):
     for is_text, layer in ((False, None), (True, 1)):
       film = figures.signal.animate(present(is_text)[0], layer)
