@@ -135,9 +135,11 @@ def _order(runs, seconds, seed):
 def _train(row, options):
   """Trains a run again; returns its numbers."""
   study, dataset = studies.load(row['study']), row['dataset']
-  file = pathlib.Path(options.data_dir, f'{dataset}.npz')
-  is_own = dataset not in datasets.NAMES and file.exists()
-  source = str(file) if is_own else dataset
+  source = dataset
+  if dataset not in datasets.NAMES:  # the name of a file of a user
+    path = pathlib.Path(options.data_dir, dataset)
+    files = (f'{path}{end}' for end in ('.npz', '.txt'))
+    source = next((own for own in files if pathlib.Path(own).exists()), dataset)
   load = lambda config: train.load(config, options.data_dir, options.download)
   settings = sweeps.list_settings(
     sweeps.make_base(study, source, {}), study.find_sweeps(dataset)

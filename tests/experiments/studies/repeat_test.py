@@ -22,7 +22,7 @@ from tests.testing.experiments import small_digits
 # A run that is soon compiled.
 BASE = {'layers': '10', 'num_epochs': 1, 'diagnostics': False}
 SWEEP = studies.Sweep({'method': ('bp',), 'learning_rate': (0.5, 1.0)}, 3)
-SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,)}
+SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,), 'poem': (SWEEP,)}
 COLUMNS = 'layers', 'learning_rate'
 STUDY = studies.Study(sweeps=SWEEPS, base=BASE, columns=COLUMNS)
 ROW = {'dataset': 'digits', 'method': 'bp', 'layers': '10', 'seed': 0}
@@ -60,6 +60,8 @@ class RepeatTest(FolderTestCase):
       long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
       rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
       (self.folder / 'digits.npz').write_bytes(b'raw data of a known set')
+      (self.folder / 'poem.txt').write_text('short')
+      rows.append(run | {'dataset': 'poem'})
       found = self.repeat(rows, '--learning_rate=0.5', '--layers=10')
     settings = 'method=bp, layers=10, learning_rate=0.5'
     self.assertIn(f'tiny, digits, {settings}, seed=2', found)
@@ -67,6 +69,7 @@ class RepeatTest(FolderTestCase):
     self.assertStartsWith(heading, '| result ')
     self.assertStartsWith(line, '| equal ')
     self.assertRegex('\n'.join(found), '(?m)^tiny, mnist: Cannot find ')
+    self.assertRegex('\n'.join(found), '(?m)^tiny, poem: .*poem.txt')
 
   @parameterized.parameters(
     ({'learning_rate': '2.0'},),  # in none of the sweeps
