@@ -121,8 +121,9 @@ def from_arrays(
 
   Args:
     x_train: `[N, H, W]`, `[N, H, W, C]` or `[N, I]` training inputs, integers
-      from 0 to 255 (128 or more at least once), float rates in [0, 1], or bool;
-      kept as uint8 or float32, `[N, I]` as `[N, 1, I]`, one channel as none.
+      from 0 to 255, of which the largest is 128 or more, float rates in [0, 1],
+      or bool; kept as uint8 or float32, `[N, I]` as `[N, 1, I]`, and images of
+      one channel as `[N, H, W]`.
     y_train: `[N]` or `[N, 1]` training labels, integers from 0, or bool; or
       `[N, L]` labels of the moments of signals, -1 at moments without one.
     x_test: test inputs, with the shape and dtype of the training inputs.
@@ -153,15 +154,19 @@ def from_arrays(
     raise types.UserError(
       f'x_test has inputs {of_test}, x_train {of_train}; make them equal.'
     )
-  y_train, shape_train = _expand('train', x_train, y_train, lengths_train)
-  y_test, shape_test = _expand('test', x_test, y_test, lengths_test)
+  y_train, shape_train = _expand_labels(
+    'train', x_train, y_train, lengths_train
+  )
+  y_test, shape_test = _expand_labels('test', x_test, y_test, lengths_test)
   if len(shape_train) != len(shape_test):
     raise types.UserError(
       'one split has labels of moments, [N, L], and the other of samples, [N]; '
       'give lengths_train and lengths_test, or labels of moments of both.'
     )
-  labels = (y_train, y_test), (shape_train, shape_test)
-  (y_train, y_test), names = check_labels(*labels, class_names)
+  shapes = shape_train, shape_test
+  (y_train, y_test), names = check_labels(
+    (y_train, y_test), shapes, class_names
+  )
   return Dataset(name, Split(x_train, y_train), Split(x_test, y_test), names)
 
 
@@ -180,7 +185,7 @@ def label_moments(
   return np.where(is_given, labels.astype(dtype), np.array(-1, dtype))
 
 
-def _expand(part, inputs, labels, lengths):
+def _expand_labels(part, inputs, labels, lengths):
   """Returns labels with given lengths as those of moments, and their shape."""
   labels = as_classes(np.asarray(labels))
   is_3d, num_moments = inputs.ndim == 3, inputs.shape[1]

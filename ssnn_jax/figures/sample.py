@@ -448,8 +448,8 @@ def _show_time(axes, presented, wins, tick):
   for place, own in enumerate(wins[:tick] if is_named else (), 1):
     name = _name_leader(presented, own)
     is_last = name == presented.class_names[presented.predicted]
-    look = {'fontsize': 9, 'color': 'black' if is_last else _GRAY}
-    look['parse_math'] = False
+    look = {'fontsize': 9, 'parse_math': False}
+    look |= {'color': 'black' if is_last else _GRAY}
     look |= {'fontweight': 'bold'} if is_last else {}
     axes.text(place, 1.25, name, ha='center', va='center', **look)
   labels = {1.25: 'answer'} if is_named else {}

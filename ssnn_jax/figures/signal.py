@@ -251,7 +251,7 @@ def draw_attention(presented: Presented, layer: int = 1) -> figure.Figure:
     axes.set_facecolor(_LATER)
     axes.set_title(f'head {number}', fontsize=10)
     look = {'fontsize': 9, 'family': 'monospace', 'va': 'baseline'}
-    look['parse_math'] = False
+    look |= {'parse_math': False}
     axes.set_xticks(range(len(names)), names, **look)
     axes.set_yticks(rows, names, **look)
     axes.tick_params('x', length=0, pad=11)

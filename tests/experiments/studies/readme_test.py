@@ -66,15 +66,13 @@ class ReadmeTest(absltest.TestCase):
     drawn = 'neuron == "stochastic" and num_steps'
     long = find('parity', f'{drawn} == "64"')['text']
     events = find('events', f'{drawn} == "16"')['text']['n_mnist']
-    leaky = find('simultaneous', 'timing == "leaky" and num_steps == "64"')
+    leaky, longer = (
+      find('simultaneous', f'timing == "leaky" and num_steps == "{num_steps}"')
+      for num_steps in (64, 128)
+    )
     deep, deeper = (
-      find('simultaneous', f'{cells} and layers == "159,159,159,159,10"').loc[
-        'fashion_mnist', 'text'
-      ]
-      for cells in (
-        'timing == "leaky" and num_steps == "64"',
-        'timing == "leaky" and num_steps == "128"',
-      )
+      own.query('layers == "159,159,159,159,10"')['text']['fashion_mnist']
+      for own in (leaky, longer)
     )
     once = leaky.query('layers in ["256,10", "256,47"]')['text']
     self.assertIn(
