@@ -1,7 +1,8 @@
 """Spiking neural networks trained by backpropagation with spikes alone.
 
-`spiking.fire` is an activation function: `jax.grad` of a model with it is what
-a network of bipolar neurons learns in real time by spikes. A network of a
+`spike` makes any function of JAX a network of spiking neurons. `spiking.fire`
+is an activation function: `jax.grad` of a model with it is what a network of
+bipolar neurons learns in real time by spikes. A network of a
 configuration (`ssnn`) is pure functions (`Network`): `init` draws its
 parameters, `loss` presents a batch, `infer` returns the response of the output
 layer. An argument that would be wrong in silence raises `UserError`, whose
@@ -23,12 +24,12 @@ Example:
 The examples of all other pages assume these four imports.
 
 The method, in reading order: `reference`, all of it in plain arrays, tick by
-tick; `spiking`, what a network settles to; `realtime`, how it gets there;
-`model`, a network as a function of its neurons; `temporal`, traces of spikes
-over the moments of a signal; `network`, a model as a spiking network and as its
-ANN; `streams`, a model moment after moment; `intercept`, other responses of
-neurons; `layers`, dense, convolutional or your own, and `crossbars`, models of
-them; `training`.
+tick; `spiking`, what a network settles to, and `spike`; `realtime`, how it gets
+there; `model`, a network as a function of its neurons; `temporal`, traces of
+spikes over the moments of a signal; `network`, a model as a spiking network and
+as its ANN; `streams`, a model moment after moment; `intercept`, other responses
+of neurons; `layers`, dense, convolutional or your own, and `crossbars`, models
+of them; `training`.
 
 Others:
 
@@ -77,6 +78,7 @@ from ssnn_jax.network import ssnn as ssnn
 from ssnn_jax.observe import Activity as Activity
 from ssnn_jax.runs.networks import load as load
 from ssnn_jax.runs.networks import save as save
+from ssnn_jax.spiking import spike as spike
 from ssnn_jax.temporal import trace as trace
 from ssnn_jax.trains.encoding import rate_encode as rate_encode
 from ssnn_jax.types import Device as Device

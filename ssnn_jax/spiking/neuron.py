@@ -40,6 +40,7 @@ import functools
 from typing import NamedTuple
 
 import jax
+from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -193,7 +194,12 @@ def fire(
   # bfloat16 has 8 bits, and would round counts.
   exact_potential = potential.astype(_at_least_float32(potential))
   answer = responding.get() or respond
-  return answer(exact_potential, fixed).astype(potential.dtype)
+  rates = checkpoint_name(answer(exact_potential, fixed), FIRED)
+  return rates.astype(potential.dtype)
+
+
+#: The name of the rates of `fire` in a jaxpr, which `spike` reads
+FIRED = 'ssnn_jax.spiking.fire'
 
 
 #: What responds for neurons while a function is traced by `intercept`

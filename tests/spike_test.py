@@ -1,0 +1,274 @@
+"""Tests of functions as spiking networks, unchanged."""
+
+import pathlib
+
+from absl.testing import parameterized
+import equinox
+from flax import linen
+from flax import nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import ssnn_jax
+from ssnn_jax import spiking
+from ssnn_jax.spiking import transform
+from tests.testing import unchanged
+
+EXACT = {'digits': 8, 'error_digits': 8, 'output_digits': 8}
+make_key = jax.random.key  # a new one wherever a key is used
+WEIGHTS = jax.random.normal(make_key(0), (4, 4))
+SIGNALS = jax.random.normal(jax.random.key(1), (3, 4))
+round_digits = spiking.leading_digits
+
+
+def find_distance(gradient, other):
+  """Returns the length of a difference, over that of the other."""
+  first, second = (
+    jax.flatten_util.ravel_pytree(own)[0] for own in (gradient, other)
+  )
+  return float(jnp.linalg.norm(first - second) / jnp.linalg.norm(second))
+
+
+def find_gradients(function, params, signals, loss, **choices):
+  """Returns the gradient of spikes and of the function itself."""
+  spiking_function = ssnn_jax.spike(function, **choices)
+  return [
+    jax.jit(jax.grad(lambda params, own=own: loss(own(params, signals))))(
+      params
+    )
+    for own in (spiking_function, function)
+  ]
+
+
+class Watcher(transform.Interpreter):
+  """Notes the neurons that send, and their lines."""
+
+  def send(self, potential, cell):
+    """Notes and sends."""
+    self.cells.append((cell.kind, potential.shape, cell.where))
+    return super().send(potential, cell)
+
+
+def find_neurons(function, params, signals):
+  """Returns kinds, shapes and lines of the layers of neurons."""
+  watcher = Watcher(transform.Codes())
+  watcher.cells = []
+  traced = transform.trace(function, params, signals)
+  watcher.run(traced, *traced.arrays)
+  return watcher.cells
+
+
+class SpikeTest(parameterized.TestCase):
+  """The network against its formulas, and against the function itself."""
+
+  def test_neurons_send_digits_both_ways(self):
+    def function(weights, x):
+      return jnp.tanh(x @ weights) @ weights
+
+    spikes, _ = find_gradients(function, WEIGHTS, SIGNALS, jnp.sum)
+    x = round_digits(SIGNALS, 3)
+    v = x @ WEIGHTS
+    sent = round_digits(jnp.tanh(v), 3)
+    error = round_digits(jnp.ones_like(v), 3)
+    back = round_digits((error @ WEIGHTS.T) * jax.grad(
+      lambda v: jnp.sum(jnp.tanh(v)))(v), 2)  # fmt: skip
+    np.testing.assert_allclose(
+      spikes, sent.T @ error + x.T @ back, rtol=1e-6, atol=1e-6
+    )
+
+  def test_steps_are_those_of_functions_that_pass_zero_with_a_slope(self):
+    v = jnp.linspace(-2.0, 2.0, 41)
+    for function, has_steps in (
+      (jax.nn.relu, True), (jax.nn.gelu, True), (jnp.tanh, True),
+      (lambda v: jnp.where(v > 0, v, 0.1 * v), True),
+      (jnp.exp, False), (jax.nn.sigmoid, False),
+      (lambda v: jnp.abs(v) ** 3, False),
+      (lambda v: jax.nn.relu(v - 1), False),
+    ):  # fmt: skip
+      spiking_function = ssnn_jax.spike(
+        lambda _, v, own=function: own(v), num_steps=8, digits=12
+      )
+      sent, value = spiking_function((), v), function(round_digits(v, 12))
+      steps = jnp.floor(8 * value + 0.5) / 8
+      expected = steps if has_steps else round_digits(value, 12)
+      np.testing.assert_array_equal(sent, expected)
+
+  def test_chain_is_one_neuron(self):
+    chains = {
+      'gelu': lambda v: 0.5 * v * (1 + jnp.tanh(0.8 * (v + 0.04 * v**3))),
+      'mish': jax.nn.mish,
+      'softplus': jax.nn.softplus,
+      'where': lambda v: jnp.where(v > 0, v, jnp.expm1(v)),
+      'clip': lambda v: jnp.clip(v, -0.5, 0.5),
+      'moved': lambda v: jax.nn.silu(v.reshape(2, 2, 3)).reshape(3, 4),
+    }
+    for name, chain in chains.items():
+      with self.subTest(name):
+        cells = find_neurons(
+          lambda w, x, own=chain: own(x @ w), WEIGHTS, SIGNALS
+        )
+        self.assertEqual([cell[0] for cell in cells], ['inputs', 'neurons'])
+
+  def test_neuron_before_a_broadcast_is_one_for_all(self):
+    def normalize(weights, x):
+      v = x @ weights
+      mean = jnp.mean(v, -1, keepdims=True)
+      variance = jnp.mean(v**2, -1, keepdims=True) - mean**2
+      return v * jax.lax.rsqrt(jnp.maximum(0, variance) + 1e-3)
+
+    cells = find_neurons(normalize, WEIGHTS, SIGNALS)
+    self.assertEqual([c[1] for c in cells if c[0] == 'neurons'], [(3,)])
+
+  def test_fire_is_a_neuron_of_its_own_code(self):
+    def function(weights, x):
+      return spiking.fire(x @ weights, 16, ceiling=4.0, digits=5) @ weights
+
+    x = round_digits(SIGNALS, 3)
+    own = jax.grad(lambda w: jnp.sum(function(w, x)))(WEIGHTS)
+    gradient = jax.grad(lambda w: jnp.sum(ssnn_jax.spike(function)(w, x)))
+    np.testing.assert_array_equal(gradient(WEIGHTS), own)
+
+  def test_small_or_large_losses_change_nothing_else(self):
+    model = unchanged.MLP()
+    x = jax.random.uniform(make_key(0), (4, 4, 4, 1))
+    params = model.init(make_key(0), x)
+    first, second = (
+      find_gradients(
+        model.apply, params, x, lambda v, own=scale: own * jnp.sum(v**2)
+      )[0]
+      for scale in (1.0, 2.0**-20)
+    )
+    jax.tree.map(
+      np.testing.assert_array_equal, first,
+      jax.tree.map(lambda own: own * 2.0**20, second),
+    )  # fmt: skip
+
+  def test_samples_by_vmap_are_those_of_a_batch(self):
+    def function(weights, x):
+      return jax.nn.softmax(x @ weights) @ weights
+
+    spiking_function = ssnn_jax.spike(function)
+    alone = jax.vmap(spiking_function, (None, 0))(WEIGHTS, SIGNALS)
+    together = spiking_function(WEIGHTS, SIGNALS)
+    np.testing.assert_allclose(alone, together, rtol=1e-5)
+
+  @parameterized.named_parameters(
+    ('MLP', unchanged.MLP), ('ResNet', unchanged.ResNet),
+    ('Mixer', unchanged.Mixer), ('ViT', unchanged.ViT),
+    ('GRU', unchanged.GRU), ('LSTM', unchanged.LSTM), ('GPT', unchanged.GPT),
+  )  # fmt: skip
+  def test_unchanged_model_learns_by_its_gradient(self, model):
+    model, labels = model(), jnp.arange(2)
+    x = jax.random.uniform(make_key(0), (2, 8, 8, 1))
+    if isinstance(model, unchanged.GPT):
+      x = jax.random.randint(make_key(0), (2, 8), 0, 20)
+      labels = jnp.roll(x, -1, 1)
+    params = model.init(make_key(0), x)
+
+    def loss(logits):
+      return jnp.mean(
+        optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+      )
+
+    distance = find_distance(
+      *find_gradients(model.apply, params, x, loss, **EXACT)
+    )
+    self.assertLess(distance, 1e-3)
+
+  def test_nnx_and_equinox_modules_are_parameters(self):
+    x = jax.random.uniform(make_key(0), (3, 4))
+    first = nnx.Sequential(
+      nnx.Linear(4, 8, rngs=nnx.Rngs(0)), nnx.LayerNorm(8, rngs=nnx.Rngs(0)),
+      nnx.gelu, nnx.Linear(8, 2, rngs=nnx.Rngs(1)),
+    )  # fmt: skip
+    second = equinox.nn.MLP(4, 2, 8, 2, key=make_key(0))
+    graph, state = nnx.split(first)
+    for function, params in (
+      (lambda state, x: nnx.merge(graph, state)(x), state),
+      (lambda model, x: jax.vmap(model)(x), second),
+    ):
+      arrays, static = equinox.partition(params, equinox.is_inexact_array)
+
+      def call(arrays, x, own=function, static=static):
+        return own(equinox.combine(arrays, static), x)
+
+      distance = find_distance(
+        *find_gradients(call, arrays, x, lambda v: jnp.sum(v**2), **EXACT)
+      )
+      self.assertLess(distance, 1e-3)
+
+  @parameterized.named_parameters(
+    ('maximum', lambda w, x: jnp.maximum(x @ w, jnp.roll(x @ w, 1, 0))),
+    ('quotient', lambda w, x: x / jnp.linalg.norm(x @ w, axis=-1)[:, None]),
+    ('power', lambda w, x: jnp.abs(x @ w) ** jax.nn.sigmoid(x)),
+    ('condition', lambda w, x: jnp.where(x @ w > 0, x, jnp.roll(x, 1, 0)) @ w),
+    ('logsumexp', lambda w, x: jax.nn.logsumexp(x @ w, -1)),
+    ('deviation', lambda w, x: (x @ w) / jnp.std(x @ w, -1, keepdims=True)),
+    ('three factors', lambda w, x: jnp.einsum('bi,bj,ij->b', x, x @ w, w)),
+    ('least', lambda w, x: jnp.min(x @ w, -1)),
+    ('branches', lambda w, x: jax.lax.cond(
+      w[0, 0] > 0, jnp.tanh, jnp.sin, x @ w)),
+    ('scan', lambda w, x: jax.lax.scan(
+      lambda h, u: (jnp.tanh(h @ w + u), h), jnp.zeros(4), x)),
+    ('learned start', lambda w, x: jax.lax.scan(
+      lambda h, u: (jnp.tanh(h @ w) * u, None), w[0], x)[0]),
+    ('rounds', lambda w, x: jax.lax.fori_loop(
+      0, 3, lambda _, h: jnp.tanh(h @ w), x)),
+    ('checkpoint', lambda w, x: jax.checkpoint(
+      lambda v: jnp.tanh(v @ w) @ w)(x)),
+    ('every other', lambda w, x: jnp.concatenate([x @ w, x], -1)[:, ::2]),
+    ('convolution', lambda w, x: jnp.convolve(x[0], w[0])),
+  )  # fmt: skip
+  def test_operations(self, function):
+    def loss(outputs):
+      return sum(jnp.sum(jnp.sin(own)) for own in jax.tree.leaves(outputs))
+
+    own, exact = find_gradients(
+      function, WEIGHTS, SIGNALS, loss, digits=12, error_digits=12,
+      output_digits=12,
+    )  # fmt: skip
+    np.testing.assert_allclose(own, exact, rtol=1e-4, atol=1e-5)
+
+  @parameterized.named_parameters(
+    ('while', lambda w, x: jax.lax.while_loop(
+      lambda own: jnp.sum(own) < 9, lambda own: own + 1, x @ w)),
+    ('sort', lambda w, x: jnp.sort(x @ w)),
+    ('top_k', lambda w, x: jax.lax.top_k(x @ w, 2)[0]),
+    ('argmax', lambda w, x: w[jnp.argmax(x @ w, -1)]),
+    ('lu', lambda w, x: jnp.linalg.inv((x @ w).T @ (x @ w))),
+    ('cholesky', lambda w, x: jnp.linalg.cholesky(x.T @ x + jnp.eye(4))),
+    ('reduce_prod', lambda w, x: jnp.prod(x @ w)),
+    ('fft', lambda w, x: jnp.fft.fft(x @ w).real),
+    ('gather', lambda w, x: w[(x @ w).astype(int)]),
+    ('atan2', lambda w, x: jnp.arctan2(x @ w, x)),
+    ('cond', lambda w, x: jax.lax.cond(
+      jnp.sum(x @ w) > 0, jnp.sin, jnp.cos, x)),
+    ('pure_callback', lambda w, x: jax.pure_callback(np.sin, x, x @ w)),
+  )  # fmt: skip
+  def test_refusals_have_the_line(self, function):
+    name = self._testMethodName.rsplit('_line', 1)[-1].strip('_')
+    with self.assertRaises(ssnn_jax.UserError) as caught:
+      ssnn_jax.spike(function)(WEIGHTS, SIGNALS)
+    path = pathlib.Path(__file__)
+    self.assertRegex(str(caught.exception), rf'^{path}:\d+: {name}')
+
+  def test_lines_are_those_of_the_model(self):
+    model = unchanged.GRU()
+    x = jax.random.uniform(make_key(0), (2, 8, 8, 1))
+    cells = find_neurons(model.apply, model.init(make_key(0), x), x)
+    lines = [where for kind, _, where in cells if kind != 'inputs']
+    self.assertTrue(all('unchanged.py:' in where for where in lines), lines)
+
+  def test_key_of_dropout_is_a_constant(self):
+    model = linen.Sequential([linen.Dense(8), linen.relu])
+    drop = linen.Dropout(0.5, deterministic=False)
+    params = model.init(make_key(0), SIGNALS)
+
+    def function(params, x, key):
+      return drop.apply({}, model.apply(params, x), rngs={'dropout': key})
+
+    outputs = ssnn_jax.spike(function)(params, SIGNALS, make_key(0))
+    exact = function(params, SIGNALS, make_key(0))
+    np.testing.assert_array_equal(outputs == 0, exact == 0)
