@@ -2,7 +2,7 @@
 
 `spike` traces a function to a jaxpr, as `jax.grad` does, and interprets it. A
 value that depends on the signals is a *potential*, what neurons have received,
-or *pending*, a pointwise function of one potential that no neuron has sent yet:
+or *pending*, a pointwise function of one potential that none has sent yet::
 
   linear (dense, convolution, sums, masks)  wiring: a potential
   product of two signals (gates, attention) a product of what both have sent
@@ -637,7 +637,7 @@ class Interpreter:
       kind = 'wire' if name == 'mul' and len(signals) == 1 else 'square'
     elif is_float and name == 'mul' and len(signals) == 1:
       kind = 'wire'
-    values = [own.number if isinstance(own, Uniform) else own for own in values]
+    values = [own.fill if isinstance(own, Uniform) else own for own in values]
     shape = signals[0].shape
     return Signal(kind, shape, out.dtype, where, operate, values)
 
@@ -852,7 +852,7 @@ class Interpreter:
 class Uniform(NamedTuple):
   """A constant array of one number, which functions of elements keep."""
 
-  number: jax.Array
+  fill: jax.Array
   shape: tuple[int, ...]
 
 
@@ -862,7 +862,7 @@ def _plain(value):
 
 def _full(value):
   if isinstance(value, Uniform):
-    return jnp.broadcast_to(value.number, value.shape)
+    return jnp.broadcast_to(value.fill, value.shape)
   return value
 
 
@@ -875,7 +875,7 @@ def _join(first, second):
 
 
 def _shape(value):
-  value = value.number if isinstance(value, Uniform) else _plain(value)
+  value = value.fill if isinstance(value, Uniform) else _plain(value)
   return np.shape(value)
 
 
@@ -897,7 +897,7 @@ def _is_identity(name, values):
   others = [own for own in values if not isinstance(own, Signal)]
   if len(others) != 1 or isinstance(others[0], jax.core.Tracer):
     return False
-  bound = others[0].number if isinstance(others[0], Uniform) else others[0]
+  bound = others[0].fill if isinstance(others[0], Uniform) else others[0]
   if isinstance(bound, jax.core.Tracer) or np.ndim(bound):
     return False
   return np.asarray(bound) == {'max': -np.inf, 'min': np.inf}[name]
