@@ -804,7 +804,10 @@ class Interpreter:
     """
     where, params = self.find_line(eqn), eqn.params
     body, length = params['jaxpr'], params['length']
-    first, second = params['num_consts'], params['num_carry']
+    if 'ft_in' in params:  # of jax 0.12
+      first, second, _ = map(len, params['ft_in'].unpack())
+    else:
+      first, second = params['num_consts'], params['num_carry']
     second += first
     for own in _signals(values[:first]):
       self.ask(own)  # once, not in every step
