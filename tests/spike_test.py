@@ -272,3 +272,55 @@ class SpikeTest(parameterized.TestCase):
     outputs = ssnn_jax.spike(function)(params, SIGNALS, make_key(0))
     exact = function(params, SIGNALS, make_key(0))
     np.testing.assert_array_equal(outputs == 0, exact == 0)
+
+
+class PlayTest(parameterized.TestCase):
+  """Events in any order settle to what `spike` computes."""
+
+  @parameterized.named_parameters(
+    ('MLP', unchanged.MLP, None), ('MLP by steps', unchanged.MLP, 8),
+    ('GRU', unchanged.GRU, None), ('ViT', unchanged.ViT, None),
+  )  # fmt: skip
+  def test_update_is_the_gradient(self, model, num_steps):
+    model = model()
+    x = jax.random.uniform(make_key(0), (2, 8, 8, 1))
+    params = model.init(make_key(0), x)
+    spiking_function = ssnn_jax.spike(model.apply, num_steps=num_steps)
+
+    def loss(logits):
+      return jnp.mean(
+        optax.softmax_cross_entropy_with_integer_labels(logits, jnp.arange(2))
+      )
+
+    gradient = jax.jit(jax.grad(lambda own: loss(spiking_function(own, x))))
+    played = spiking.play(spiking_function, params, x, loss, make_key(3))
+    # exp and GELU differ in the last bit between programs: next to the middle
+    # of two digits another one is sent.
+    self.assertLess(find_distance(played.update, gradient(params)), 1e-3)
+    np.testing.assert_allclose(
+      played.outputs, spiking_function(params, x), rtol=1e-3, atol=1e-4
+    )
+    self.assertGreater(min(own.spikes for own in played.neurons), 0)
+
+  def test_bits_select_while_they_settle(self):
+    def function(weights, x):
+      v = x @ weights
+      return spiking.fire(v, 16) + jnp.where(v > 0.5, v, jnp.roll(v, 1, 0))
+
+    spiking_function = ssnn_jax.spike(function)
+    for seed, coin, delay in ((0, 0.2, 0), (1, 0.5, 5), (2, 1.0, 2)):
+      played = spiking.play(
+        spiking_function, WEIGHTS, SIGNALS, lambda v: jnp.sum(v**2),
+        make_key(seed), coin=coin, max_delay=delay,
+      )  # fmt: skip
+      gradient = jax.grad(
+        lambda own: jnp.sum(spiking_function(own, SIGNALS) ** 2)
+      )(WEIGHTS)
+      np.testing.assert_allclose(played.update, gradient, rtol=1e-5)
+
+  def test_refuses_to_end_before_silence(self):
+    spiking_function = ssnn_jax.spike(lambda w, x: jnp.tanh(x @ w))
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'max_ticks is 2'):
+      spiking.play(
+        spiking_function, WEIGHTS, SIGNALS, jnp.sum, make_key(0), max_ticks=2
+      )

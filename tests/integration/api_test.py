@@ -16,6 +16,7 @@ FUNCTIONS = [
 ]
 # Arguments that may precede a key, as they are known before the data.
 STATIC = {'config', 'network', 'reference', 'params', 'optimizer', 'model'}
+STATIC |= {'spiking', 'signals', 'loss'}  # of a function that is played
 
 
 class FunctionsTest(parameterized.TestCase):
