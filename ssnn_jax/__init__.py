@@ -37,6 +37,7 @@ Others:
   choices.
 - `stochastic`: the paper's neurons, which draw their spikes, in phases or all
   at once; `wta`: the winners of their output layer.
+- `functions`: modules and functions, unchanged, to be trained.
 - `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
 - `synapses`: how many a spike reaches.
@@ -68,6 +69,7 @@ from ssnn_jax import training as training
 from ssnn_jax import trains as trains
 from ssnn_jax.config import NetworkConfig as NetworkConfig
 from ssnn_jax.convolution import convolve as convolve
+from ssnn_jax.functions import as_function as as_function
 from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
 from ssnn_jax.model import Model as Model
 from ssnn_jax.modules import from_equinox as from_equinox

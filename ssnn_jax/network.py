@@ -26,15 +26,19 @@ from ssnn_jax import spiking
 from ssnn_jax import stochastic
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.functions import Function
+from ssnn_jax.functions import as_signals
 from ssnn_jax.model import Model
 from ssnn_jax.model import Neuron
 from ssnn_jax.model import draw_masks
 
-_EXAMPLE = 'a Model, as of model.from_linen, or a NetworkConfig'
+_EXAMPLE = 'a Function, as of as_function, a Model, or a NetworkConfig'
+
+_MODELS = Function | Model | NetworkConfig
 
 
 def ssnn(
-  model: Model | NetworkConfig,
+  model: Function | Model | NetworkConfig,
   *,
   axis_name: str | None = None,
   feedback: types.Params | None = None,
@@ -67,7 +71,9 @@ def ssnn(
     >>> inference.winner_counts.sum()
     Array(64., dtype=float32)
   """
-  checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
+  checks.check_type('model', model, _MODELS, _EXAMPLE)
+  if isinstance(model, Function):
+    return _build_once(_function, model, axis_name, True)
   build = _stochastic if model.neuron == 'stochastic' else _bipolar
   if feedback is None:
     return _build_once(build, model, axis_name)
@@ -186,7 +192,7 @@ def _with_pulses(network, draw, axis_name):
 
 
 def ann(
-  model: Model | NetworkConfig,
+  model: Function | Model | NetworkConfig,
   *,
   activation: Callable[[jax.Array], jax.Array] | None = None,
   axis_name: str | None = None,
@@ -206,7 +212,9 @@ def ann(
   Returns:
     The network's pure functions; `winner_counts` are expected values.
   """
-  checks.check_type('model', model, Model | NetworkConfig, _EXAMPLE)
+  checks.check_type('model', model, _MODELS, _EXAMPLE)
+  if isinstance(model, Function):
+    return _build_once(_function, model, axis_name, False)
   return _build_once(_ann, model, axis_name, activation)
 
 
@@ -233,6 +241,35 @@ def _ann(config, axis_name, activation):
   kind = 'ann' if activation is None else f'ann of {activation.__name__}'
   return from_forward(
     config, forward, axis_name, kind=kind, readout='potential'
+  )
+
+
+def _function(model, axis_name, is_spiking):
+  """Builds the network of a function, by spikes or as it is."""
+  codes = 'num_steps', 'digits', 'error_digits', 'output_digits'
+  apply = model.apply
+  if is_spiking:
+    chosen = {name: getattr(model, name) for name in codes}
+    apply = spiking.spike(apply, **chosen)
+
+  def infer(params, key, inputs):
+    del key
+    potential = apply(params, as_signals(jnp.asarray(inputs)))
+    return types.Inference(jax.nn.softmax(potential), potential)
+
+  def loss(params, key, inputs, labels):
+    if axis_name:
+      params = _average_gradient(axis_name, params)
+    inference = infer(params, key, inputs)
+    if model.loss is not None:
+      return model.loss(inference.potential, labels), inference
+    batch = samples.Batch(jnp.arange(len(inputs)), None, labels)
+    loss = mean_loss(inference.potential, batch, model.answers, axis_name)
+    return loss, inference
+
+  kind, init = 'ssnn' if is_spiking else 'ann', jax.jit(model.init)
+  return types.Network(
+    init, infer, loss, readout='potential', kind=kind, config=model
   )
 
 

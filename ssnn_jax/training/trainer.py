@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 import functools
+from typing import Any
 from typing import NamedTuple
 import warnings
 
@@ -26,6 +27,8 @@ from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
+from ssnn_jax.functions import Function
+from ssnn_jax.functions import as_function
 from ssnn_jax.model import Model
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
@@ -199,7 +202,7 @@ class Comparison(NamedTuple):
     return f'{text}{margin}: {self.verdict}' if self.verdict else text
 
 
-class Comparisons(dict[int, Comparison]):
+class Comparisons(dict[int | None, Comparison]):
   """Comparisons with one ANN, by `num_steps`; prints as a table."""
 
   def __repr__(self):
@@ -211,16 +214,17 @@ class Comparisons(dict[int, Comparison]):
     ]
     for num_steps, own in self.items():
       cells = f'{100 * np.mean(own.ssnn):.2f}  {own.difference!s:14}'
-      lines.append(f'N = {num_steps:<4}{cells}{own.verdict}'.rstrip())
+      name = 'digits' if num_steps is None else f'N = {num_steps}'
+      lines.append(f'{name:8}{cells}{own.verdict}'.rstrip())
     return '\n'.join(lines)
 
 
 def compare(
-  model: Model | NetworkConfig,
+  model: Any,
   dataset: arrays.Dataset | Arrays,
   seeds: Iterable[int] | int = 5,
   *,
-  num_steps: Sequence[int] | None = None,
+  num_steps: Sequence[int | None] | None = None,
   num_epochs: int = 20,
   batch_size: int = 32,
   optimizer: optax.GradientTransformation | optax.Schedule | float = 0.5,
@@ -234,11 +238,12 @@ def compare(
   trained together, in one program, and evaluated after the last epoch.
 
   Args:
-    model: a model, or a configuration.
+    model: a module as of `as_function`, unchanged, whose ANN is what it is; a
+      `Function`, a `Model`, or a configuration.
     dataset: as of `fit`.
     seeds: the seeds, or their number.
-    num_steps: numbers of steps N, each of which is compared with the ANN; None
-      is that of the model.
+    num_steps: numbers of steps N, each of which is compared with the ANN; of a
+      function one may be None, digits alone. None is that of the model.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
     optimizer: as of `fit`, but no devices.
@@ -255,8 +260,9 @@ def compare(
       fit the network. A model whose maps are no synapses (`realtime.
       check_model`) is a UserWarning.
   """
-  example = 'a Model, as of from_linen, or a NetworkConfig'
-  checks.check_type('model', model, Model | NetworkConfig, example)
+  splits = _find_splits(dataset, evaluate)
+  if not isinstance(model, Function | Model | NetworkConfig):
+    model = as_function(model, splits[0][0])
   if checks.is_integer(seeds):
     seeds = range(seeds)
   checks.check_type('seeds', seeds, Iterable, 'seeds, as range(5)')
@@ -272,7 +278,6 @@ def compare(
   models = [dataclasses.replace(model, num_steps=own) for own in steps]
   networks = [ann(model), *map(ssnn, models)]
   params = jax.eval_shape(networks[0].init, jax.random.key(0))
-  splits = _find_splits(dataset, evaluate)
   train, held_out = _load_splits(networks[0], params, *splits)
   if held_out is None:
     raise types.UserError('evaluate is missing; pass (inputs, labels).')
