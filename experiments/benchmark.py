@@ -188,7 +188,7 @@ def _measure():
   for name in FLAGS.names:
     for config in lines.list_settings():
       if name == 'learn' or config.device == config_lib.IDEAL:
-        own = config.layers, config.model, config.model_args
+        own = config.neuron, config.layers, config.model, config.model_args
         key = name, *own, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
@@ -207,7 +207,9 @@ def _to_table(measured):
   values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
   shared = {x: own.pop() for x, own in values.items() if len(own) == 1}
   empty = [x for x, own in values.items() if x not in shared and not own]
-  caption = ', '.join(f'{tables.heading(x)} {shared[x]}' for x in shared)
+  caption = ', '.join(
+    f'{tables.heading(x)} {tables.word(x, shared[x])}' for x in shared
+  )
   frame = frame.drop(columns=[*shared, *empty])
   for name in frame:
     frame[name] = [tables.word(name, cell) for cell in frame[name]]
@@ -225,7 +227,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  lines.define_flags(without=())
+  lines.define_flags()
   flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)

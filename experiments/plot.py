@@ -5,12 +5,11 @@
   python -m experiments.plot --workdir=runs/name --image=photo.png
 
 --workdir is the folder of a run or of a sweep, finished or not. --sample draws
-a page of one sample: the image, the activity of each layer, and the classes
-with their probabilities; of a signal in time inputs, neurons and classes at
-each moment, or the scores of attention. --image classifies an image file. Of a
-spiking network, --raster draws all spikes of the sample, --play animates them,
-and those of a signal moment after moment; --ticks draws the accuracy after each
-tick.
+a page of one sample: the image, the activity of stochastic neurons, and the
+classes with their probabilities; of a signal in time inputs and classes at each
+moment, which --play animates. --image classifies an image file. Of stochastic
+neurons, --raster draws all spikes of the sample, --play animates them, and
+--ticks draws the accuracy after each tick.
 """
 
 import math
@@ -36,7 +35,7 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import datasets
 from ssnn_jax import figures
-from ssnn_jax import realtime
+from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax.datasets import images
 from ssnn_jax.training import metrics
@@ -56,8 +55,9 @@ _PANELS = {
 _AT_ONCE, _NUM_PLAYED = 100, 500  # samples
 _MAX_CLASSES = 10  # that are printed
 _WITHOUT_SPIKES = (
-  '--workdir holds a network of {}, whose signals are not all spikes; give a '
-  'run of --method=ssnn or chip without --exact, or --sample or --image alone.'
+  '--workdir holds a network of {}, whose spikes are not drawn tick by tick; '
+  'give a run of --neuron=stochastic without --exact, or --sample or --image '
+  'alone.'
 )
 _LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 
@@ -140,7 +140,7 @@ def read_trained(
     number = config.seed if seed is None else seed
     dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
-    model = config_lib.own_model(config, dataset)
+    model = config_lib.network_config(config, dataset)
   elif runs := sorted(workdir.glob(f'**/{records.CONFIG}')):
     raise ssnn_jax.UserError(
       f'--workdir={workdir} holds {len(runs)} runs; give one of them, as '
@@ -199,8 +199,9 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   aspect, with borders in the color of its own, and is named in a line of print.
   """
   dataset, config = trained.dataset, trained.network.config
-  num_inputs = math.prod(config.input_shape or config.layer_sizes[:1])
-  shape = dataset.input_shape if dataset else config.input_shape
+  shape = getattr(config, 'input_shape', None)
+  shape = dataset.input_shape if dataset else shape
+  num_inputs = math.prod(shape or config.layer_sizes[:1])
   if shape is None:  # of dense layers
     shape = (math.isqrt(num_inputs),) * 2
   height, width, depth = (*shape, 1, 1)[:3]
@@ -291,48 +292,30 @@ def show_sample(
 
 
 def _show_signal(workdir, presented, name, words, play):
-  """Draws a signal, or its attention in all layers that have some."""
+  """Draws a signal, or its film."""
   print(f'{words}: {presented.title}')
-  for layer in range(1, 1 + len(presented.scores)) or [None]:
-    kind = f'attention-{name}-{layer}' if layer else f'signal-{name}'
-    if play:
-      file = workdir / f'{kind}.gif'
-      figures.signal.animate(presented, layer).save(file, 'pillow', dpi=80)
-      print(f'figure: {file}')
-    elif layer:
-      fig = figures.signal.draw_attention(presented, layer)
-      _save(fig, workdir / f'{kind}.png')
-    else:
-      _save(figures.signal.draw(presented), workdir / f'{kind}.png')
+  if play:
+    file = workdir / f'signal-{name}.gif'
+    figures.signal.animate(presented).save(file, 'pillow', dpi=80)
+    print(f'figure: {file}')
+  else:
+    _save(figures.signal.draw(presented), workdir / f'signal-{name}.png')
 
 
-def draw_ticks(
-  accuracies: np.ndarray, silent: np.ndarray | None, end: int
-) -> figure.Figure:
-  """Draws accuracies after each tick, and fractions of silent samples.
-
-  Stochastic neurons are never silent, as None says.
-  """
+def draw_ticks(accuracies: np.ndarray) -> figure.Figure:
+  """Draws accuracies after each tick."""
   fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
   axes, ticks = fig.subplots(), range(1, 1 + len(accuracies))
-  for values, color, style, label in (
-    (accuracies, figures.raster.SPIKE, '.-', 'correct answers'),
-    (silent, figures.raster.TAKEN_BACK, '.--', 'silent samples'),
-  ):
-    if values is None:
-      continue
-    axes.plot(ticks, values, style, color=color, label=label)
-  axes.axvline(end, color='black', linestyle=':', label='last inputs')
+  axes.plot(ticks, accuracies, '.-', color=figures.raster.SPIKE)
   axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
   axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-  axes.set(xlabel='tick', ylim=(-0.02, 1.02))
+  axes.set(xlabel='tick', ylabel='correct answers', ylim=(-0.02, 1.02))
   axes.grid(alpha=0.3)
-  axes.legend(fontsize=9)
   return fig
 
 
 def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
-  """Plays samples of a run until silence, and draws the accuracy by ticks."""
+  """Plays samples of a run, and draws the accuracy by ticks."""
   network, params, key, *_ = trained
   if not network.has_spikes:
     raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
@@ -341,31 +324,16 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
     slice(first, first + _AT_ONCE) for first in range(0, len(labels), _AT_ONCE)
   ]
   plays = [
-    realtime.play(network.config, params, key, inputs[own], labels[own])
+    stochastic.play(network.config, params, key, inputs[own], labels[own])
     for own in batches
   ]
-  if network.config.neuron == 'stochastic':
-    accuracies = _score_winners(network.config, plays, labels)
-    print(
-      f'{len(labels)} samples of the {trained.split} split: accuracy '
-      f'{accuracies[len(accuracies) // 2 - 1]:.1%} after half of the ticks, '
-      f'{accuracies[-1]:.1%} after all {len(accuracies)}'
-    )
-    fig = draw_ticks(accuracies, None, len(accuracies))
-    _save(fig, workdir / 'ticks.png')
-    return
-  kind = training.loop.find_answers(network)
-  accuracies, silent = realtime.score(plays, labels, kind)
-  half = 1 + np.searchsorted(silent, 0.5)
-  trains = [own.spikes[0].reshape(len(own.spikes[0]), -1) for own in plays]
-  sent = [np.flatnonzero(train.any(axis=1)) for train in trains]
-  end = 1 + int(np.max(np.concatenate(sent), initial=0))  # of the inputs
+  accuracies = _score_winners(network.config, plays, labels)
   print(
     f'{len(labels)} samples of the {trained.split} split: accuracy '
-    f'{accuracies[end - 1]:.1%} after {end} ticks, {accuracies[-1]:.1%} when '
-    f'all are silent, half of them after {half} ticks'
+    f'{accuracies[len(accuracies) // 2 - 1]:.1%} after half of the ticks, '
+    f'{accuracies[-1]:.1%} after all {len(accuracies)}'
   )
-  _save(draw_ticks(accuracies, silent, end), workdir / 'ticks.png')
+  _save(draw_ticks(accuracies), workdir / 'ticks.png')
 
 
 def _score_winners(config, plays, labels):

@@ -187,12 +187,11 @@ def _run_one(given):
   else:
     dataset = train.load(task.config, options.data_dir, options.download)
     print(train.describe_data(dataset), end='')
-    if task.config.model and task.config.method == 'ssnn':
-      models.warn(config_lib.own_model(task.config, dataset))
     config = task.config
     config_lib.network_config(config, dataset)  # refuses what is none
     print(
-      f'steps {config.num_steps}, learning rate {config.learning_rate:g}, '
+      f'steps {config.num_steps or "none, digits"}, '
+      f'learning rate {config.learning_rate:g}, '
       f'epochs: {config.num_epochs}',
       flush=True,
     )

@@ -23,13 +23,12 @@ Example:
 
 The examples of all other pages assume these four imports.
 
-The method, in reading order: `reference`, all of it in plain arrays, tick by
-tick; `spiking`, what a network settles to, and `spike`; `realtime`, how it gets
-there; `model`, a network as a function of its neurons; `temporal`, traces of
-spikes over the moments of a signal; `network`, a model as a spiking network and
-as its ANN; `streams`, a model moment after moment; `intercept`, other responses
-of neurons; `layers`, dense, convolutional or your own, and `crossbars`, models
-of them; `training`.
+The method, in reading order: `reference`, the paper's neuron and that of the
+chip in plain arrays, tick by tick; `spiking`, what a neuron sends, and `spike`,
+which makes a function a network of them; `functions`, modules and functions,
+unchanged, to be trained; `temporal`, traces of spikes over the moments of a
+signal; `network`, a function as a spiking network and as its ANN; `layers`,
+dense, convolutional or your own, and `crossbars` between them; `training`.
 
 Others:
 
@@ -37,14 +36,11 @@ Others:
   choices.
 - `stochastic`: the paper's neurons, which draw their spikes, in phases or all
   at once; `wta`: the winners of their output layer.
-- `functions`: modules and functions, unchanged, to be trained.
-- `modules`: models of flax.linen, flax.nnx and equinox.
 - `trains`: spike trains: encoding, thresholds, samplers, counting.
-- `synapses`: how many a spike reaches.
 - `convolution`: convolutions that are fast in loops on a CPU.
 - `samples`: a batch, checked and encoded; `observe`: activity and rasters.
-- `figures`: of rasters, samples and signals; needs matplotlib, and its own
-  import.
+- `figures`: of rasters, samples, signals, explanations; needs matplotlib, and
+  its own import.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
 - `hardware`: resistive devices as synapses, exchange in NIR.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
@@ -58,12 +54,10 @@ from ssnn_jax import datasets as datasets
 from ssnn_jax import hardware as hardware
 from ssnn_jax import layers as layers
 from ssnn_jax import observe as observe
-from ssnn_jax import realtime as realtime
 from ssnn_jax import reference as reference
 from ssnn_jax import runs as runs
 from ssnn_jax import spiking as spiking
 from ssnn_jax import stochastic as stochastic
-from ssnn_jax import streams as streams
 from ssnn_jax import temporal as temporal
 from ssnn_jax import training as training
 from ssnn_jax import trains as trains
@@ -71,15 +65,12 @@ from ssnn_jax.config import NetworkConfig as NetworkConfig
 from ssnn_jax.convolution import convolve as convolve
 from ssnn_jax.functions import as_function as as_function
 from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
-from ssnn_jax.model import Model as Model
-from ssnn_jax.modules import from_equinox as from_equinox
-from ssnn_jax.modules import from_linen as from_linen
-from ssnn_jax.modules import from_nnx as from_nnx
 from ssnn_jax.network import ann as ann
 from ssnn_jax.network import ssnn as ssnn
 from ssnn_jax.observe import Activity as Activity
 from ssnn_jax.runs.networks import load as load
 from ssnn_jax.runs.networks import save as save
+from ssnn_jax.spiking import explain as explain
 from ssnn_jax.spiking import spike as spike
 from ssnn_jax.temporal import trace as trace
 from ssnn_jax.trains.encoding import rate_encode as rate_encode

@@ -1,4 +1,4 @@
-"""Configuration of a network, spiking or not."""
+"""Configuration of a network of stochastic neurons, or of the chip."""
 
 import dataclasses
 import functools
@@ -18,14 +18,14 @@ from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 
 NEURONS = ('bipolar', 'stochastic')
-SIGNALS = {
-  'bipolar': ('inputs', 'forward', 'backward', 'winners'),
-  'stochastic': ('forward', 'backward', 'update', 'winners'),
-}
+SIGNALS = 'forward', 'backward', 'update', 'winners'
 WINNERS = ('softmax', 'race')
 TIMINGS = ('phased', 'window', 'leaky')
-_OF_BIPOLAR = 'ceiling', 'digits', 'input_steps', 'num_winners', 'weight_bits'
-_OF_STOCHASTIC = 'read_noise', 'winner', 'timing', 'forgetting', 'counted'
+_OF_BIPOLAR = 'digits', 'input_steps', 'num_winners', 'weight_bits'
+_OF_STOCHASTIC = (
+  'sampler', 'exact', 'dropout', 'read_noise', 'winner', 'timing', 'forgetting',
+  'counted',
+)  # fmt: skip
 _MOST = 2**23  # counts are float32
 
 
@@ -43,22 +43,18 @@ class NetworkConfig:
       last has a neuron for each class.
     input_shape: shape of the inputs of `layers`, of images height and width,
       and channels if there are several.
-    num_steps: N, the steps of the rates of bipolar neurons, which are multiples
-      of 1 / N; T, ticks of the trains of stochastic ones, and of recordings.
-    neuron: 'bipolar' neurons take back spikes, and settle (`spiking`);
-      'stochastic' neurons draw their spikes at the rates of potentials and
-      errors, at the times of `timing`.
-    ceiling: c, largest rate of hidden bipolar neurons.
+    num_steps: T, ticks of the trains of stochastic neurons, and of recordings;
+      N, the steps of the rates of bipolar ones, which are multiples of 1 / N.
+    neuron: 'stochastic' neurons draw their spikes at the rates of potentials
+      and errors, at the times of `timing`; 'bipolar' ones are those of the chip
+      (`spiking.fire` of ceiling 1), which take back spikes, and settle.
     digits: leading signed digits of an error that bipolar neurons send.
     input_steps: steps of the rates of images, for bipolar neurons; None is 32,
       or num_steps if that is more. Recordings have num_steps.
     num_winners: winners of a sample, in the output layer of bipolar neurons.
-    sampler: trains of the inputs, of stochastic neurons, and of devices of
-      bipolar ones: 'sobol' (a Sobol sequence of thresholds), 'bernoulli'
-      (independent ones), or a `trains.Sampler`; for inputs of bipolar neurons
-      also 'regular' (evenly spaced spikes, without random numbers; trains of
-      devices are then 'sobol'), which is their default. None is 'regular' or,
-      of stochastic neurons, 'sobol'.
+    sampler: trains of stochastic neurons: 'sobol' (a Sobol sequence of
+      thresholds), 'bernoulli' (independent ones), or a `trains.Sampler`. None
+      is 'sobol'. Inputs of bipolar neurons are evenly spaced spikes.
     weight_bits: bits of the weights of bipolar neurons, with their sign, which
       are multiples of 2^-fraction_bits; None is float32.
     fraction_bits: F, bits after the binary point of weights and biases; one
@@ -66,13 +62,11 @@ class NetworkConfig:
     winner: how the output layer of stochastic neurons chooses the winner of a
       tick, with which it compares the target. 'softmax' draws it from the exact
       softmax; 'race' simulates a race that ends by lateral inhibition.
-    exact: what is exact instead of spikes. Of bipolar neurons 'inputs',
-      'forward', the rates of hidden neurons, 'backward', their errors, and
-      'winners', whose error is then softmax(v) - target. Of stochastic ones
-      'forward', the input of the forward reads; 'backward', that of the
-      transposed reads; 'update', where products of rates change the weights
-      instead of coincidences; and 'winners', whose errors are then sampled as
-      those of hidden layers.
+    exact: what is exact instead of spikes, of stochastic neurons: 'forward',
+      the input of the forward reads; 'backward', that of the transposed reads;
+      'update', where products of rates change the weights instead of
+      coincidences; and 'winners', whose errors are then sampled as those of
+      hidden layers.
     input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
     read_noise: standard deviation of the current of both reads of stochastic
@@ -98,8 +92,7 @@ class NetworkConfig:
     default=None, kw_only=True
   )
   num_steps: int = 64
-  neuron: str = 'bipolar'
-  ceiling: float = 1.0
+  neuron: str = 'stochastic'
   digits: int = 2
   input_steps: int | None = None
   num_winners: int = spiking.NUM_WINNERS
@@ -130,7 +123,7 @@ class NetworkConfig:
     for name, is_valid, expected in self._list_checks():
       check_field(self, name, is_valid, expected)
     if self.neuron == 'bipolar':
-      spiking.check_neurons(self.num_steps, self.ceiling, 0.0, self.digits)
+      spiking.check_neurons(self.num_steps, 1.0, 0.0, self.digits)
 
   def _list_checks(self):
     """Yields what each field must be: name, whether it is, and the words."""
@@ -138,7 +131,6 @@ class NetworkConfig:
     yield 'winner', self.winner in WINNERS, f'one of {", ".join(WINNERS)}'
     is_bipolar, samplers = self.neuron == 'bipolar', list(trains.SAMPLERS)
     if not isinstance(self.sampler, trains.Sampler):
-      samplers += ['regular'] * is_bipolar
       expected = f'one of {", ".join(samplers)}, or a Sampler'
       yield 'sampler', self.sampler in (None, *samplers), expected
     other = f"neuron='{NEURONS[is_bipolar]}'"
@@ -147,9 +139,8 @@ class NetworkConfig:
       yield name, getattr(self, name) == default, f'{default}, or {other}'
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
     yield 'layers', is_valid, f'none with residual connections, or {other}'
-    signals = SIGNALS[self.neuron]
-    is_valid = set(self.exact) <= {*signals}
-    yield 'exact', is_valid, f'a tuple of names among {", ".join(signals)}'
+    is_valid = set(self.exact) <= {*SIGNALS}
+    yield 'exact', is_valid, f'a tuple of names among {", ".join(SIGNALS)}'
     most = _MOST if is_bipolar else MAX_COUNT
     is_valid = is_count(self.num_steps) and self.num_steps <= most
     yield 'num_steps', is_valid, f'1 to {most}'
@@ -191,18 +182,12 @@ class NetworkConfig:
     return layers_lib.connect(layers, self.input_shape or self.layer_sizes[:1])
 
   @property
-  def input_sampler(self) -> str | trains.Sampler:
-    """Sampler of the trains: of the inputs, and of stochastic neurons."""
-    defaults = {'bipolar': 'regular', 'stochastic': 'sobol'}
-    return self.sampler or defaults[self.neuron]
-
-  @property
   def train_sampler(self) -> trains.Sampler:
     """Sampler of trains that are drawn."""
-    sampler = self.input_sampler
+    sampler = self.sampler or 'sobol'
     if isinstance(sampler, trains.Sampler):
       return sampler
-    return trains.SAMPLERS['sobol' if sampler == 'regular' else sampler]
+    return trains.SAMPLERS[sampler]
 
   @property
   def fractions(self) -> tuple[int, ...]:

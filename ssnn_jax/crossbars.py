@@ -1,74 +1,23 @@
-"""Configurations as models: crossbars between layers of neurons."""
+"""Crossbars between the layers of neurons of a configuration."""
 
-import functools
+from collections.abc import Callable
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.model import Model
-from ssnn_jax.model import Neuron
-from ssnn_jax.model import draw_masks
-
-
-def as_model(
-  config: Model | NetworkConfig, feedback: types.Params | None = None
-) -> Model:
-  """Makes the model of a configuration, of bipolar neurons; or returns a model.
-
-  Args:
-    config: the network.
-    feedback: of a configuration, weights of the transposed reads; None uses the
-      parameters.
-  """
-  if isinstance(config, Model):
-    if feedback is not None:
-      raise types.UserError(
-        'feedback is given, but a Model sends errors by its own weights; leave '
-        'it out, or use a NetworkConfig.'
-      )
-    return config
-  expected = 'a Model or NetworkConfig, as network.config'
-  checks.check_type('model', config, NetworkConfig, expected)
-  if feedback is None:
-    return _make_once(config)
-  return _make_model(config, quantize(config, feedback))
-
-
-def _make_model(config, feedback):
-  """Makes the model of a configuration."""
-
-  def apply(params, rates, neuron):
-    return read_layers(config, params, rates, neuron, feedback)
-
-  return Model(
-    init=lambda key: init(config, key),
-    apply=apply,
-    input_shape=config.layer_sizes[:1],
-    num_steps=config.num_steps,
-    ceiling=config.ceiling,
-    digits=config.digits,
-    input_steps=config.steps_of_inputs,
-    num_winners=config.winners_of_sample,
-    sampler=config.input_sampler,
-    exact=tuple(name for name in config.exact if name != 'update'),
-    grid=lambda params: quantize(config, params),
-  )
-
-
-@functools.lru_cache(maxsize=64)  # programs are cached by their models
-def _make_once(config):
-  return _make_model(config, None)
+from ssnn_jax.trains import thresholds
+from ssnn_jax.trains.thresholds import Role
 
 
 def read_layers(
   config: NetworkConfig,
   params: types.Params,
   rates: jax.Array,
-  neuron: Neuron,
-  feedback: types.Params | None = None,
+  respond: Callable[[jax.Array], jax.Array],
+  masks: Sequence[jax.Array] | None = None,
 ) -> jax.Array:
   """Reads all crossbars; returns the `[B, C]` potential of the output layer.
 
@@ -76,44 +25,50 @@ def read_layers(
     config: the network.
     params: its parameters.
     rates: `[B, I]` rates of the inputs.
-    neuron: the neurons of the hidden layers.
-    feedback: weights that send the errors back; None uses the parameters.
+    respond: rates of hidden neurons by their potentials.
+    masks: of dropout, as of `draw_dropout`; None drops no neuron.
   """
   gain, below = config.input_gain, None
-  for layer, wiring in enumerate(config.wirings):
-    read = wiring.read
-    if feedback and layer:
-      read = functools.partial(_read_with, feedback[layer], wiring)
-    potential = read(params[layer], gain, rates)
-    if wiring.is_residual:
-      potential = potential + below
-    if layer < len(params) - 1:
-      below = gain * rates
-      rates, gain = neuron.drop(neuron(potential), config.dropout)
+  # Accelerators would round potentials by default.
+  with jax.default_matmul_precision('highest'):
+    for layer, wiring in enumerate(config.wirings):
+      potential = wiring.read(params[layer], gain, rates)
+      if wiring.is_residual:
+        potential = potential + below
+      if layer < len(params) - 1:
+        below = gain * rates
+        rates, gain = respond(potential), 1.0
+        if masks is not None and config.dropout:
+          rates, gain = masks[layer] * rates, 1.0 / (1.0 - config.dropout)
   return potential
-
-
-def _read_with(feedback, wiring, params, gain, rates):
-  """Reads a crossbar whose errors pass other weights."""
-  fixed = jax.lax.stop_gradient
-  back = types.LayerParams(
-    fixed(feedback.weights), jnp.zeros_like(feedback.biases)
-  )
-  sent_back = wiring.read(back, gain, rates)
-  currents = wiring.read(params, gain, fixed(rates))
-  return currents + (sent_back - fixed(sent_back))
 
 
 def draw_dropout(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> list[jax.Array]:
-  """Draws `model.draw_masks` of all hidden layers, `[B, J]`."""
-  shapes = [(len(positions), size) for size in config.layer_sizes[1:-1]]
+  """Draws dropout of all hidden layers, `[B, J]`, 0 where a neuron is silent.
+
+  Args:
+    config: the network.
+    key: PRNG key of the presentation.
+    positions: `[B]` positions of the samples in the global batch.
+  """
+  sizes = config.layer_sizes[1:-1]
   if not config.dropout:
-    return list(map(jnp.ones, shapes))
+    return [jnp.ones((len(positions), size)) for size in sizes]
+
+  def draw(layer, size, position):
+    own = thresholds.make_keys(key, layer + 1)[layer, Role.DROPOUT]
+    source = thresholds.Source(own, position, Role.DROPOUT, layer, size)
+    bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
+    kept = thresholds.round_rates(jnp.float32(1.0 - config.dropout))
+    return (bits < kept).astype(jnp.float32).reshape(size)
+
   return [
-    draw_masks(key, positions, number, shape, config.dropout)
-    for number, shape in enumerate(shapes)
+    jax.vmap(lambda own, layer=layer, size=size: draw(layer, size, own))(
+      positions
+    )
+    for layer, size in enumerate(sizes)
   ]
 
 

@@ -6,6 +6,7 @@ trains it by spikes, and `network.ann` as it is.
 
 from collections.abc import Callable
 import dataclasses
+import sys
 from typing import Any
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import temporal
+from ssnn_jax import trains
 from ssnn_jax import types
 
 
@@ -24,16 +26,21 @@ class Function:
   Attributes:
     init: `(key) -> params`, any tree of float arrays.
     apply: `(params, inputs) -> outputs`, `[B, C]` logits of classes, or `[B, L,
-      C]` of moments or positions. Inputs are those of the data; grey values of
-      uint8 are divided by 255.
+      C]` of moments or positions. Inputs are those of the data, as of
+      `as_signals`.
+    train: `(params, inputs, key) -> outputs` in training, if it differs, as
+      with dropout; None is `apply`.
     loss: `(outputs, labels) -> loss` of a batch; None is the mean
       cross-entropy.
     num_steps, digits, error_digits, output_digits: as of `spiking.spike`.
-    answers: of logits of moments, as of `model.Model`.
+    answers: of logits of moments or positions: 'last', a class of the whole
+      signal, which the last moment with a label answers, on whose way errors
+      grow; or 'each', a class of each moment (`temporal.weigh`).
   """
 
   init: Callable[[jax.Array], Any]
   apply: Callable[[Any, jax.Array], jax.Array]
+  train: Callable[[Any, jax.Array, jax.Array], jax.Array] | None = None
   loss: Callable[[jax.Array, jax.Array], jax.Array] | None = None
   num_steps: int | None = None
   digits: int = 3
@@ -57,12 +64,14 @@ def as_function(
 
   Args:
     module: with `init(key, inputs)` and `apply(params, inputs)`, as of
-      flax.linen; or a pair of functions `(key) -> params` and `apply`.
+      flax.linen; a module of flax.nnx, or of equinox, which takes one sample,
+      each with the parameters that it has, of all seeds; or a pair of functions
+      `(key) -> params` and `apply`.
     example: `[B, ...]` inputs, of which the shape and dtype count.
     **fields: others of the `Function`.
 
   Raises:
-    UserError: if it is neither.
+    UserError: if it is none of these.
 
   Example:
     >>> from flax import linen
@@ -76,22 +85,45 @@ def as_function(
     >>> bool(result.history.eval_accuracy[-1] > 0.9)
     True
   """
-  if (
-    isinstance(module, tuple)
-    and len(module) == 2
-    and all(map(callable, module))
-  ):
+  if isinstance(module, tuple) and len(module) == 2:
     return Function(*module, **fields)
-  if not (hasattr(module, 'init') and hasattr(module, 'apply')):
-    raise types.UserError(
-      f'module is of type {type(module).__name__}; expected one with init and '
-      'apply, as of flax.linen, or a pair of functions (init, apply).'
-    )
-  zeros = as_signals(jnp.zeros((1, *np.shape(example)[1:]), example.dtype))
-  return Function(lambda key: module.init(key, zeros), module.apply, **fields)
+  if hasattr(module, 'init') and hasattr(module, 'apply'):
+    zeros = np.zeros((1, *np.shape(example)[1:]), example.dtype)
+    zeros = as_signals(jnp.asarray(zeros))
+    return Function(lambda key: module.init(key, zeros), module.apply, **fields)
+  nnx = sys.modules.get('flax.nnx')  # of which a module would be
+  if nnx and isinstance(module, nnx.Module):
+    graph, params, rest = nnx.split(module, nnx.Param, ...)
+    apply = lambda params, x: nnx.merge(graph, params, rest)(x)
+    return Function(lambda key: params, apply, **fields)
+  leaves, structure = jax.tree.flatten(module)
+  if callable(module) and not jax.tree_util.all_leaves([module]):
+    is_param = [
+      isinstance(own, jax.Array) and jnp.issubdtype(own.dtype, jnp.floating)
+      for own in leaves
+    ]
+
+    def apply(params, inputs):
+      own = iter(params)
+      own = [next(own) if yes else x for yes, x in zip(is_param, leaves)]
+      return jax.vmap(jax.tree.unflatten(structure, own))(inputs)
+
+    params = [own for yes, own in zip(is_param, leaves) if yes]
+    return Function(lambda key: params, apply, **fields)
+  raise types.UserError(
+    f'module is of type {type(module).__name__}; expected a module of flax or '
+    'equinox, or a pair of functions (init, apply).'
+  )
 
 
 def as_signals(inputs: jax.Array) -> jax.Array:
-  """Returns inputs of data as signals: grey values as rates, others as are."""
-  is_grey = inputs.dtype == jnp.uint8
-  return inputs.astype(jnp.float32) / 255 if is_grey else inputs
+  """Returns inputs of data as signals: grey values of uint8 as 0 to 1.
+
+  Spike trains `[B, K, I]` uint32 are counts of events `[B, I]`; others are as
+  they are.
+  """
+  if inputs.dtype == jnp.uint8:
+    return inputs.astype(jnp.float32) / 255
+  if inputs.dtype == jnp.uint32:
+    return trains.count(inputs).astype(jnp.float32)
+  return inputs

@@ -1,18 +1,14 @@
-"""Networks: a model as a spiking network, and as the ANN that is its limit.
+"""Networks: pure functions that learn, by spikes or as the ANN compared with.
 
-A network is pure functions (`types.Network`), of a model that anyone writes
-(`model.Model`), or of a configuration (`NetworkConfig`), which makes a model of
-crossbars. The spiking network is what it is when it has settled: `spiking.fire`
-between sums of products; `realtime.play` plays its spikes tick by tick. The ANN
-is its limit for long trains. Stochastic neurons draw their trains
-(`stochastic`).
+A network is that of a function, unchanged (`functions.Function`), which `spike`
+makes spiking and whose ANN is the function as it is; of stochastic neurons, by
+a `NetworkConfig`, which draw their trains (`stochastic`); or of the bipolar
+neurons of the chip, in floats, settled.
 """
 
 from collections.abc import Callable
 import dataclasses
 import functools
-from typing import Any
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +16,6 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import crossbars
-from ssnn_jax import intercept
 from ssnn_jax import samples
 from ssnn_jax import spiking
 from ssnn_jax import stochastic
@@ -28,40 +23,35 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.functions import Function
 from ssnn_jax.functions import as_signals
-from ssnn_jax.model import Model
-from ssnn_jax.model import Neuron
-from ssnn_jax.model import draw_masks
 
-_EXAMPLE = 'a Function, as of as_function, a Model, or a NetworkConfig'
-
-_MODELS = Function | Model | NetworkConfig
+_EXAMPLE = 'a Function, as of as_function, or a NetworkConfig'
 
 
 def ssnn(
-  model: Function | Model | NetworkConfig,
+  model: Function | NetworkConfig,
   *,
   axis_name: str | None = None,
   feedback: types.Params | None = None,
 ) -> types.Network:
-  """Builds the spiking network of a model, or of a configuration.
+  """Builds the spiking network of a function, or of a configuration.
 
   Args:
-    model: architecture and use of spikes.
+    model: the function, or the configuration, and its use of spikes.
     axis_name: axis of a mesh whose accelerators share each batch, in order:
       each receives its shard and the loss of it, and all receive the gradient
       of the whole batch.
-    feedback: of a configuration, fixed weights of the transposed reads, with
+    feedback: of stochastic neurons, fixed weights of the transposed reads, with
       the structure of the parameters; None uses the parameters. Random ones are
       feedback alignment (T. P. Lillicrap et al., Nature Communications 7,
       13276, 2016).
 
   Returns:
     The network's pure functions, the same for equal arguments. `jax.grad` of
-    `loss` is what the synapses learn: with all signals `exact`, float weights,
-    no read noise and no feedback, the gradient of backpropagation.
+    `loss` is what the synapses learn.
 
   Example:
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8))
+    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8)
+    >>> network = ssnn_jax.ssnn(config)
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> params = network.init(jax.random.key(0))
     >>> learn = jax.jit(jax.grad(network.loss, has_aux=True))
@@ -69,16 +59,22 @@ def ssnn(
     >>> [layer.weights.shape for layer in gradient]
     [(4, 8), (8, 3)]
     >>> inference.winner_counts.sum()
-    Array(64., dtype=float32)
+    Array(8, dtype=int32)
   """
-  checks.check_type('model', model, _MODELS, _EXAMPLE)
-  if isinstance(model, Function):
-    return _build_once(_function, model, axis_name, True)
-  build = _stochastic if model.neuron == 'stochastic' else _bipolar
+  checks.check_type('model', model, Function | NetworkConfig, _EXAMPLE)
+  neuron = getattr(model, 'neuron', None)
   if feedback is None:
+    if isinstance(model, Function):
+      return _build_once(_function, model, axis_name, True)
+    build = _stochastic if neuron == 'stochastic' else _bipolar
     return _build_once(build, model, axis_name)
+  if neuron != 'stochastic':
+    raise types.UserError(
+      'feedback is of stochastic neurons; leave it out, or give a '
+      'NetworkConfig of them.'
+    )
   samples.check_params(model, feedback)
-  network = build(model, axis_name, feedback)
+  network = _stochastic(model, axis_name, feedback)
   # A play sends errors by the weights.
   kind = 'ssnn with feedback weights'
   return network._replace(kind=kind, has_spikes=False)
@@ -89,62 +85,33 @@ def _build_once(build, model, *args):
   return build(model, *args)
 
 
-def _bipolar(config, axis_name, feedback=None):
-  """Builds a network of bipolar neurons, settled."""
-  model = crossbars.as_model(config, feedback)
+def _bipolar(config, axis_name):
+  """Builds a network of the bipolar neurons of the chip, settled."""
+  options = config.num_steps, 1.0, 0.0, config.digits
 
   def forward(params, key, batch):
-    rates = model.encode(key, batch.inputs, batch.position)
-    dropout_key = None if batch.label is None else key
-    params = model.to_grid(params)
-    potential = model.respond(
-      params, rates, model.fire, dropout_key, batch.position
+    rates, n = batch.inputs.rates, config.num_winners
+    if batch.inputs.train is None:
+      rates = spiking.encode_rates(
+        key, rates, config.steps_of_inputs, positions=batch.position
+      )
+    potential = crossbars.read_layers(
+      config,
+      crossbars.quantize(config, params),
+      rates,
+      lambda potential: spiking.fire(potential, *options),
     )
-    asked = samples.ask(batch, potential.shape, model.answers, axis_name)
-    return answer(model, key, asked, potential)
+    winners = spiking.find_winners(key, potential, n, batch.position)
+    loss = None
+    if batch.label is not None:
+      loss = spiking.cross_entropy(
+        key, potential, batch.label, n, winners=winners
+      )
+    return loss, types.Inference(winners, potential)
 
-  def draw(params, key, batch):
-    settled = settle(model, params, key, batch, dropout_key=key)
-    inputs, *rates = settled.rates
-    for number, own in enumerate(rates if config.dropout else ()):
-      args = key, batch.position, number, own.shape, config.dropout
-      rates[number] = draw_masks(*args) * own
-    drawn = stochastic.draw_settled(
-      config, key, batch.position, (inputs, *rates), settled.errors
-    )
-    return *drawn, types.Inference(settled.winners, settled.potential)
-
-  network = from_forward(
-    config,
-    forward,
-    axis_name,
-    kind='ssnn',
-    readout='potential',
-    has_spikes=not model.exact,
+  return from_forward(
+    config, forward, axis_name, kind='ssnn', readout='potential'
   )
-  # A train has at most one spike in a tick.
-  has_trains = model is not config and model.ceiling <= 1
-  return _with_pulses(network, draw, axis_name) if has_trains else network
-
-
-def answer(
-  model: Model, key: jax.Array, asked: samples.Asked, potential: jax.Array
-) -> tuple[jax.Array | None, types.Inference]:
-  """Returns the loss, None without labels, and the response of the output."""
-  n, loss = model.num_winners, None
-  winners = spiking.find_winners(key, potential, n, asked.position)
-  if asked.label is not None:
-    loss = spiking.cross_entropy(
-      key,
-      potential,
-      asked.label,
-      n,
-      weights=asked.weight,
-      total=asked.total,
-      winners=winners,
-      exact={'winners'} & {*model.exact},
-    )
-  return loss, types.Inference(winners, potential)
 
 
 def _stochastic(config, axis_name, feedback=None):
@@ -153,7 +120,7 @@ def _stochastic(config, axis_name, feedback=None):
 
   def forward(params, key, batch):
     if batch.label is None:
-      without = without_dropout(config)
+      without = dataclasses.replace(config, dropout=0.0)
       signals = stochastic.present(without, params, key, batch)
       return None, stochastic.read_out(without, signals)
     num_classes = config.layer_sizes[-1]
@@ -192,51 +159,49 @@ def _with_pulses(network, draw, axis_name):
 
 
 def ann(
-  model: Function | Model | NetworkConfig,
+  model: Function | NetworkConfig,
   *,
   activation: Callable[[jax.Array], jax.Array] | None = None,
   axis_name: str | None = None,
 ) -> types.Network:
-  """Builds the ANN of a model or a configuration, by backpropagation.
+  """Builds the ANN of a function, which is as it is, or of a configuration.
 
-  It has the parameters of the spiking network, and its activations are the
-  rates of neurons: the limit for long spike trains, with an ideal periphery.
+  The ANN of a configuration has the parameters of its network, and its
+  activations are the rates of neurons: the limit for long spike trains, with an
+  ideal periphery.
 
   Args:
-    model: the architecture, with ceilings, dropout, `num_steps` for input
-      trains, and the number of winners; other fields have no effect.
-    activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
-      is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
+    model: the function; or the architecture, with dropout, and `num_steps` for
+      input trains; other fields have no effect.
+    activation: of a configuration, activation of hidden neurons, as
+      `jax.nn.relu`, for an ANN that is no limit of spikes. None: the rates of
+      spikes, clip(v, 0, 1).
     axis_name: axis of a mesh whose accelerators share each batch.
 
   Returns:
     The network's pure functions; `winner_counts` are expected values.
   """
-  checks.check_type('model', model, _MODELS, _EXAMPLE)
+  checks.check_type('model', model, Function | NetworkConfig, _EXAMPLE)
   if isinstance(model, Function):
     return _build_once(_function, model, axis_name, False)
   return _build_once(_ann, model, axis_name, activation)
 
 
 def _ann(config, axis_name, activation):
-  """Builds the ANN."""
-  model = crossbars.as_model(config)
-  model = dataclasses.replace(model, exact=('forward', 'backward'))
-
-  def respond(potential, ceiling, floor):
-    if activation is not None:
-      return activation(potential)
-    return model.fire(potential, ceiling, floor)
+  """Builds the ANN of a configuration."""
+  exact = config.num_steps, 1.0, 0.0, 2, ('backward', 'forward')
+  respond = activation or (lambda potential: spiking.fire(potential, *exact))
 
   def forward(params, key, batch):
-    dropout_key = None if batch.label is None else key
-    potential = model.respond(
-      params, batch.inputs.rates, respond, dropout_key, batch.position
+    masks = None
+    if batch.label is not None:
+      masks = crossbars.draw_dropout(config, key, batch.position)
+    potential = crossbars.read_layers(
+      config, params, batch.inputs.rates, respond, masks
     )
-    winner_counts = model.num_winners * jax.nn.softmax(potential)
+    winner_counts = config.winners_of_sample * jax.nn.softmax(potential)
     inference = types.Inference(winner_counts, potential)
-    loss = mean_loss(potential, batch, model.answers, axis_name)
-    return loss, inference
+    return mean_loss(potential, batch, 'last', axis_name), inference
 
   kind = 'ann' if activation is None else f'ann of {activation.__name__}'
   return from_forward(
@@ -247,25 +212,31 @@ def _ann(config, axis_name, activation):
 def _function(model, axis_name, is_spiking):
   """Builds the network of a function, by spikes or as it is."""
   codes = 'num_steps', 'digits', 'error_digits', 'output_digits'
-  apply = model.apply
+  apply, train = model.apply, model.train
   if is_spiking:
     chosen = {name: getattr(model, name) for name in codes}
     apply = spiking.spike(apply, **chosen)
+    train = train and spiking.spike(train, **chosen)
 
   def infer(params, key, inputs):
     del key
-    potential = apply(params, as_signals(jnp.asarray(inputs)))
-    return types.Inference(jax.nn.softmax(potential), potential)
+    outputs = apply(params, as_signals(jnp.asarray(inputs)))
+    return types.Inference(jax.nn.softmax(outputs), outputs)
 
   def loss(params, key, inputs, labels):
+    signals, rest = as_signals(jnp.asarray(inputs)), ()
     if axis_name:
       params = _average_gradient(axis_name, params)
-    inference = infer(params, key, inputs)
+      key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+    if train is not None:
+      rest = (key,)
+    outputs = (train or apply)(params, signals, *rest)
     if model.loss is not None:
-      return model.loss(inference.potential, labels), inference
-    batch = samples.Batch(jnp.arange(len(inputs)), None, labels)
-    loss = mean_loss(inference.potential, batch, model.answers, axis_name)
-    return loss, inference
+      loss = model.loss(outputs, labels)
+    else:
+      batch = samples.Batch(jnp.arange(len(signals)), None, labels)
+      loss = mean_loss(outputs, batch, model.answers, axis_name)
+    return loss, types.Inference(jax.nn.softmax(outputs), outputs)
 
   kind, init = 'ssnn' if is_spiking else 'ann', jax.jit(model.init)
   return types.Network(
@@ -274,7 +245,7 @@ def _function(model, axis_name, is_spiking):
 
 
 def from_forward(
-  config: Model | NetworkConfig,
+  config: NetworkConfig,
   forward: Callable[..., tuple[jax.Array | None, types.Inference]],
   axis_name: str | None = None,
   *,
@@ -286,7 +257,7 @@ def from_forward(
   """Builds a network of a forward pass.
 
   Args:
-    config: the model, or the configuration.
+    config: the configuration.
     forward: `(params, key, batch) -> (loss, Inference)`; a batch without labels
       has no loss, and no dropout.
     axis_name: axis of a mesh whose accelerators share each batch.
@@ -313,7 +284,7 @@ def from_forward(
   for function in (infer, loss):  # errors of Python name it
     function.__qualname__ = f'Network.{function.__name__}'
   return types.Network(
-    init=jax.jit(crossbars.as_model(config).init),
+    init=jax.jit(functools.partial(crossbars.init, config)),
     infer=infer,
     loss=loss,
     readout=readout,
@@ -358,63 +329,3 @@ _average_gradient.defvjp(
   lambda axis_name, params: (params, None),
   lambda axis_name, _, gradient: (jax.lax.pmean(gradient, axis_name),),
 )
-
-
-def without_dropout(model: Model | NetworkConfig) -> Model | NetworkConfig:
-  """Returns a network that drops no neuron, in training neither."""
-  if not isinstance(model, Model):
-    return dataclasses.replace(model, dropout=0.0)
-  apply = lambda params, rates, neuron: model.apply(
-    params, rates, Neuron(neuron.respond)
-  )
-  return dataclasses.replace(model, apply=apply)
-
-
-class Settled(NamedTuple):
-  """What a settled network has sent and received, of B samples."""
-
-  calls: tuple[intercept.Call, ...]  #: of layers of neurons, in their order
-  rates: tuple[jax.Array, ...]  #: [B, ...] X of the inputs and of each call
-  errors: tuple[jax.Array, ...]  #: [B, ...] E of each call and of the output
-  potential: jax.Array  #: [B, C] v of the output layer
-  winners: jax.Array  #: [B, C] how often each class has won
-
-
-def settle(
-  model: Model,
-  params: Any,
-  key: jax.Array,
-  batch: samples.Batch,
-  dropout_key: jax.Array | None = None,
-) -> Settled:
-  """Runs a model both ways until it has settled, and notes all neurons.
-
-  Args:
-    model: the model.
-    params: its parameters.
-    key: PRNG key of the presentation.
-    batch: the samples, with labels.
-    dropout_key: that of dropout; None drops no neuron.
-
-  Returns:
-    Rates, before any are dropped, and errors of each sample.
-  """
-  inputs = model.encode(key, batch.inputs, batch.position)
-  params = model.to_grid(params)
-
-  def run(params, rates):
-    return model.respond(params, rates, model.fire, dropout_key, batch.position)
-
-  def loss(probe, params, rates):
-    potential = run(params, rates) + probe
-    loss, inference = answer(model, key, asked, potential)
-    return loss, (inference.potential, inference.winner_counts)
-
-  shape = jax.eval_shape(run, params, inputs).shape
-  asked, probe = samples.ask(batch, shape, model.answers), jnp.zeros(shape)
-  args = probe, params, inputs
-  traced = intercept.trace(loss, *args)
-  seen = intercept.observe(traced, *args)
-  num_samples = len(batch.position) if asked.total is None else asked.total
-  errors = tuple(num_samples * own for own in (*seen.errors, seen.gradient))
-  return Settled(traced.calls, (inputs, *seen.rates), errors, *seen.others)

@@ -1,7 +1,7 @@
 """The method in one file: backpropagation by spikes alone, tick by tick.
 
 Read this file first. `bipolar` is the neuron of this project: it takes spikes
-back, and a network of it settles to what `ssnn_jax.spiking` computes.
+back, and a network of it settles to what `ssnn_jax.spike` computes.
 `stochastic` is the neuron of the paper, in phases: it draws its spikes; `leaky`
 is the same with all layers at once. They present one sample to dense layers, in
 plain arrays; the fast code is tested to give the same spikes, winners and
@@ -9,7 +9,6 @@ counts, integer by integer. Layer l of weights, from 0, connects I presynaptic
 to J postsynaptic neurons.
 """
 
-import itertools
 from typing import Any
 
 import jax
@@ -24,122 +23,90 @@ from ssnn_jax.trains.thresholds import Role
 
 def bipolar(
   params: Any,
-  train: np.ndarray,
-  label: int,
-  phase: float,
-  num_steps: int,
+  signals: np.ndarray,
+  differentiate: Any,
+  random: np.random.Generator,
   *,
-  ceiling: float = 8.0,
-  floor: float = 0.0,
-  digits: int = 2,
-  num_winners: int = 64,
-  cap: float = np.inf,
-  error_cap: float = np.inf,
-  delays: Any = None,
-  error_delays: Any = None,
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], int]:
-  """Presents a sample to bipolar neurons until they are silent.
+  digits: int = 3,
+  error_digits: int = 2,
+  output_digits: int = 3,
+) -> tuple[np.ndarray, list[np.ndarray], int]:
+  """Presents a sample to bipolar neurons, f(v) = max(v, 0), until silence.
 
   A hidden neuron stores four numbers: the potential v and the error A that it
-  has received, the rate X and the error E that it has sent. A spike is worth a
-  power of two, of the N steps of a rate or of an error.
+  has received, the value X and the error E that it has sent. It asks v and A
+  what it should have sent, and sends the power of two that brings it nearest,
+  in an order that is random; spikes of the other sign take back. A synapse adds
+  up its coincidences: a spike s times the error sent so far, an error spike e
+  times the value sent so far.
 
   Args:
     params: weights `[I, J]` and biases `[J]` of each layer.
-    train: `[n, I]` worth of the input spikes of n ticks, in rates.
-    label: class of the sample.
-    phase: uniform number of the presentation, in [0, 1).
-    num_steps: N, steps of the rates of hidden neurons.
-    ceiling: c, largest rate.
-    floor: a, smallest rate.
-    digits: leading signed digits of an error that are sent.
-    num_winners: n, winners of the presentation.
-    cap: largest worth of a forward spike, in steps; 1 for unit spikes.
-    error_cap: largest worth of an error spike.
-    delays: `[I]` ticks that the spikes of a neuron are on their way, for each
-      layer of weights; None is 0.
-    error_delays: `[J]` those of its error spikes.
+    signals: `[I]` inputs.
+    differentiate: derivative of the loss by the potentials of the outputs.
+    random: of the order of the spikes.
+    digits: leading signed binary digits of a value that are sent.
+    error_digits: those of an error of a hidden neuron.
+    output_digits: those of an error of an output.
 
   Returns:
-    X of inputs and hidden layers; E of hidden layers and output; what the
-    synapses of each layer collect, `[I + 1, J]` with biases last; and the ticks
-    until silence.
+    The outputs, what the synapses hold, and the number of spikes.
   """
-  N, n, num_layers = num_steps, num_winners, len(params)
-  sizes = [train.shape[1], *(len(biases) for _, biases in params)]
-  A, E = ([np.zeros(size) for size in sizes[1:]] for _ in range(2))
-  v = [np.float64(biases) for _, biases in params]
-  X = [np.zeros(size) for size in sizes[:-1]]
-  collected = [np.zeros((len(x) + 1, len(e))) for x, e in zip(X, E)]
-  # Sums of what has arrived at the synapses; the input of a bias is always 1.
-  ends = [(np.append(x, 1.0), np.zeros_like(e)) for x, e in zip(X, E)]
-  wires = [_Wire(size, delay) for size, delay in zip(sizes, delays or X)]
-  error_wires = [_Wire(*own) for own in zip(sizes[1:], error_delays or A)]
+  last = len(params) - 1
+  v = [np.array(biases, np.float64) for _, biases in params]
+  received = [np.zeros_like(own) for own in v]  # A
+  values = [np.zeros(len(weights)) for weights, _ in params]  # X
+  errors = [np.zeros_like(own) for own in v]  # E
+  held = [np.zeros(np.shape(weights)) for weights, _ in params]
 
-  for tick in itertools.count():
-    # Send: what a neuron should have sent but has not; it takes back what it
-    # has sent but should not have.
-    s, e = [train[tick] if tick < len(train) else 0 * X[0]], []
-    for l in range(num_layers - 1):
-      count = np.floor(np.clip(N * v[l], floor * N, ceiling * N) + 0.5)
-      s.append(_nearest_power(count - N * X[l + 1], cap) / N)
-      is_open = (floor * N < N * v[l]) & (N * v[l] < ceiling * N)
-      digit = rest = np.where(is_open, A[l], 0)
-      for _ in range(digits):
-        rest = rest - _nearest_power(rest)
-      e.append(_nearest_power(digit - rest - E[l], error_cap))
-    target = np.arange(sizes[-1]) == label
-    wanted = _count_winners(v[-1], phase, n) - n * target
-    e.append(_nearest_power(wanted - n * E[-1], n * error_cap) / n)
-    X = [sent + now for sent, now in zip(X, s)]
-    E = [sent + now for sent, now in zip(E, e)]
-    on_way = [own.on_way for own in (*wires, *error_wires)]
-    if tick >= len(train) and not any(map(np.any, (*s, *e, *on_way))):
-      return X, E, collected, tick
+  def find_spike(target, sent):
+    return _nearest_power(target - sent)
 
-    # Receive: currents and errors add up; a synapse multiplies each spike that
-    # arrives by the sum of the other end.
-    for l, (weights, _) in enumerate(params):
-      arriving = wires[l].carry(tick, s[l])
-      error = error_wires[l].carry(tick, e[l])
-      v[l] = v[l] + arriving @ weights
-      if l:
-        A[l - 1] = A[l - 1] + weights @ error
-      x, y = ends[l]
-      y += error
-      collected[l][:-1] += np.outer(arriving, y)
-      collected[l] += np.outer(x, error)
-      x[:-1] += arriving
+  num_spikes, is_silent = 0, False
+  while not is_silent:
+    is_silent = True
+    for layer in random.permutation(len(params)):
+      weights = params[layer][0]
+      # Forward, of the neurons below; the inputs are neurons too.
+      asked = np.maximum(v[layer - 1], 0) if layer else signals
+      spikes = find_spike(leading_digits(asked, digits), values[layer])
+      acts = random.random(len(spikes)) < 0.5
+      is_silent &= not np.any(spikes)
+      spikes = np.where(acts, spikes, 0)
+      values[layer] += spikes
+      v[layer] += spikes @ weights
+      held[layer] += np.outer(spikes, errors[layer])
+      # Back, of the neurons above.
+      if layer == last:
+        asked = leading_digits(differentiate(v[layer]), output_digits)
+      else:
+        gate = v[layer] > 0
+        asked = leading_digits(gate * received[layer], error_digits)
+      spikes_back = find_spike(asked, errors[layer])
+      acts = random.random(len(spikes_back)) < 0.5
+      is_silent &= not np.any(spikes_back)
+      spikes_back = np.where(acts, spikes_back, 0)
+      errors[layer] += spikes_back
+      if layer:
+        received[layer - 1] += weights @ spikes_back
+      held[layer] += np.outer(values[layer], spikes_back)
+      num_spikes += np.count_nonzero(spikes) + np.count_nonzero(spikes_back)
+  return v[last], held, num_spikes
 
 
-def _nearest_power(values, cap=np.inf):
-  """Returns the nearest power of two up to a cap, with the sign; ties up."""
-  mantissa, exponent = np.frexp(values)  # of which 1/2 <= |mantissa| < 1
-  power = np.where(np.abs(mantissa) < 0.75, 0.5, 1.0) * np.exp2(exponent)
-  return np.sign(values) * np.minimum(power, cap)
+def _nearest_power(values):
+  """Returns the powers of two nearest to numbers, 0 of 0."""
+  mantissas, exponents = np.frexp(np.abs(values))
+  powers = np.ldexp(np.where(mantissas < 0.75, 0.5, 1.0), exponents)
+  return np.where(values == 0, 0.0, np.sign(values) * powers)
 
 
-class _Wire:
-  """Spikes on their way; those of neuron i arrive after `delays[i]` ticks."""
-
-  def __init__(self, num_neurons, delays):
-    self.delays, self.neurons = np.int64(delays), np.arange(num_neurons)
-    self.on_way = np.zeros((1 + self.delays.max(), num_neurons))
-
-  def carry(self, tick, sent):
-    size = len(self.on_way)
-    self.on_way[(tick + self.delays) % size, self.neurons] += sent
-    arriving = self.on_way[tick % size].copy()
-    self.on_way[tick % size] = 0
-    return arriving
-
-
-def _count_winners(v, phase, n):
-  """Counts how many of n winners each class is: a systematic sample."""
-  shares = np.exp(v - np.max(v))
-  cumulative = np.cumsum(shares / shares.sum())[:-1]
-  reached = np.minimum(np.floor(n * cumulative + phase), n)
-  return np.diff(reached, prepend=0, append=n)
+def leading_digits(values: np.ndarray, digits: int) -> np.ndarray:
+  """Rounds numbers to sums of so many powers of two, the nearest first."""
+  sent = np.zeros_like(values)
+  for _ in range(digits):
+    sent = sent + _nearest_power(values - sent)
+  return sent
 
 
 def stochastic(

@@ -12,7 +12,7 @@ from ssnn_jax import checks
 from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.model import Model
+from ssnn_jax.functions import Function
 from ssnn_jax.trains import encoding
 
 
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
 
 def prepare(
-  network: Model | NetworkConfig,
+  network: NetworkConfig,
   params: Any,
   key: jax.Array,
   inputs: jax.Array | np.ndarray,
@@ -35,7 +35,7 @@ def prepare(
   """Checks and encodes a batch.
 
   Args:
-    network: the model, or the configuration.
+    network: the configuration.
     params: its parameters.
     key: PRNG key of the presentation.
     inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
@@ -92,7 +92,7 @@ def ask(
   """Returns the answers of logits `[B, C]` or `[B, L, C]` of a batch.
 
   A label of a sample is that of all its moments; `answers` are those of
-  `model.Model`. Devices of an axis share the total of their weights.
+  `functions.Function`. Devices of an axis share the total of their weights.
   """
   label = batch.label
   if len(shape) == 2:
@@ -108,7 +108,7 @@ def ask(
   return Asked(position, label, weight, total)
 
 
-def check_params(network: Model | NetworkConfig, params: Any) -> None:
+def check_params(network: Function | NetworkConfig, params: Any) -> None:
   """Refuses parameters of another network."""
   expected = find_shapes(network)
   structures = [jax.tree.structure(own) for own in (params, expected)]
@@ -127,7 +127,7 @@ def check_params(network: Model | NetworkConfig, params: Any) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def find_shapes(network: Model | NetworkConfig) -> Any:
+def find_shapes(network: Function | NetworkConfig) -> Any:
   """Returns the shapes of the parameters of a network, in their structure."""
   if isinstance(network, NetworkConfig):
     shape = lambda *own: jax.ShapeDtypeStruct(own, jnp.float32)

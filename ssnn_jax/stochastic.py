@@ -685,37 +685,6 @@ def _play(config, params, key, batch):
   return signals, jax.tree.map(multiply, counts, units)
 
 
-def draw_settled(
-  config: NetworkConfig,
-  key: jax.Array,
-  positions: jax.Array,
-  rates: Sequence[jax.Array],
-  errors: Sequence[jax.Array],
-) -> tuple[list[Train], list[ErrorTrain]]:
-  """Draws trains of T ticks at the settled rates X and errors E.
-
-  Devices are pulsed by their coincidences, as in the stochastic update of an
-  RPU (T. Gokmen and Y. Vlasov, Frontiers in Neuroscience 10, 333, 2016), whose
-  expected number is T X E as long as E is from -1 to 1.
-
-  Args:
-    config: a network of bipolar neurons, of ceiling 1 or less.
-    key: PRNG key of the presentation.
-    positions: `[B]` positions of the samples in the global batch.
-    rates: `[B, I]` X of each layer of weights, at most 1.
-    errors: `[B, J]` E of each layer of weights.
-
-  Returns:
-    Presynaptic spikes and error spikes of each layer of weights.
-  """
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  draws, forward = _Draws(config, keys, positions), []
-  for layer, own in enumerate(rates):
-    # Not of the role of inputs, whose thresholds have decided X.
-    forward.append(Train(own, draws.send(Role.FORWARD, layer, own)))
-  return forward, list(map(draws.send_errors, range(len(errors)), errors))
-
-
 def count_pulses(
   config: NetworkConfig,
   key: jax.Array,

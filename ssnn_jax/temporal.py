@@ -20,6 +20,7 @@ exact gradient, backpropagation through time, to compare.
 """
 
 from collections.abc import Sequence
+import functools
 import math
 from typing import NamedTuple
 
@@ -28,7 +29,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import spiking
 from ssnn_jax import types
 
 _BLOCK = 128  # moments that are computed at once
@@ -54,9 +54,6 @@ def trace(
   bits: int | None = None,
 ) -> jax.Array:
   """Computes traces, leaky averages of rates over the moments of a signal.
-
-  All moments are computed at once, or moment after moment as a stream
-  (`streams.follow`), which finds the calls of `trace` in a model.
 
   Args:
     rates: `[..., I]` rates of the presynaptic neurons, with an axis of moments
@@ -105,8 +102,7 @@ def trace(
         f'bits is {bits!r} with decays {decays}; expected a number of bits, '
         'and decays 1 - 2^-k, as 0, 0.5, 0.75.'
       )
-  remember = spiking.responding.get() or recall
-  return remember(rates, Memory(decays, axis, bptt, bits))
+  return recall(rates, Memory(decays, axis, bptt, bits))
 
 
 def recall(rates: jax.Array, memory: Memory) -> jax.Array:
@@ -159,8 +155,10 @@ def _advance(rates, memory, carry):
   return traces.reshape(join(rates.shape, memory)).astype(rates.dtype), last
 
 
-# Spikes go on through the traces, and errors back to the present alone.
-_advance_locally = jax.custom_vjp(_advance, nondiff_argnums=(1,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _advance_locally(rates, memory, carry):
+  """Advances; errors go back to the present alone."""
+  return _advance(rates, memory, carry)
 
 
 def _send_back(memory, _, errors):

@@ -76,7 +76,7 @@ class Network(NamedTuple):
       ticks, or 'potential', that with the largest potential.
     kind: 'ssnn', 'ann', as 'ann of relu' with another activation, or the name
       of a baseline.
-    config: the `model.Model` or the `NetworkConfig` of which it was built.
+    config: the `Function` or the `NetworkConfig` of which it was built.
     has_spikes: whether all of its signals are spikes, which can be played.
   """
 
@@ -93,7 +93,7 @@ class Network(NamedTuple):
 class SavedNetwork(NamedTuple):
   """A network from a folder, or from a graph of NIR."""
 
-  config: Any  #: a `NetworkConfig`, or the `model.Model` that was given
+  config: Any  #: a `NetworkConfig`, or the `Function` that was given
   params: Any  #: of NumPy arrays
   kind: str = 'ssnn'  #: of `Network`: what has trained the parameters
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import realtime
 
 PLAIN = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
 
@@ -76,13 +75,17 @@ class ConvolutionTest(parameterized.TestCase):
     np.testing.assert_array_equal(found, sum(taps))
 
   def test_spikes_pass_it(self):
-    def apply(params, x, neuron):
-      x = neuron(ssnn_jax.convolve(x, params, (1, 1), 'SAME'))
-      return x.reshape(len(x), -1)
+    x, kernel = draw(2, 6, 5, 3), draw(3, 3, 3, 3)
 
-    kernel = draw(3, 3, 2, 2)
-    model = ssnn_jax.Model(lambda key: kernel, apply, (4, 4, 2))
-    realtime.check_model(model, kernel)
+    def learn(convolve):
+      layer = lambda kernel, x: convolve(x, kernel, (1, 1), 'SAME', **PLAIN)
+      apply = lambda kernel, x: layer(kernel, jax.nn.relu(layer(kernel, x)))
+      loss = lambda kernel: jnp.sum(ssnn_jax.spike(apply)(kernel, x))
+      return jax.jit(jax.grad(loss))(kernel)
+
+    found = learn(ssnn_jax.convolve)
+    np.testing.assert_array_equal(found, learn(jax.lax.conv_general_dilated))
+    self.assertTrue(np.all(found))
 
 
 if __name__ == '__main__':

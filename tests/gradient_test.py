@@ -15,10 +15,7 @@ from tests.testing import oracle
 from tests.testing import statistics
 
 ONE, THREE = (20, 15, 4), (20, 13, 12, 11, 4)
-EXACT = {
-  'bipolar': {'exact': ('inputs', 'forward', 'backward', 'winners')},
-  'stochastic': {'exact': ('forward', 'backward', 'update')},
-}
+EXACT = 'forward', 'backward', 'update'
 
 
 class IdentityTest(parameterized.TestCase):
@@ -45,23 +42,14 @@ class IdentityTest(parameterized.TestCase):
     for gradient in gradients:
       networks.assert_close(gradient, expected)
 
-  @parameterized.parameters(('bipolar', {'ceiling': 0.75}), ('stochastic', {}))
-  def test_ssnn_and_ann_equal_bp(self, neuron, options):
+  def test_ssnn_and_ann_equal_bp(self):
     config = ssnn_jax.NetworkConfig(
-      THREE,
-      neuron=neuron,
-      dropout=0.3,
-      input_gain=1.5,
-      **EXACT[neuron],
-      **options,
+      THREE, exact=EXACT, dropout=0.3, input_gain=1.5
     )
     self.assert_learns_by_bp(config)
 
-  @parameterized.parameters(*EXACT)  # of one hidden layer
-  def test_events_are_learned_at_their_mean_rates(self, neuron):
-    config = ssnn_jax.NetworkConfig(
-      ONE, 40, neuron=neuron, input_gain=3.0, **EXACT[neuron]
-    )
+  def test_events_are_learned_at_their_mean_rates(self):
+    config = ssnn_jax.NetworkConfig(ONE, 40, exact=EXACT, input_gain=3.0)
     self.assert_learns_by_bp(config, events=True)
 
 

@@ -20,7 +20,7 @@ from ssnn_jax.trains.coincidences import count_coincidences
 from tests.testing import convolutions
 from tests.testing import networks
 
-KEY = jax.random.key(3)
+KEY, EXACT = jax.random.key(3), {'exact': ('forward', 'backward', 'update')}
 SHORT = convolutions.LAYERS[::2]  # a convolution, and a dense layer
 CONVOLUTIONS = (
   Conv(3, kernel=(2, 4), stride=(1, 3), padding=(0, 1)),
@@ -155,7 +155,7 @@ class EqualDenseTest(parameterized.TestCase):
   @parameterized.parameters(
     (learn, dict(layers=RINGS, num_steps=64, dropout=0.5)),
     (count_pulses, dict(layers=SHORT, num_steps=16, winner='race')),
-    (learn, dict(layers=SHORT, num_steps=8, neuron='bipolar', ceiling=0.5)),
+    (learn, dict(layers=SHORT, num_steps=8, neuron='bipolar')),
   )
   def test_spikes_and_updates_are_equal(self, learn, options):
     config = convolutions.make_config(**options)
@@ -170,8 +170,8 @@ class EqualDenseTest(parameterized.TestCase):
       networks.assert_same(ours, convolutions.fold(config, theirs))
 
   @parameterized.parameters(
-    (ssnn_jax.ssnn, {'exact': ('forward', 'backward', 'update')}),
-    (align, dict(neuron='bipolar')),
+    (ssnn_jax.ssnn, EXACT),
+    (align, EXACT),
     (rpu.make_network, {}),
   )
   def test_exact_networks_and_baselines_learn_the_same(self, make, options):

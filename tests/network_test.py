@@ -35,7 +35,9 @@ class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(jnp.asarray, list)
   def test_arrays_and_lists_are_hashable_values(self, array):
     sizes, bits = (12, 9, 8, 3), (9, 8, 7)
-    make = functools.partial(ssnn_jax.NetworkConfig, weight_bits=12)
+    make = functools.partial(
+      ssnn_jax.NetworkConfig, neuron='bipolar', weight_bits=12
+    )
     expected = make(sizes, 40, fraction_bits=bits, input_gain=0.5)
     config = make(
       array(sizes),
@@ -48,13 +50,13 @@ class ConfigTest(parameterized.TestCase):
 
   def test_defaults_depend_on_the_neuron(self):
     for neuron, num_steps, expected in (
-      ('bipolar', 8, ('regular', 32, 64)),
-      ('bipolar', 100, ('regular', 100, 64)),
-      ('stochastic', 8, ('sobol', 8, 8)),
+      ('bipolar', 8, (32, 64)),
+      ('bipolar', 100, (100, 64)),
+      ('stochastic', 8, (8, 8)),
     ):
       config = ssnn_jax.NetworkConfig(SIZES, num_steps, neuron=neuron)
-      found = config.input_sampler, config.steps_of_inputs
-      self.assertEqual((*found, config.winners_of_sample), expected)
+      found = config.steps_of_inputs, config.winners_of_sample
+      self.assertEqual(found, expected)
 
   @parameterized.parameters(*NEURONS)
   def test_equal_configurations_build_the_same_network(self, neuron):
@@ -63,8 +65,6 @@ class ConfigTest(parameterized.TestCase):
       for gain in (9.0, 9.0, 8.0)
     )
     self.assertIs(built, same)
-    models = [crossbars.as_model(make_config(neuron)) for _ in range(2)]
-    self.assertIs(*models)  # whose plays share programs
     self.assertIsNot(built, other)
 
   def test_init_is_scaled_by_fan_in(self):
@@ -80,19 +80,21 @@ class ConfigTest(parameterized.TestCase):
 
 
 class LearningTest(parameterized.TestCase):
-  @parameterized.parameters(('stochastic', 'bernoulli'), ('bipolar', 'sobol'))
-  def test_inference_and_given_trains_have_the_spikes_of_learning(
-    self, neuron, sampler
-  ):
-    config = make_config(neuron, 70, sampler=sampler, input_gain=1.5)
+  @parameterized.parameters(*NEURONS)
+  def test_inference_and_given_trains_have_the_spikes_of_learning(self, neuron):
+    config = make_config(neuron, 70, input_gain=1.5)
     network, params = ssnn_jax.ssnn(config), make_params(config)
     key, (images, labels) = jax.random.key(2), batch(4)
     gradient, learned = learner(network)(params, key, images, labels)
     infer = jax.jit(network.infer)
     inference = jax.device_get(infer(params, key, images))
     networks.assert_same(inference, learned)
-    draw = jax.jit(spiking.draw_trains, static_argnums=(2, 3))
-    words = np.asarray(draw(key, images, 70, sampler))
+    if neuron == 'stochastic':
+      draw = jax.jit(spiking.draw_trains, static_argnums=(2, 3))
+      words = np.asarray(draw(key, images, 70, 'sobol'))
+    else:
+      counts = np.floor(70 * images + np.float32(0.5))
+      words = trains.pack(np.arange(70)[:, None] < counts[:, None])
     words = words | ~np.asarray(trains.mask(70))[None, :, None]  # are ignored
     # A scaled loss has a scaled gradient.
     loss = lambda *batch: (2.0 * (own := network.loss(*batch))[0], own[1])
@@ -126,9 +128,8 @@ class LearningTest(parameterized.TestCase):
       for leaf in (loss, *jax.tree.leaves(gradient)):
         self.assertTrue(np.isnan(leaf).any())
 
-  @parameterized.parameters(*NEURONS)
-  def test_dropped_units_have_no_spikes_and_no_errors(self, neuron):
-    config = make_config(neuron, dropout=0.3)
+  def test_dropped_units_have_no_spikes_and_no_errors(self):
+    config = make_config('stochastic', dropout=0.3)
     params, key, (images, labels) = make_params(config), KEY, batch(1)
     gradient, _ = learner(ssnn_jax.ssnn(config))(params, key, images, labels)
     draw = jax.jit(crossbars.draw_dropout, static_argnums=0)
@@ -162,14 +163,14 @@ class AnnTest(parameterized.TestCase):
     gradient, inference = learner(built)(params, KEY, images, labels)
     networks.assert_close(gradient, expected)
     np.testing.assert_allclose(inference.potential, logits, rtol=1e-5)
-    winners = 64 * softmax(logits, axis=1)
+    winners = 10 * softmax(logits, axis=1)
     np.testing.assert_allclose(inference.winner_counts, winners, rtol=1e-5)
 
 
 class ProgramTest(parameterized.TestCase):
   @parameterized.parameters(
     (networks.stochastic(SIZES, 40, exact=('update',)), 'ssnn'),
-    (ssnn_jax.NetworkConfig(SIZES, 40), 'ssnn'),
+    (ssnn_jax.NetworkConfig(SIZES, 40, neuron='bipolar'), 'ssnn'),
     (ssnn_jax.NetworkConfig(SIZES, 40), 'ann'),
   )
   def test_learning_is_exported_with_precise_products(self, config, builder):

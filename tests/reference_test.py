@@ -1,4 +1,4 @@
-"""Tests that stochastic networks equal the reference, integer by integer."""
+"""Tests that networks equal the reference, bit by bit."""
 
 import functools
 
@@ -153,3 +153,66 @@ class ReferenceTest(parameterized.TestCase):
     found = present(wrong, config, size, [2])
     equal = jax.tree.map(np.array_equal, found, right)
     self.assertFalse(all(jax.tree.leaves(equal)))
+
+
+# What is exchanged in the source of the reference of bipolar neurons.
+MUTATIONS_BIPOLAR = (
+  ('v[layer] += spikes @ weights', 'v[layer] = spikes @ weights'),
+  ('held[layer] += np.outer(spikes, errors[layer])', 'pass'),
+  ('held[layer] += np.outer(values[layer], spikes_back)', 'pass'),
+  ('gate = v[layer] > 0', 'gate = v[layer] > -1'),
+  ('mantissas < 0.75', 'mantissas <= 0.75'),
+  ('received[layer - 1] += weights @ spikes_back', 'pass'),
+  ('gate * received[layer], error_digits', 'gate * received[layer], digits'),
+)
+
+
+class BipolarTest(parameterized.TestCase):
+  """Spikes of bipolar neurons in any order leave what `spike` computes."""
+
+  def setUp(self):
+    super().setUp()
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.integers(-64, 65, shape) / 64  # sums are exact
+    sizes = 6, 8, 7, 3
+    self.params = [(draw(m, n), draw(n)) for m, n in zip(sizes, sizes[1:])]
+    self.signals, self.target = np.arange(1, 7) / 7, draw(3)
+
+  def run_reference(self, reference, seed):
+    random = np.random.default_rng(seed)
+    difference = lambda v: v - self.target
+    signals = np.float64(np.float32(self.signals))
+    return reference.bipolar(self.params, signals, difference, random)
+
+  def run_spike(self):
+    @ssnn_jax.spike
+    def model(params, x):
+      for layer, (weights, biases) in enumerate(params):
+        x = jax.nn.relu(x) if layer else x
+        x = jnp.matmul(x, weights, precision='highest') + biases
+      return x
+
+    def loss(params):
+      outputs = model(params, jnp.float32(self.signals))
+      return jnp.sum((outputs - jnp.float32(self.target)) ** 2) / 2, outputs
+
+    params = jax.tree.map(jnp.float32, self.params)
+    (_, outputs), update = jax.value_and_grad(loss, has_aux=True)(params)
+    return outputs, [weights for weights, _ in update]
+
+  @parameterized.parameters(*range(5))
+  def test_synapses_hold_the_gradient_bit_for_bit(self, seed):
+    outputs, held, num_spikes = self.run_reference(reference, seed)
+    expected, update = self.run_spike()
+    np.testing.assert_array_equal(outputs, expected)
+    jax.tree.map(np.testing.assert_array_equal, held, update)
+    self.assertGreater(num_spikes, 100)
+
+  @parameterized.parameters(*MUTATIONS_BIPOLAR)
+  def test_wrong_rule_of_bipolar_neurons_is_seen(self, old, new):
+    changed = mutations.mutate(reference, old, new)
+    outputs, held, _ = self.run_reference(changed, 0)
+    expected, update = self.run_spike()
+    found = [np.array_equal(outputs, expected)]
+    found += [np.array_equal(*pair) for pair in zip(held, update)]
+    self.assertFalse(all(found))

@@ -25,7 +25,6 @@ from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
-from ssnn_jax import realtime
 from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
@@ -37,15 +36,14 @@ from ssnn_jax.runs import networks
 from ssnn_jax.trains import thresholds
 from tests.testing import commands
 from tests.testing import experiments
-from tests.testing import models
 from tests.testing import networks as network_util
-from tests.testing import signals
 from tests.testing.checkpoints import make_state
 
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
 SOBOL = ssnn_jax.trains.SAMPLERS['sobol']
 CONV, DENSE = layers.Conv(2, 2), layers.Dense(3)
-FIRST, STOCHASTIC = layers.Conv(2, 1, channel_axis=0), dict(neuron='stochastic')
+FIRST, CHIP = layers.Conv(2, 1, channel_axis=0), dict(neuron='bipolar')
+RESIDUAL = DENSE, layers.Dense(9, residual=True), DENSE
 LAYERS = dict(layer_sizes=None, layers=(CONV, DENSE), input_shape=(3, 3))
 # Nodes of NIR.
 AFFINE = nir.nir.Affine(np.ones((3, 3)), np.ones(3))
@@ -55,36 +53,50 @@ LEAKY = nir.nir.LIF(*np.ones((4, 3)))
 FIELDS = (
   (dict(layer_sizes=(5,)), 'layer_sizes is .*at least two layer_sizes'),
   (dict(input_shape=(6,)), r'input_shape is \(6,\); expected .*, or layers'),
-  (dict(num_steps=2**24 + 1), r'num_steps is 16777217; .*1 to 8388608\.'),
+  (CHIP | dict(num_steps=2**24), r'num_steps is 16777216; .*1 to 8388608\.'),
   (dict(neuron='leaky'), 'neuron is leaky; expected one of bipolar, stoch'),
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
   # Fields of one kind of neuron, which would have no effect.
-  (dict(read_noise=0.1), "read_noise is 0.1; .*0.0, or neuron='stochastic'"),
-  (dict(winner='race'), "winner is race; .*softmax, or neuron='stochastic'"),
-  (dict(exact=('update',)), 'exact is .*among inputs, forward, backward'),
-  (STOCHASTIC | dict(weight_bits=8), "weight_bits is 8; .* neuron='bipolar'"),
-  (STOCHASTIC | dict(sampler='regular'), 'sampler is regular; expected one of'),
-  (dict(ceiling=0.001), 'ceiling is 0.001 .*a count of 1 to 2.24'),
-  (dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
-  (dict(fraction_bits=9), 'fraction_bits is 9; expected 10 without weight_b'),
-  (dict(weight_bits=9, fraction_bits=-3), 'fraction_bits is -3; .*0 to 32'),
-  (dict(weight_bits=9, fraction_bits=2.5), 'fraction_bits is 2.5; .*0 to 32'),
-  (
-    dict(weight_bits=9, fraction_bits=(7, 6, 5)),
-    r'.* one for each of 2 layers',
+  *(
+    (CHIP | {name: value}, f"{name} is .*, or neuron='stochastic'")
+    for name, value in (
+      ('sampler', 'sobol'),
+      ('exact', ('update',)),
+      ('dropout', 0.1),
+      ('read_noise', 0.1),
+      ('winner', 'race'),
+      ('timing', 'leaky'),
+    )
   ),
-  (STOCHASTIC | dict(digits=1), "digits is 1; expected 2, or neuron='bipolar'"),
-  (dict(num_winners=0), 'num_winners is 0; expected 1 to'),
+  (dict(weight_bits=8), "weight_bits is 8; .* neuron='bipolar'"),
+  (dict(digits=1), "digits is 1; expected 2, or neuron='bipolar'"),
+  (
+    LAYERS | dict(layers=RESIDUAL),
+    "layers is .*none with residual connections, or neuron='bipolar'",
+  ),
+  (dict(exact=('inputs',)), 'exact is .*among forward, backward, update'),
+  (dict(sampler='regular'), 'sampler is regular; expected one of sobol, bern'),
+  (CHIP | dict(digits=25), 'digits is 25; expected 1 to 24'),
+  (CHIP | dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
+  (dict(fraction_bits=9), 'fraction_bits is 9; expected 10 without weight_b'),
+  *(
+    (CHIP | dict(weight_bits=9, fraction_bits=bits), words)
+    for bits, words in (
+      (-3, 'fraction_bits is -3; .*0 to 32'),
+      (2.5, 'fraction_bits is 2.5; .*0 to 32'),
+      ((7, 6, 5), 'one for each of 2 layers'),
+    )
+  ),
+  (CHIP | dict(num_winners=0), 'num_winners is 0; expected 1 to'),
+  (CHIP | dict(input_steps=0), 'input_steps is 0; expected 1 to'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
-  (STOCHASTIC | dict(ceiling=2.0), "ceiling is 2.0; .*, or neuron='bipolar'"),
-  (STOCHASTIC | dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
-  (STOCHASTIC | dict(timing='live'), 'timing is live; expected one of phased'),
-  (STOCHASTIC | dict(forgetting=0.5), 'forgetting is 0.5; .*, 1 or more'),
-  (STOCHASTIC | dict(counted=0.0), 'counted is 0.0; expected above 0'),
-  (dict(timing='leaky'), "timing is leaky; .*, or neuron='stochastic'"),
+  (dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
+  (dict(timing='live'), 'timing is live; expected one of phased'),
+  (dict(forgetting=0.5), 'forgetting is 0.5; .*, 1 or more'),
+  (dict(counted=0.0), 'counted is 0.0; expected above 0'),
   (
-    STOCHASTIC | dict(timing='leaky', exact=('forward',)),
+    dict(timing='leaky', exact=('forward',)),
     "exact is .*; expected none of timing='leaky'",
   ),
   (LAYERS | dict(layers=(CONV, FIRST, DENSE)), 'channel_axis=0 in the first'),
@@ -120,20 +132,6 @@ VALUES = (
 )
 
 
-def _play(fields, **wires):
-  config = dataclasses.replace(CONFIG, **fields)
-  wires = realtime.Wires(**wires)
-  return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS, wires)
-
-
-def _play_model(apply, weight=2.0):
-  """Plays a model of a weight."""
-  params = {'w': np.float32(weight)}
-  model = ssnn_jax.Model(lambda key: params, apply, (3,), num_steps=4)
-  images = np.full((2, 3), 0.5, np.float32)
-  return realtime.play(model, params, KEY, images, LABELS)
-
-
 _IMAGES = 7 * np.arange(36, dtype=np.uint8).reshape(6, 3, 2)
 _LABELS = np.array([0, 1, 2, 0, 1, 2])
 ARRAYS = [  # argument of from_arrays, value, words
@@ -161,6 +159,9 @@ _CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
 _NETWORK, _OPTIMIZER = ssnn_jax.ann(_CONFIG), training.make_optimizer(0.5)
 _LOST = training.init_state(_NETWORK, _OPTIMIZER, 0)
 _LOST = _LOST._replace(params=jax.tree.map(lambda w: w * np.nan, _LOST.params))
+_FUNCTION = ssnn_jax.as_function(
+  (lambda key: np.ones((6, 3), 'f4'), lambda w, x: jax.nn.relu(x) @ w), GOOD
+)
 _CHIP = network_util.of_chip((6, 4, 3), 8, 6, (5, 4))
 _INPUTS = np.random.default_rng(0).random((12, 6), np.float32)
 _CLASSES = np.arange(12) % 3
@@ -221,6 +222,10 @@ def _fit(data, options):
   return training.fit(dataset=dataset, progress=False, **options)
 
 
+def _make_function(**fields):
+  return ssnn_jax.ssnn(dataclasses.replace(_FUNCTION, **fields))
+
+
 def _read(read, folder, text):
   path = folder / 'own'
   path.write_text(text)
@@ -234,15 +239,9 @@ def _load(folder, name, *recording):
   return datasets.load(name, folder)
 
 
-def _to_graph(layer, shape, **options):
-  config = ssnn_jax.NetworkConfig(
-    layers=(layer, DENSE), input_shape=shape, **options
-  )
+def _to_graph(shape, *own, **options):
+  config = ssnn_jax.NetworkConfig(layers=own, input_shape=shape, **options)
   return nir.to_graph(config, network_util.make_params(config))
-
-
-def _export(model):
-  return nir.to_graph(model, jax.jit(model.init)(jax.random.clone(KEY)))
 
 
 def _conv(**options):
@@ -294,24 +293,19 @@ CALLS = [  # function of a folder, words
     lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
     'params have the shapes',
   ),
-  *_rows(_play, [
-    (STOCHASTIC | {'exact': ('forward',)}, 'expected stochastic neurons'),
-    ({'exact': ('inputs',)}, r"exact \('inputs',\); .*spikes in"),
-  ]),
+  *(
+    (
+      lambda _, own=own: ssnn_jax.stochastic.play(
+        ssnn_jax.NetworkConfig(SIZES, **own), GOOD_PARAMS, KEY, GOOD, LABELS
+      ),
+      'expected stochastic neurons, with spikes in all signals',
+    )
+    for own in (CHIP, {'exact': ('forward',)})
+  ),
   (
     lambda _: thresholds.is_below(jnp.ones((32, 3)), GOOD[:1, :3]),
     'sampler are float32; expected uint16',
   ),
-  (lambda _: _play({}, forward=(1.5, 0)), 'delays of whole ticks'),
-  (lambda _: _play({}, backward=(1,)), 'delays .* 2 layers'),
-  (lambda _: _play({}, loss=0.1), 'a key of the losses'),
-  (lambda _: _play({}, loss=2.0), 'a loss from 0 to 1'),
-  *_rows(lambda own: _play({}, **own), [
-    ({'cap': 0}, 'cap=0.*a cap of 1, 2, 4'),
-    ({'cap': 3}, 'cap=3.*a cap of 1, 2, 4'),
-    ({'error_cap': 0.3}, 'error_cap=0.3.*a power of two'),
-    ({'wait': -1}, 'a whole number of ticks to wait'),
-  ]),
   *_rows(lambda own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), [
     ({'num_steps': 2.5}, 'num_steps is 2.5; expected an int, 1 step'),
     ({'ceiling': 0.1}, 'ceiling is 0.1 and floor 0.0; .*a count of 1'),
@@ -328,29 +322,6 @@ CALLS = [  # function of a folder, words
     lambda _: spiking.fire(GOOD[0].astype('bfloat16'), 64),
     'potential is bfloat16, .*no count above 256; with 64 steps and .* of 8',
   ),
-  *_rows(_play_model, [
-    (lambda p, x, neuron: p['w'] * x, 'the model has no neurons'),
-    (
-      lambda p, x, neuron: neuron(x * x),
-      '1 are not linear in the spikes of layer 0',
-    ),
-    (
-      lambda p, x, neuron: neuron(x - jnp.mean(x, axis=0, keepdims=True)),
-      'samples of a batch depend on each other',
-    ),
-    (lambda p, x, neuron: neuron(x)[0], r'logits of shape \(3,\) .*\[B, C'),
-    (
-      lambda p, x, neuron: jax.nn.relu(p['w'] - neuron(x)),
-      '2 are not linear in the spikes of layer 1',
-    ),
-    (
-      lambda p, x, neuron: p['w'] * jax.lax.stop_gradient(neuron(x)),
-      '2 are not linear in the spikes of layer 1',
-    ),
-    # A parameter of 0 hides nothing.
-    (lambda p, x, neuron: p['w'] * neuron(x) ** 2, 0.0, '2 are not linear in'),
-    (lambda p, x, neuron: p['w'] * neuron(x), np.nan, 'params are NaN or'),
-  ]),
   *_rows(_cross_entropy, [
     (GOOD[:, 0], LABELS - 1, 'classes from 0 to 2'),
     (GOOD, LABELS, r'inputs, of shape \(2, 2\)'),
@@ -366,31 +337,35 @@ CALLS = [  # function of a folder, words
     r'key is .* of shape \(2, 3\); expected one PRNG key',
   ),
   (
-    lambda _: realtime.play(_NETWORK, GOOD_PARAMS, KEY, GOOD, LABELS),
-    'model is of type Network; expected a Model or NetworkConfig',
+    lambda _: ssnn_jax.observe.make_observe(_FUNCTION),
+    'model has no stochastic neurons.* use ssnn_jax.explain of a function',
   ),
+  *_rows(ssnn_jax.as_function, [
+    (3, GOOD, 'module is of type int; expected a module of flax or equinox'),
+    (_FUNCTION.apply, GOOD, 'module is of type function; .* a pair of functi'),
+  ]),
+  *_rows(lambda own: _make_function(**own), [
+    ({'answers': 'all'}, "answers is 'all'; expected last or each"),
+    ({'digits': 0}, 'digits is 0; expected 1 to 24'),
+    ({'num_steps': 2.5}, 'num_steps is 2.5; expected an int, 1 or more, or N'),
+  ]),
   (
-    lambda _: ssnn_jax.observe.diagnose(models.MODELS['linen'], {}),
-    r'loss is a Model; pass ssnn_jax.ssnn\(model\)',
-  ),
-  (
-    lambda _: ssnn_jax.from_linen(models.Residual(None), (6, 6)),
-    'make is a Residual; pass the class',
-  ),
-  (
-    lambda _: ssnn_jax.from_linen(models.Residual, 36),
-    'input_shape is 36; expected a shape',
-  ),
-  (
-    lambda _: realtime.check_model(
-      ssnn_jax.Model(
-        lambda key: np.ones((4, 3), np.float32),
-        lambda p, x, neuron: neuron(jnp.bfloat16(x) @ jnp.bfloat16(p)),
-        (4,),
-      ),
-      np.ones((4, 3), np.float32),
+    lambda _: training.predict(
+      _make_function(apply=lambda w, x: x[:, 0]), np.ones((6, 3)), _INPUTS
     ),
-    r'the model computes in 16 bits \(bf16\), .*; give its layers',
+    r'outputs of 2 samples have the shape \(2,\); expected logits \[B, C\]',
+  ),
+  (lambda _: ssnn_jax.ssnn(None), 'model is of type NoneType; expected a Fun'),
+  (lambda _: ssnn_jax.ann(GOOD), 'model is of type ndarray; expected a Funct'),
+  (
+    lambda _: ssnn_jax.ssnn(_FUNCTION, feedback=GOOD_PARAMS),
+    'feedback is of stochastic neurons; leave it out',
+  ),
+  (
+    lambda _: hardware.make_resistive(DeviceConfig(), 0.5).learn(
+      _NETWORK, (None, None), (GOOD_PARAMS, None), GOOD, LABELS
+    ),
+    'coincidences of spikes that this network does not count; build it',
   ),
   (
     lambda _: hardware.make_resistive('rerram', 1.0),
@@ -478,12 +453,18 @@ CALLS = [  # function of a folder, words
     (lambda f, own=own: _read(hardware.read_pulse_csv, f, own), words)
     for own, words in CURVES
   ),
-  (lambda _: _to_graph(layers.Conv(3, (3, 2)), (6, 5)), '^kernel is.*; export'),
-  *_rows(_export, [
-    (models.MODELS['equinox'], '^the model has signed neurons.*; export'),
-    (models.MODELS['pair'], '^the model multiplies rates.*; export'),
-    (signals.MODELS['two'], '^the model has traces.*; export'),
-  ]),
+  (
+    lambda _: _to_graph((6, 5), layers.Conv(3, (3, 2)), DENSE),
+    '^kernel is.*; export',
+  ),
+  (
+    lambda _: _to_graph((9,), *RESIDUAL, **CHIP),
+    'layers are of your own, or have residual connections.*; export Dense',
+  ),
+  (
+    lambda _: nir.to_graph(_FUNCTION, GOOD_PARAMS),
+    'config is of type Function; expected a NetworkConfig',
+  ),
   *_rows(_from_graph, [
     (AFFINE, LEAKY, r'^node lif \(LIF\) is none of .* IF .*; build'),
     (AFFINE, AFFINE, r'^node affine_1 \(Affine\) .*; insert IF'),
@@ -505,8 +486,8 @@ CALLS = [  # function of a folder, words
     r'^node own \(IF\) is not connected .*; remove',
   ),
   (
-    lambda _: studies.load('convolution').find_sweeps('digits'),
-    'choose one of mnist',
+    lambda _: studies.load('online').find_sweeps('mnist'),
+    'choose one of digits',
   ),
 ]  # fmt: skip
 
@@ -563,9 +544,10 @@ class CallsTest(parameterized.TestCase):
     self.assertIn('my own words', (folder / 'online.md').read_text())
 
 
+_PULSED = '--device=custom --neuron=stochastic'
 COMMANDS = [  # flags of experiments.run, words
   # Numbers that would be cut to 32 bits, or never end.
-  ('--num_steps=16777217', '--num_steps is 16777217; .* 8388608'),
+  ('--num_steps=2147483648', '--num_steps is 2147483648'),
   ('--learning_rate=1e-60', '--learning_rate is 1e-60'),
   ('--seed=1099511627776', '--seed is 1099511627776'),
   # Values of the wrong type, out of range, or of another data set.
@@ -580,20 +562,22 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=chip --learning_rate=3000', '--learning_rate is'),
   # What would have no effect.
   ('--method=bp --num_steps=8', '--num_steps has no effect on .*=digits and'),
-  ('--method=relu --ceiling=2', '--ceiling has no effect'),
   ('--event_window=10', '--event_window has no effect'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
-  ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
-  ('--device=custom --weight_decay=0.1', '--weight_decay is 0.1; expected 0'),
-  ('--device=custom --optimizer=adam', '--optimizer is adam; expected sgd'),
+  ('--device=custom', '--device is custom; .* pulses, and --neuron=stochastic'),
+  (f'{_PULSED} --weight_decay=0.1', '--weight_decay is 0.1; expected 0'),
+  (f'{_PULSED} --optimizer=adam', '--optimizer is adam; expected sgd'),
   ('--method=bp --device=ecram', '--device is ecram; expected ideal'),
   ('--method=chip --dropout=0.1', '--dropout is 0.1; expected 0.0, on the c'),
   ('--method=chip --num_steps=12', '--num_steps is 12; expected a power of 2'),
   ('--method=chip --weight_bits=0', '--weight_bits is 0; expected'),
-  ('--read_noise=0.1', "--read_noise is 0.1; .* or neuron='stochastic'"),
-  ('--exact=update', '--exact is .*update.*; .* among inputs, forward, b'),
-  ('--method=rpu --exact=inputs', '--exact has no effect'),
+  ('--read_noise=0.1', '--read_noise is 0.1; .*0.0, or --neuron=stochastic'),
+  ('--exact=update', '--exact is .*update.*; .* or --neuron=stochastic'),
+  ('--neuron=stochastic --exact=inputs', '--exact is .*among forward, backw'),
+  ('--method=rpu --exact=update', '--exact has no effect'),
+  ('--dropout=0.1 --model=residual', '--dropout is 0.1; .* as --model desc'),
+  ('--neuron=stochastic --num_steps=0', '--num_steps is 0; expected'),
   ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=digits=1 --method=bp', "--method is .* --grid='method=bp;...'"),

@@ -1,4 +1,4 @@
-"""Tests of spikes as functions of JAX; `docs/your_model.md` runs libraries."""
+"""Tests of neurons, losses and inputs as functions of JAX."""
 
 import dataclasses
 import functools
@@ -30,8 +30,6 @@ count_winners, draw_phases = (
 
 
 class NeuronTest(parameterized.TestCase):
-  """`settling_test` has the counts of networks."""
-
   def test_forward_or_backward_signals_are_exact(self):
     v = np.float32([[-0.5, 0.0, 0.0625, 0.1875, 0.5, 0.9375, 1.0, 2.5]])
     slope = np.full_like(v, 0.3)
@@ -210,11 +208,12 @@ def make_case(config):
   return params, *networks.batch(8, config.layer_sizes)
 
 
-DENSE = ssnn_jax.NetworkConfig(SIZES, num_steps=T)
+DENSE = ssnn_jax.NetworkConfig(SIZES, num_steps=T, neuron='bipolar')
 CONV = ssnn_jax.NetworkConfig(
   layers=(layers.Conv(4, (2, 3), stride=2), layers.Dense(3)),
   input_shape=(6, 5),
   num_steps=T,
+  neuron='bipolar',
 )
 
 

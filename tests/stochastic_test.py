@@ -20,7 +20,6 @@ from ssnn_jax import wta
 from ssnn_jax.trains import Role
 from ssnn_jax.trains import bernoulli
 from ssnn_jax.trains import thresholds
-from tests.testing import convolutions
 from tests.testing import networks
 from tests.testing import sources
 from tests.testing import statistics
@@ -78,28 +77,6 @@ class PulsesTest(parameterized.TestCase):
     for counts in jax.tree.leaves((found.positive, found.negative)):
       self.assertGreaterEqual(counts.min(), 0)
       self.assertGreater(counts.max(), 0)
-
-  def test_trains_of_one_tick_are_settled_signals(self):
-    config = convolutions.make_config(
-      layers=convolutions.LAYERS[::2],
-      neuron='bipolar',
-      num_steps=1,
-      input_steps=1,
-      num_winners=1,
-      dropout=0.5,
-    )
-    make_params = functools.partial(convolutions.make_params, config)
-    params, batch = make_params(), convolutions.batch(BATCH_SIZE)
-    # A read gain of 2: each error is a spike of either sign, or none.
-    feedback = jax.tree.map(
-      lambda x: np.float32(0.5 * (x > 0)), make_params(seed=1)
-    )
-    network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(4)
-    gradient, response = networks.learner(network)(params, key, *batch)
-    self.assertTrue(all(map(np.any, jax.tree.leaves(gradient))))
-    count = jax.jit(network.count_pulses)
-    found = jax.device_get(count(params, jax.random.clone(key), *batch))
-    assert_same((as_gradient(found[0]), found[1]), (gradient, response))
 
   def test_thinned_coincidences_are_a_subset(self):
     whole, response = learn()

@@ -1,7 +1,8 @@
-"""Tests of traces: values, derivatives, plays, and answers in time."""
+"""Tests of traces: values, derivatives, a play, and answers in time."""
 
 import functools
 
+from absl.testing import absltest
 from absl.testing import parameterized
 import flax.linen as nn
 import jax
@@ -10,9 +11,6 @@ import numpy as np
 import optax
 
 import ssnn_jax
-from ssnn_jax import network as network_lib
-from ssnn_jax import realtime
-from ssnn_jax import streams
 from ssnn_jax import temporal
 from tests.testing import mutations
 from tests.testing import networks
@@ -163,133 +161,71 @@ class TraceTest(parameterized.TestCase):
 class Cell(nn.Module):
   """Neurons that receive traces of their own spikes, a step of a scan."""
 
-  neuron: object
-
   @nn.compact
   def __call__(self, carry, x):
     memory = temporal.Memory((0.5,), 1, False, None)
     past = carry.reshape(len(x), -1)
-    sent = self.neuron(nn.Dense(5)(x) + nn.Dense(5)(past))
+    sent = nn.relu(nn.Dense(5)(x) + nn.Dense(5)(past))
     _, carry = temporal.advance(sent[:, None], memory, carry)
     return carry, sent
 
 
 class Recurrent(nn.Module):
-  """A layer that hears itself a moment later, unrolled over time."""
-
-  neuron: object
+  """A layer that hears itself a moment later."""
 
   @nn.compact
   def __call__(self, x):
     shared = dict.fromkeys(['params'], nn.broadcast)
     axes = {'variable_broadcast': [*shared], 'split_rngs': {'params': False}}
     run = nn.scan(Cell, in_axes=1, out_axes=1, **axes)
-    _, sent = run(self.neuron)(jnp.zeros((len(x), 1, 5)), x)
-    return nn.Dense(3)(sent)
+    _, sent = run()(jnp.zeros((len(x), 1, 5)), x)
+    return nn.Dense(3)(ssnn_jax.trace(sent, (0.5, 0.75)))
 
 
-def apply_single(w, x, neuron):
-  """Returns the logits of a layer between traces, of one sample."""
-  trace = functools.partial(temporal.trace, axis=0)
-  return trace(neuron(trace(x, (0.0, 0.5)) @ w[0]), (0.5, 0.75)) @ w[1]
-
-
-# Weights of the moments of LABELS are powers of two, so that sums are exact.
-FIELDS = {'input_shape': (3, 4), 'num_steps': 8, 'answers': 'each'}
-LABELS = np.int32([[1, 1, -1], [2, -1, -1], [-1, 0, 0], [-1, -1, 2]])
-MODELS = {
-  'single': ssnn_jax.Model(
-    lambda key: (jnp.ones((8, 6)), jnp.ones((12, 3))),
-    apply_single,
-    is_single=True,
-    **FIELDS,
-  ),
-  'recurrent': ssnn_jax.from_linen(Recurrent, **FIELDS),
-}
 RATES = draw((4, 3, 4), seed=2)
 
 
-@functools.cache
-def make_params(name):
-  """Draws weights, multiples of 1 / 16."""
-  rng, shapes = np.random.default_rng(1), jax.eval_shape(MODELS[name].init, KEY)
-  draw = lambda own: rng.integers(-8, 12, own.shape) / 16
-  return jax.tree.map(lambda own: np.float32(draw(own)), shapes)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def settle(name, labels):
-  """Returns the rates and errors of a settled network."""
-  model, params = MODELS[name], make_params(name)
-  batch = ssnn_jax.samples.prepare(model, params, KEY, RATES, labels)
-  settled = network_lib.settle(model, params, KEY, batch)
-  return settled.rates, settled.errors
-
-
-def learn(name):
-  """Returns the gradient, and the response."""
-  learner = networks.learner(ssnn_jax.ssnn(MODELS[name]))
-  return learner(make_params(name), KEY, RATES, LABELS)
-
-
-class ModelTest(parameterized.TestCase):
-  @parameterized.parameters(*MODELS)
-  def test_play_with_delays_equals_the_local_gradient(self, name):
-    gradient, inference = learn(name)
-    (_, *rates), errors = jax.device_get(settle(name, LABELS))
-    rng = np.random.default_rng(0)
-    delays = (
-      tuple(rng.integers(0, 4, own.shape[1:]) for own in layers)
-      for layers in ((RATES, *rates), errors)
+class RecurrentTest(absltest.TestCase):
+  def test_play_learns_traces_times_present_errors(self):
+    model, rng = Recurrent(), np.random.default_rng(1)
+    params = jax.eval_shape(model.init, KEY, RATES)
+    params = jax.tree.map(
+      lambda own: np.float32(rng.integers(-8, 12, own.shape) / 16), params
     )
-    wires = realtime.Wires(*delays, wait=0)
-    played = realtime.play(
-      MODELS[name], make_params(name), KEY, RATES, LABELS, wires
-    )
-    networks.assert_same(played.update, gradient)
-    np.testing.assert_array_equal(played.potentials[-1], inference.potential)
-    counts = 32 * RATES, *(8 * own for own in rates)
-    networks.assert_same(played.counts, counts)
-    networks.assert_same(played.sent_errors, errors)
-    self.assertTrue(all(map(np.any, errors)))
-
-  @parameterized.parameters(*MODELS)
-  def test_errors_stay_in_their_moment(self, name):
-    _, sent = settle(name, np.int32([[-1, -1, 1]] * 4))
-    # Of each call, or of each step of a scan, in the order of the moments.
-    flat = [own if own.ndim == 3 else own[:, None] for own in sent[:-1]]
-    moments = np.any(np.concatenate(flat, axis=1), axis=(0, 2))
-    self.assertEqual(moments.tolist(), [False, False, True])
-
-  def test_recurrent_weights_learn_a_trace_times_the_present_error(self):
-    found, errors = jax.device_get(settle('recurrent', LABELS))
-    past, update = np.zeros((4, 5)), np.zeros((5, 5))
-    for sent, error in zip(found[1:], errors[:-1]):
-      update += past.T @ error / 4
-      past = (past + sent) / 2
+    spike = ssnn_jax.spike(model.apply)
+    loss = lambda logits: jnp.sum(logits[:, 2] ** 2)
+    learn = jax.jit(jax.grad(lambda params: loss(spike(params, RATES))))
+    played = ssnn_jax.spiking.play(spike, params, RATES, loss, KEY)
+    networks.assert_same(played.update, learn(params))
+    first, second, last = played.neurons[1:]
+    self.assertFalse(np.any(first.error) or np.any(second.error))
+    past = np.asarray(first.value) / 4 + np.asarray(second.value) / 2
+    update = past.T @ np.asarray(last.error)
     (cell,) = (
-      own
-      for name, own in learn('recurrent')[0]['params'].items()
-      if 'Cell' in name
+      x for name, x in played.update['params'].items() if 'Cell' in name
     )
-    self.assertTrue(np.any(update))
-    np.testing.assert_allclose(cell['Dense_1']['kernel'], update, atol=1e-6)
+    self.assertGreater(np.count_nonzero(update), 9)
+    np.testing.assert_array_equal(cell['Dense_1']['kernel'], update)
+
+  def test_traces_of_both_derivatives_are_explained_alike(self):
+    local, through = (
+      ssnn_jax.explain(
+        lambda w, x, own=own: ssnn_jax.trace(x, (0, 0.5), bptt=own) @ w,
+        np.ones((8, 3), np.float32),
+        RATES,
+      ).rows
+      for own in (False, True)
+    )
+    find = lambda rows: [own[6:9] for own in rows if own.kind == 'synapses']
+    self.assertEqual(find(local), find(through))
+    self.assertGreater(find(local)[0][0], 0)  # forward
 
 
 # A layer that answers for signals; it has no memory.
-LAYER = ssnn_jax.Model(
-  lambda key: jax.random.normal(key, (4, 3)),
-  lambda w, x, neuron: neuron(x) @ w,
-  (3, 4),
+LAYER = ssnn_jax.as_function(
+  (lambda key: jax.random.normal(key, (4, 3)), lambda w, x: jax.nn.relu(x) @ w),
+  RATES,
 )
-
-
-def repeat(w, x, neuron):
-  """Fires until nothing is sent, as often as values ask for."""
-  loop = lambda own: neuron(own @ w)
-  return jax.lax.while_loop(lambda own: jnp.any(own > 0), loop, neuron(x))
-
-
 score = jax.jit(ssnn_jax.training.metrics.score, static_argnums=2)
 
 
@@ -354,20 +290,10 @@ class AnswersTest(parameterized.TestCase):
     networks.assert_same(learn(params, KEY, RATES, far), learned)
 
   def test_refuses_labels_that_would_be_others(self):
-    params, one_hot = np.ones((4, 3), 'f4'), np.eye(4, dtype=int)
-    each = np.int32([[0, 1, 2]] * 4)
+    one_hot, each = np.eye(4, dtype=int), np.int32([[0, 1, 2]] * 4)
     fit = functools.partial(ssnn_jax.training.fit, num_epochs=1, batch_size=2)
-    loop = ssnn_jax.Model(lambda key: np.eye(3, dtype='f4'), repeat, (3,))
-    of_loop = loop, np.eye(3, dtype='f4'), KEY, np.ones((1, 3), 'f4')
     for words, function, *args in (
-      ('within .0, 7.', realtime.play, LAYER, params, KEY, RATES, [7, 0, 0, 0]),
-      # Its length would depend on what has been sent.
-      ('below while, whose', realtime.play, *of_loop, np.int32([0])),
-      (
-        'each of 3 moments',
-        streams.make_gradient(LAYER),
-        *(params, KEY, RATES, LABELS[:, :2]),
-      ),
+      ('each of 3 moments', temporal.spread, each[:, :2], 3),
       ('floats', ssnn_jax.trace, np.uint8(RATES), DECAYS),
       ('one-hot', ssnn_jax.datasets.from_arrays, *2 * (RATES, one_hot)),
       ("answers='each'", fit, ssnn_jax.ssnn(LAYER), 0.1, (RATES, each)),

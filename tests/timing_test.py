@@ -9,7 +9,6 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import crossbars
-from ssnn_jax import realtime
 from ssnn_jax import reference
 from ssnn_jax import samples
 from ssnn_jax import stochastic
@@ -275,13 +274,3 @@ class LeakyTest(parameterized.TestCase):
     # Sobol thresholds faster.
     for short, long in zip(*distances):
       self.assertLess(long, short / np.sqrt(4096 / 64))
-
-
-class PlayTest(parameterized.TestCase):
-  def test_realtime_plays_stochastic_neurons(self):
-    config, *args = make('leaky', TWO, 16)
-    found = realtime.play(config, args[0], KEY, *args[1:])
-    networks.assert_same(found, play(config, *args))
-    wires = realtime.Wires(cap=1)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'have no wires'):
-      realtime.play(config, args[0], KEY, *args[1:], wires)

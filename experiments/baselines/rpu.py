@@ -15,10 +15,8 @@ import ssnn_jax
 
 
 def rpu_config(config: ssnn_jax.NetworkConfig) -> ssnn_jax.NetworkConfig:
-  """Returns stochastic neurons with exact errors and pulses in the update."""
-  return dataclasses.replace(
-    config, neuron='stochastic', exact=('forward', 'backward', 'winners')
-  )
+  """Returns neurons with exact errors, and pulses in the update."""
+  return dataclasses.replace(config, exact=('forward', 'backward', 'winners'))
 
 
 def make_network(

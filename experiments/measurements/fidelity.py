@@ -7,7 +7,8 @@ distance for one network, at the weights of an ANN after some training steps:
 the root mean square over all weights and draws of the spikes, relative to the
 gradient. `update_error` has spikes in all passes, `quantisation_error`, of
 stochastic neurons, in the update only. `cosines` are those of an update with
-the gradient, by layer, and `lengths` are relative to it; means over draws.
+the gradient, by array of weights, and `lengths` are relative to it; means over
+draws.
 """
 
 import functools
@@ -20,6 +21,7 @@ import tqdm
 from experiments import command
 from experiments.measurements import lines
 from experiments.runs import config as config_lib
+from experiments.runs import models
 from experiments.runs import train
 import ssnn_jax
 from ssnn_jax import training
@@ -30,11 +32,13 @@ FLAGS = flags.FLAGS
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 6))
 def _compare(network, ann, params, key, inputs, labels, num_draws):
-  """Returns cosine and length of updates of the weights of each layer."""
+  """Returns cosine and length of the update of each array of weights."""
 
   def learn(network, key):
-    gradient = jax.grad(network.loss, has_aux=True)(params, key, inputs, labels)
-    return [layer.weights for layer in gradient[0]]
+    gradient, _ = jax.grad(network.loss, has_aux=True)(
+      params, key, inputs, labels
+    )
+    return [own for own in jax.tree.leaves(gradient) if own.ndim > 1]
 
   def compare(key):
     dot = lambda a, b: jnp.vdot(a, b, precision='highest')
@@ -82,7 +86,8 @@ def _measure():
       continue
     dataset = train.load(config, FLAGS.data_dir)
     network = config_lib.network_config(config, dataset)
-    key = network.wirings, config.batch_size, config.learning_rate
+    own = config.neuron, config.layers, config.model, config.model_args
+    key = *own, config.batch_size, config.learning_rate
     if key not in trained:
       steps = FLAGS.train_steps
       trained[key] = _train_ann(config, network, dataset, steps)
@@ -102,4 +107,7 @@ if __name__ == '__main__':
   lines.define_flags()
   flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
   flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
-  command.launch(lambda: lines.write(__spec__.name, _measure()))
+  command.launch(
+    lambda: lines.write(__spec__.name, _measure()),
+    define_flags=models.define_flags,
+  )

@@ -51,10 +51,9 @@ def _find_right(task, dataset):
   """Returns which images `[S, n]` the networks of a task classify rightly."""
   inputs, labels = dataset.test
   config = config_lib.network_config(task.config, dataset)
-  network = config_lib.METHODS[task.config.method].make(config, None)
-  model, right = config if task.config.model else None, []
+  network, right = config_lib.METHODS[task.config.method].make(config, None), []
   for seed in task.seeds:
-    params = ssnn_jax.load(task.folder, model, seed=seed).params
+    params = ssnn_jax.load(task.folder, config, seed=seed).params
     found = training.predict(network, params, inputs, seed=seed)
     right.append(found.classes == labels)
   return np.array(right)

@@ -1,6 +1,5 @@
 """Settings of measurements, by the flags of a run, and their JSON lines."""
 
-from collections.abc import Container
 from collections.abc import Iterable
 import json
 import shlex
@@ -13,15 +12,15 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 from experiments.studies import sweeps
 import ssnn_jax
+from ssnn_jax.functions import Function
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # --help has those of a measurement alone
 
 
-def define_flags(without: Container[str] = ('model',)) -> None:
+def define_flags() -> None:
   """Defines the flags of `experiments.run` that describe settings."""
-  names = [name for name in config_lib.FLAGS if name not in without]
-  config_lib.define_flags(names)
+  config_lib.define_flags(config_lib.FLAGS)
   config_lib.define_sweep_flags()
 
 
@@ -38,21 +37,20 @@ def list_settings() -> list[config_lib.ExperimentConfig]:
 
 
 def describe(
-  config: config_lib.ExperimentConfig, network: ssnn_jax.NetworkConfig
+  config: config_lib.ExperimentConfig,
+  network: ssnn_jax.NetworkConfig | Function,
 ) -> dict[str, Any]:
   """Returns the fields of a line that identify a setting, None if not used."""
   line = records.describe(config, network) | {
     'model': config.model,
     'model_args': config.model_args or None,
     'digits': network.digits,
-    'input_steps': network.steps_of_inputs,
-    'num_winners': network.num_winners,
     'timing': getattr(network, 'timing', None),
     'forgetting': getattr(network, 'forgetting', None),
   }
   unused = {x for x in line if not config_lib.concerns(config.method, x)}
   if line['neuron'] == 'stochastic':
-    unused |= config_lib.GRADED
+    unused |= {'digits'}
   if line.get('timing') != 'leaky':
     unused |= {'timing', 'forgetting'}
   return line | dict.fromkeys(unused)

@@ -26,6 +26,8 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
+from ssnn_jax import functions
+from ssnn_jax import samples
 from ssnn_jax import temporal
 from ssnn_jax import training
 from ssnn_jax.config import NEURONS
@@ -34,6 +36,7 @@ from ssnn_jax.config import TIMINGS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import signals
+from ssnn_jax.functions import Function
 from ssnn_jax.hardware import device_config
 
 flags.disclaim_key_flags()  # flags of fields are those of the command
@@ -53,13 +56,11 @@ DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 _PULSES = {'num_steps', 'sampler', 'device', 'device_params'}
 _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
-# Fields of bipolar neurons.
-GRADED = {'digits', 'input_steps', 'num_winners'}
 # Fields of when stochastic neurons work.
 _TIMED = {'timing', 'forgetting', 'counted'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | GRADED | _TIMED | {'neuron', 'winner', 'exact'}
+_SPIKES = _PULSES | _CHIP | _TIMED | {'neuron', 'digits', 'winner', 'exact'}
 
 
 class Method(NamedTuple):
@@ -68,16 +69,16 @@ class Method(NamedTuple):
   help: str
   # (config, key of the seed, *, axis_name) -> Network
   make: Callable[..., ssnn_jax.Network]
-  # (config, key) -> `ssnn_jax.observe.make_observe`; None without spikes
+  # (config, key) -> `ssnn_jax.observe.make_observe`; None of the chip
   make_observe: Callable[..., Callable[..., ssnn_jax.Activity]] | None
   fields: set[str]  # of spikes and of the chip, that affect the method
   # The update counts coincidences: it estimates the gradient, and moves devices
   has_pulses: bool = False
 
 
-def _without_key(make, **fixed):
+def _without_key(make):
   """Adapts a function of a configuration that needs no key."""
-  return lambda config, key, **options: make(config, **fixed, **options)
+  return lambda config, key, **options: make(config, **options)
 
 
 def _feedback(config, key):
@@ -90,7 +91,7 @@ METHODS = {
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
     _without_key(ssnn_jax.observe.make_observe),
-    _SPIKES,
+    _SPIKES - _CHIP,
     has_pulses=True,
   ),
   ANN: Method(
@@ -98,15 +99,9 @@ METHODS = {
     _without_key(ssnn_jax.ann),
     lambda config, key: ssnn_jax.observe.make_observe(
       # Expected spikes at its exact rates.
-      dataclasses.replace(config, exact=SIGNALS[config.neuron])
+      dataclasses.replace(config, exact=SIGNALS)
     ),
-    set(),
-  ),
-  'relu': Method(
-    'an ANN of rectified linear units, by backpropagation',
-    _without_key(ssnn_jax.ann, activation=jax.nn.relu),
-    None,
-    set(),
+    {'neuron'},
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
@@ -129,13 +124,13 @@ METHODS = {
     lambda config, key: ssnn_jax.observe.make_observe(
       config, _feedback(config, key)
     ),
-    _SPIKES,
+    _SPIKES - _CHIP,
     has_pulses=True,
   ),
   CHIP: Method(
     'the chip: the spiking network in integers, one sample after another',
     _without_key(ssnn_jax.ssnn),
-    _without_key(ssnn_jax.observe.make_observe),
+    None,
     _CHIP | {'num_steps', 'digits'},
   ),
 }
@@ -143,8 +138,6 @@ METHODS = {
 
 def concerns(method: str, field: str) -> bool:
   """Returns whether a field affects a method."""
-  if (method, field) == ('relu', 'ceiling'):
-    return False
   return field not in _SPIKES or field in METHODS[method].fields
 
 
@@ -212,16 +205,21 @@ class ExperimentConfig:
   model: str | None = _flag(
     None,
     'model of your own instead of --layers, as path/to/own.py:make, a function '
-    'that returns an ssnn_jax.Model, whose arguments are flags; or one of '
+    'that returns a module of flax or equinox, or functions (init, apply), and '
+    'whose arguments are flags; or one of '
     f'{", ".join(models.NAMES)} (experiments/models)',
   )
   num_steps: int = _flag(
     64,
-    'steps of the rates of bipolar neurons (N); of stochastic ones, and of '
-    'recordings, ticks of the spike trains (T); default of a --model: its own',
+    'ticks of the spike trains (T) of stochastic neurons and recordings; steps '
+    'of the rates of bipolar neurons (N), of which 0, their default, is digits',
+    low=0,
   )
   neuron: str = _flag(
-    'bipolar', 'hidden neurons: of spikes taken back, or of drawn ones', NEURONS
+    'bipolar',
+    'neurons of any function, which take spikes back, or those of the paper, '
+    'which draw them',
+    NEURONS,
   )
   timing: str = _flag(
     'phased',
@@ -231,25 +229,21 @@ class ExperimentConfig:
   )
   sampler: str | None = _flag(
     None,
-    'spike trains: evenly spaced (default of bipolar neurons, for inputs), of '
-    'Sobol thresholds (of stochastic neurons), or of independent ones',
-    ['regular', 'sobol', 'bernoulli'],
+    'spike trains of stochastic neurons: of Sobol thresholds, the default, or '
+    'of independent ones',
+    ['sobol', 'bernoulli'],
   )
   dropout: float = _flag(
     0.0, 'probability that a hidden neuron is silent', heading='Network:'
   )
-  ceiling: float | None = _flag(
-    None, 'largest rate of bipolar neurons; default: 1, or that of --model'
-  )
   exact: tuple[str, ...] = _flag(
     (),
-    'exact values instead of spikes in some of inputs,forward,backward,winners '
-    'of bipolar neurons, or forward,backward,update,winners of stochastic ones',
+    'exact values instead of spikes of stochastic neurons, in some of '
+    'forward,backward,update,winners',
   )
   weight_bits: int | None = _flag(
     None,
-    'bits of a weight, with its sign; default: 12 on the chip, otherwise '
-    'floats',
+    'bits of a weight of the chip, with its sign; default: 12',
     heading='Chip and devices:',
   )
   fraction_bits: int | tuple[int, ...] = _flag(
@@ -324,8 +318,6 @@ class ExperimentConfig:
   # Without a flag, set by --grid; docs/experiments.md describes them.
   diagnostics: bool = _flag(False, '')
   digits: int | None = _flag(None, '')
-  input_steps: int | None = _flag(None, '')
-  num_winners: int | None = _flag(None, '')
   winner: str = _flag('softmax', '', ['softmax', 'race'])
   forgetting: float = _flag(ssnn_jax.NetworkConfig.forgetting, '')
   counted: float = _flag(ssnn_jax.NetworkConfig.counted, '')
@@ -364,8 +356,10 @@ class ExperimentConfig:
       check('device_params', not self.device_params, expected)
     else:
       device(self)
-      has_pulses = METHODS[self.method].has_pulses and (self.ceiling or 1) <= 1
-      expected = 'ideal, or a --method with pulses and a --ceiling up to 1'
+      has_pulses = METHODS[self.method].has_pulses
+      if concerns(self.method, 'neuron'):
+        has_pulses = has_pulses and self.neuron == 'stochastic'
+      expected = 'ideal, or a --method with pulses, and --neuron=stochastic'
       check('device', has_pulses, expected)
       expected = '0, as devices move by pulses alone'
       check('weight_decay', not self.weight_decay, expected)
@@ -374,20 +368,31 @@ class ExperimentConfig:
       check('optimizer', self.optimizer == 'sgd', expected)
     if self.method == CHIP:
       check('weight_decay', not self.weight_decay, '0, as of the chip')
+      check('dropout', not self.dropout, '0.0, on the chip')
       is_dense = _DENSE.fullmatch(self.layers or '10')
       check('layers', is_dense, 'dense layers, as 64,10, as of the chip')
-      check(
-        'neuron', self.neuron == NEURONS[0], f'{NEURONS[0]}, as of the chip'
-      )
-
-    if self.model:
+    if self.is_function:
       for name, expected in _OF_CROSSBARS.items():
         if getattr(self, name) != expected:
+          check(name, False, f'{expected}, or --neuron=stochastic')
+      expected = f'ssnn or {ANN}, or another --neuron'
+      check('method', self.method in ('ssnn', ANN), expected)
+    elif self.method != CHIP:
+      check('digits', self.digits is None, 'None, or --neuron=bipolar')
+    if self.model:
+      for name in ('layers', 'dropout'):
+        expected = FIELDS[name].default
+        if getattr(self, name) != expected:
           check(name, False, f'{expected}, as --model describes the network')
-      is_known = self.method in ('ssnn', ANN, 'relu')
-      check('method', is_known, f'ssnn, {ANN} or relu, of a --model')
+      check('neuron', self.is_function, 'bipolar, as of a --model')
       if not self.model_sha256:
         object.__setattr__(self, 'model_sha256', models.digest(self.model))
+
+  @property
+  def is_function(self) -> bool:
+    """Whether the network is a function, with neurons as of `spike`."""
+    has_neuron = concerns(self.method, 'neuron') or self.model is not None
+    return has_neuron and self.neuron == 'bipolar'
 
   def _read_device(self):
     """Adds the values of the file of a device, unless the record has them."""
@@ -404,12 +409,13 @@ def _names(kind):
   return {field.name for field in dataclasses.fields(kind)}
 
 
-# Fields that a model of one's own does not have, with their defaults.
+# Fields that a function does not have, with their defaults.
 _OF_CROSSBARS = {
   field.name: field.default
   for field in dataclasses.fields(ExperimentConfig)
   if field.name
-  in {'device', *_names(ssnn_jax.NetworkConfig)} - _names(ssnn_jax.Model)
+  in {'device', *_names(ssnn_jax.NetworkConfig)}
+  - {'neuron', 'layers', 'dropout', 'num_steps', 'digits', 'input_gain', *_CHIP}
 }
 
 
@@ -565,7 +571,7 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
     values |= {'num_epochs': 2 if is_text else 30}
     values |= {'optimizer': 'adam', 'learning_rate': 0.1}
     if not {'layers', 'model'} & given.keys():
-      given['model'] = 'transformer' if is_text else 'signals'
+      given['model'] = 'gpt' if is_text else 'gru'
   elif catalog.is_recorded(dataset):
     values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
   elif dataset == 'digits' or arrays.is_npz_path(dataset):
@@ -576,10 +582,10 @@ def default(dataset: str = 'digits', **given: Any) -> ExperimentConfig:
     values |= {'learning_rate': rate}
   elif arrays.is_npz_path(dataset) and 'learning_rate' not in {*values, *given}:
     values = {'learning_rate': _find_rate(arrays.load_npz(dataset))}
-  if given.get('model') and 'num_steps' not in given:
-    text, arguments = given['model'], given.get('model_args', '')
-    made = models.make(text, models.digest(text), arguments)
-    values |= {'num_steps': made.num_steps}
+  config = ExperimentConfig(dataset, **values | given)
+  if config.is_function and 'num_steps' not in given:
+    has_ticks = catalog.is_recorded(dataset) and not is_signal
+    values |= {'num_steps': config.num_steps if has_ticks else 0}
   return ExperimentConfig(dataset, **values | given)
 
 
@@ -685,90 +691,85 @@ def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
 @named()
 def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
-) -> ssnn_jax.NetworkConfig | ssnn_jax.Model:
-  """Makes the network configuration of a run for a data set, or its model."""
+) -> ssnn_jax.NetworkConfig | Function:
+  """Makes the function of a run for a data set, or the configuration."""
   is_image = len(dataset.input_shape) > 1
   is_image = is_image and not (dataset.is_recorded or dataset.is_signal)
   expected = f'false, as {dataset.name} has no images of height and width'
   checks.check_field(
     config, 'augment', is_image or not config.augment, expected
   )
-  if config.model:
-    return _make_model(config, dataset)
-  if dataset.is_signal:
+  if dataset.is_signal and not config.model:
     raise ssnn_jax.UserError(
       f'{dataset.name} has labels of moments; give a --model that answers at '
-      'each, as --model=signals.'
+      'each, as --model=gru.'
     )
-  has_neurons, input_gain = concerns(config.method, 'neuron'), config.input_gain
-  # Of methods with trains of their own.
-  is_drawn = concerns(config.method, 'sampler') and not has_neurons
+  if config.is_function:
+    return _make_function(config, dataset)
+  input_gain, is_chip = config.input_gain, config.method == CHIP
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'ceiling', 'exact', 'winner', 'sampler', 'dropout'}
-  same |= {'read_noise', *GRADED}
-  same |= _TIMED if concerns(config.method, 'timing') else set()
+  same = {'num_steps', 'input_gain'}
+  if not is_chip:
+    same |= {'exact', 'winner', 'sampler', 'dropout', 'read_noise'}
+    same |= _TIMED if concerns(config.method, 'timing') else set()
   values = {name: getattr(config, name) for name in same}
-  values = {name: x for name, x in values.items() if x is not None}
-  weight_bits = config.weight_bits
-  if config.method == CHIP:
-    weight_bits = 12 if weight_bits is None else weight_bits
+  values |= {'input_gain': input_gain}
+  if is_chip:
     values |= dict.fromkeys(('input_steps', 'num_winners'), config.num_steps)
-  if concerns(config.method, 'weight_bits'):
-    values |= {'fraction_bits': config.fraction_bits}
-  else:
-    weight_bits = None
-  neuron = 'stochastic' if is_drawn else config.neuron
-  network = ssnn_jax.NetworkConfig(
-    **_layers(config, dataset),
-    neuron=neuron,
-    input_gain=input_gain,
-    weight_bits=weight_bits,
-    **values,
-  )
+    values |= {'neuron': 'bipolar', 'fraction_bits': config.fraction_bits}
+    for name, default in (('weight_bits', 12), ('digits', 2)):
+      own = getattr(config, name)
+      values[name] = default if own is None else own
+  network = ssnn_jax.NetworkConfig(**_layers(config, dataset), **values)
   if config.method == CHIP:  # refuses what the chip has not
     chip.make_device(network, config.learning_rate / config.batch_size)
   return network
 
 
-def own_model(
-  config: ExperimentConfig, dataset: datasets.Dataset
-) -> ssnn_jax.Model | None:
-  """Makes the model of --model, with the spikes of a run; None without it."""
-  if not config.model:
-    return None
+def _make_function(config, dataset):
+  """Makes the function of a run, and refuses one that does not fit the data."""
   shape = tuple(dataset.input_shape)
-  arguments = config.model_args, shape, dataset.num_classes
-  made = models.make(config.model, config.model_sha256, *arguments)
-  # Other choices are those of the model, unless they are given.
-  values = {
-    name: getattr(config, name)
-    for name in ('ceiling', 'sampler', 'exact', *GRADED)
-    if getattr(config, name) != FIELDS[name].default
-  }
-  return dataclasses.replace(made, num_steps=config.num_steps, **values)
-
-
-def _make_model(config, dataset):
-  """Makes the model of a run, and refuses one that does not fit the data."""
-  model = own_model(config, dataset)
-  inputs = jnp.zeros((1, dataset.num_inputs))
-  params = jax.eval_shape(model.init, jax.random.key(0))
-  with checks.explain(f'--model={config.model}', 'see --dataset', 'is not fit'):
-    run = lambda params: model.respond(params, inputs, model.fire)
-    shape = jax.eval_shape(run, params).shape
+  example = jnp.zeros((1, *shape), dataset.train.inputs.dtype)
+  if dataset.is_recorded:
+    example = jnp.zeros((1, dataset.num_inputs), jnp.uint8)
+  text = f'--model={config.model}'
+  if config.model:
+    made = models.make(
+      config.model, config.model_sha256, config.model_args, shape,
+      dataset.num_classes,
+    )  # fmt: skip
+    if not isinstance(made, Function):
+      answers = 'each' if signals.is_text_path(config.dataset) else 'last'
+      with checks.explain(text, models.EXAMPLE):
+        made = ssnn_jax.as_function(made, example, answers=answers)
+  else:
+    text = f'--layers={config.layers}'
+    made = models.make_layers(
+      **_layers(config, dataset),
+      dropout=config.dropout,
+      input_gain=config.input_gain
+      or (1 / EVENTS_AT_FULL_RATE if dataset.is_recorded else 1.0),
+    )
+  values = {'num_steps': config.num_steps or None}
+  if config.digits is not None:
+    values |= {'digits': config.digits}
+  function = dataclasses.replace(made, **values)
+  with checks.explain(text, 'see --dataset', 'is not fit'):
+    params = jax.eval_shape(function.init, jax.random.key(0))
+    inputs = jax.eval_shape(functions.as_signals, example)
+    outputs = jax.eval_shape(function.apply, params, inputs).shape
   labels = dataset.train.labels
   expected = 1, *labels.shape[1:], dataset.num_classes
-  is_answer = len(expected) == 2 and shape[::2] == (1, expected[-1])
-  if shape != expected and not is_answer:
+  is_answer = len(expected) == 2 and outputs[::2] == (1, expected[-1])
+  if outputs != expected and not is_answer:
     raise ssnn_jax.UserError(
-      f'--model={config.model} has logits of shape {shape}; {dataset.name} '
-      f'needs {expected}.'
+      f'{text} has logits of shape {outputs}; {dataset.name} needs {expected}.'
     )
   with named('model'):
-    temporal.check_answers(labels, model.answers)
-  return model
+    temporal.check_answers(labels, function.answers)
+  return function
 
 
 def _layers(config, dataset):
@@ -793,9 +794,10 @@ def _layers(config, dataset):
 
 
 def layers_text(
-  config: ExperimentConfig, network: ssnn_jax.NetworkConfig | ssnn_jax.Model
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig | Function
 ) -> str | None:
   """Returns the text of the layers of a run, also without --layers."""
-  if config.model:
-    return None
-  return config.layers or ','.join(map(str, network.layer_sizes[1:]))
+  if config.model or config.layers:
+    return config.layers
+  *_, biases = jax.tree.leaves(samples.find_shapes(network))
+  return f'{NUM_HIDDEN},{biases.size}'

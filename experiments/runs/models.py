@@ -19,7 +19,9 @@ import jax
 
 import ssnn_jax
 from ssnn_jax import checks
-from ssnn_jax import realtime
+from ssnn_jax import crossbars
+from ssnn_jax import layers as layers_lib
+from ssnn_jax.functions import Function
 
 _PARSERS = {
   bool: flags.BooleanParser,
@@ -29,8 +31,8 @@ _PARSERS = {
 }
 _FOLDER = pathlib.Path(__file__).parents[1] / 'models'
 NAMES = sorted(own.stem for own in _FOLDER.glob('[a-z]*.py'))
-_EXAMPLE = (
-  'give --model=path/to/own.py:make, a function that returns a Model, or one '
+EXAMPLE = (
+  'give --model=path/to/own.py:make, a function that returns a module, or one '
   f'of {", ".join(NAMES)}'
 )
 _SIZES = 'input_shape', 'num_classes'
@@ -49,14 +51,14 @@ def _split(text):
     return str(_FOLDER / f'{text}.py'), 'make'
   path, _, name = text.rpartition(':')
   if not path or not name:
-    raise ssnn_jax.UserError(f'--model={text} names no function; {_EXAMPLE}.')
+    raise ssnn_jax.UserError(f'--model={text} names no function; {EXAMPLE}.')
   return path, name
 
 
 def digest(text: str) -> str:
   """Returns the SHA-256 digest of the file of a model."""
   path, _ = _split(text)
-  with checks.explain(f'--model={text}', _EXAMPLE):
+  with checks.explain(f'--model={text}', EXAMPLE):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
@@ -73,7 +75,7 @@ def _load(text, sha256):
   folder = str(pathlib.Path(path).parent)
   if folder not in sys.path:  # of what it imports, behind all packages
     sys.path.append(folder)
-  with checks.explain(f'--model={text}', _EXAMPLE):
+  with checks.explain(f'--model={text}', EXAMPLE):
     spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -87,18 +89,15 @@ def make(
   arguments: str,
   input_shape: tuple[int, ...] | None = None,
   num_classes: int | None = None,
-) -> ssnn_jax.Model:
-  """Makes the model of a file, with arguments as `width=8,depth=2`."""
+) -> Any:
+  """Makes the module of a file, with arguments as `width=8,depth=2`."""
   function = _load(text, sha256)
   known = inspect.signature(function).parameters
   pairs = [part.split('=', 1) for part in arguments.split(',') if part]
   sizes = zip(_SIZES, (input_shape, num_classes))
   values = {name: own for name, own in sizes if own and name in known}
   values |= {name: _read(own, known[name].default) for name, own in pairs}
-  found = function(**values)
-  example = 'a Model, as of ssnn_jax.from_linen'
-  checks.check_type(f'--model={text}', found, ssnn_jax.Model, example)
-  return found
+  return function(**values)
 
 
 def _read(text, default):
@@ -112,13 +111,40 @@ def _read(text, default):
     return text
 
 
-def warn(model: ssnn_jax.Model) -> None:
-  """Warns of a model that trains, but is no network of spikes."""
-  params = jax.jit(model.init)(jax.random.key(0))
-  try:
-    realtime.check_model(model, params)
-  except ssnn_jax.UserError as error:
-    print(f'--model is no network of spikes: {error}', flush=True)
+@functools.lru_cache  # programs are cached by their functions
+def make_layers(
+  layer_sizes: tuple[int, ...] | None = None,
+  layers: tuple[layers_lib.Layer, ...] | None = None,
+  input_shape: tuple[int, ...] | None = None,
+  dropout: float = 0.0,
+  input_gain: float = 1.0,
+) -> Function:
+  """Makes a function of layers, with rectified linear units between them.
+
+  Arguments are those of `NetworkConfig`, and so are the initial parameters.
+  """
+  config = ssnn_jax.NetworkConfig(
+    layer_sizes, layers=layers, input_shape=input_shape, neuron='bipolar'
+  )
+
+  def apply(params, x, key=None):
+    x, below = input_gain * x.reshape(len(x), -1), None
+    for number, (wiring, own) in enumerate(zip(config.wirings, params)):
+      gain = 1.0
+      if number and key is not None:
+        gain = 1 / (1 - dropout)
+        x = x * jax.random.bernoulli(
+          jax.random.fold_in(key, number), 1 - dropout, x.shape
+        ).astype(x.dtype)
+      potential = wiring.read(own, gain, x)
+      if wiring.is_residual:
+        potential = potential + below
+      below = gain * x
+      x = jax.nn.relu(potential)
+    return potential
+
+  init = functools.partial(crossbars.init, config)
+  return Function(init, apply, train=apply if dropout else None)
 
 
 def define_flags(argv: Sequence[str]) -> None:

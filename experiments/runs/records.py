@@ -28,6 +28,7 @@ import numpy as np
 from experiments.runs import config as config_lib
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
+from ssnn_jax.functions import Function
 from ssnn_jax.runs import files
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
@@ -126,7 +127,7 @@ def refuse_other(task: Task, found: dict[str, Any], what: str) -> None:
 
 def describe(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig | ssnn_jax.Model,
+  network: ssnn_jax.NetworkConfig | Function,
 ) -> dict[str, Any]:
   """Returns the fields of a setting in the last line of a run.
 
@@ -137,7 +138,8 @@ def describe(
     'dataset': config.dataset,
     'num_steps': config.num_steps,
     'neuron': network.neuron,
-    'sampler': getattr(network, 'input_sampler', config.sampler),
+    'sampler': config.sampler
+    or ('sobol' if network.neuron == 'stochastic' else None),
     'layers': config_lib.layers_text(config, network),
   }
 

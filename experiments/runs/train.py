@@ -26,6 +26,7 @@ from ssnn_jax import datasets
 from ssnn_jax import samples
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
+from ssnn_jax.functions import Function
 from ssnn_jax.hardware import devices as devices_lib
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
@@ -139,7 +140,7 @@ def _shared(config):
 @functools.lru_cache(maxsize=4)
 def make_programs(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig,
+  network: ssnn_jax.NetworkConfig | Function,
   mesh: jax.sharding.Mesh,
   num_samples: int,
 ) -> loop.Programs:
@@ -184,12 +185,12 @@ def make_programs(
     make_network,
     device,
     config.batch_size,
-    ann=ann if method.make_observe else None,
+    ann=ann,
     mesh=mesh,
     is_augmented=config.augment,
   )
   start = loop.over_seeds(start, (0, 0, 0, None), mesh=mesh)
-  is_observed = config.diagnostics and method.make_observe is not None
+  is_observed = config.diagnostics and network.neuron == 'stochastic'
   observe = loop.over_seeds(observe, mesh=mesh) if is_observed else None
   return programs._replace(start=start, observe=observe)
 
@@ -199,11 +200,11 @@ def _probe_batch(split):
 
 
 def probed_networks(
-  network: ssnn_jax.NetworkConfig,
-) -> dict[str, ssnn_jax.NetworkConfig]:
+  network: ssnn_jax.NetworkConfig | Function,
+) -> dict[str, ssnn_jax.NetworkConfig | Function]:
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
-  # Counts have no update of their own; leaky neurons no exact signals.
+  # A function has no update of its own; leaky neurons no exact signals.
   if network.neuron == 'stochastic' and network.timing != 'leaky':
     exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
     probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
@@ -216,7 +217,9 @@ def _make_measure(name, network, mesh):
 
   They are measured by every device, on all samples.
   """
-  exact = ssnn_jax.network.without_dropout(network)
+  is_function = isinstance(network, Function)
+  without = {'train': None} if is_function else {'dropout': 0.0}
+  exact = dataclasses.replace(network, **without)
 
   def measure(state, params, split):
     key = jax.random.fold_in(state.key, training.Stream.PROBE)
@@ -281,7 +284,7 @@ def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
 
 
 def read_initial(
-  task: Task, network: ssnn_jax.NetworkConfig
+  task: Task, network: ssnn_jax.NetworkConfig | Function
 ) -> tuple[ssnn_jax.Params | None, int]:
   """Reads the parameters of --init_from: of each seed, or the same for all.
 
@@ -302,7 +305,7 @@ def read_initial(
 
 def read_params(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig | ssnn_jax.Model,
+  network: ssnn_jax.NetworkConfig | Function,
   seeds: Sequence[int],
 ) -> tuple[list[Any], int]:
   """Reads --init_from: parameters of each seed or all, and epochs before."""
@@ -310,9 +313,8 @@ def read_params(
   with named('init_from'):
     epochs = checkpoints.last_epoch(folder)
     has_seeds = epochs is not None and records.read_task(folder).num_seeds > 1
-    model = network if config.model else None
     params = [
-      ssnn_jax.load(folder, model, seed=own).params
+      ssnn_jax.load(folder, network, seed=own).params
       for own in (seeds if has_seeds else [None])
     ]
     remedy = 'give its --layers or --model, and its --dataset'

@@ -21,8 +21,8 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     metric: `value`, an accuracy minus the baseline in percentage points, a loss
     minus the baseline in nats, or the mean of another metric; `half_width` of
     its 95 % interval; `seeds`, their number; `baseline`, its accuracy in
-    percent, or its loss; `margin`; `text` and `verdict`. Parameters of devices
-    are those that differ.
+    percent, or its loss; `margin`; `text`, and of an accuracy the `verdict`.
+    Parameters of devices are those that differ.
 
   Raises:
     UserError: if paired runs were trained on other samples, or runs of one
@@ -52,10 +52,7 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     base = bases[max(bases)] if bases else None
     margin = 1.0 if setting['dataset'] == 'digits' else study.margin
     for metric in study.metrics:
-      # Most winners are the answer of stochastic neurons.
-      is_same = setting.get('neuron') == 'stochastic'
-      is_same &= metric == f'{_ACCURACY}_winner'
-      if metric in group and group[metric].count() and not is_same:
+      if metric in group and group[metric].count():
         made = _compare(group, base, metric, margin)
         rows.append(setting | {'metric': metric} | made)
   compared = pd.DataFrame(rows)
@@ -95,13 +92,13 @@ def _compare(group, base, metric, margin):
     )
     baseline = unit * of_base.mean()
     text = f'{difference:{".2f" if is_accuracy else ".3f"}}'
-    verdict = statistics.verdict(difference, margin)
-    verdict = verdict if is_accuracy else verdict.replace('points', 'nats')
     classes = base['layers'].iloc[0].split(',')[-1] if 'layers' in base else ''
     # Of balanced classes.
     chance = 1 / int(classes) if classes.isdecimal() else 0
-    if statistics.is_at_chance(of_base.mean(), chance):
+    if is_accuracy and statistics.is_at_chance(of_base.mean(), chance):
       verdict = 'at chance'
+    elif is_accuracy:
+      verdict = statistics.verdict(difference, margin)
   return {
     'value': difference.mean,
     'half_width': difference.half_width,

@@ -16,7 +16,7 @@ _USUAL = '0.0', 'softmax', 'custom'  # values that need no word
 _COLORS = (*spikes.raster.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*<'
-# Of differences, in points or nats.
+# Of differences, in points.
 _TICKS = 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50
 _MOST_CURVES = 6  # of a panel
 
@@ -73,79 +73,6 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
     _draw_panel(axes, part, study, is_curves, looks)
   _add_legend(fig, looks)
   return fig
-
-
-def draw_costs(runs: pd.DataFrame) -> figure.Figure:
-  """Draws accuracy against additions, and what learning takes of networks.
-
-  Above, the accuracy of images against the additions so far, tick by tick, on
-  an axis that is logarithmic in the errors; products of the ANN are a star.
-  Below, additions of learning for a product of backpropagation.
-  """
-  fig = figure.Figure(figsize=(7.2, 7.5), layout='constrained')
-  above, below = fig.subplots(2, height_ratios=(3, 2))
-  whole = runs[(runs['tick'] == '') & runs['learning_ratio'].notna()]
-  _draw_ticks(above, runs)
-  _draw_ratios(below, whole[whole['method'] == 'ssnn'])
-  for axes in above, below:
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-  return fig
-
-
-def _draw_ticks(axes, runs):
-  """Draws the accuracy of one hidden layer after each tick."""
-  is_image = runs['dataset'] == 'fashion_mnist'
-  shown = runs[is_image & (runs['layers'] == studies.DENSE)]
-  played, ann = shown[shown['tick'] != ''], shown[shown['method'] == 'bp']
-  for number, ((wires, steps), own) in enumerate(
-    sorted(
-      played.groupby(['wires', 'num_steps']),
-      key=lambda x: (x[0][0], int(x[0][1])),
-    )
-  ):
-    name = f'unit spikes, T = {steps}' if wires else f'graded, N = {steps}'
-    shade = 0.35 + 0.65 * (number + 1) / 9
-    look = {'color': _COLORS[bool(wires)], 'alpha': shade}
-    look['marker'] = _MARKERS[number % len(_MARKERS)]
-    errors = 100 - 100 * own['test_accuracy']
-    axes.plot(own['forward_events'], errors, label=name, markersize=4, **look)
-  errors = 100 - 100 * ann['test_accuracy']
-  label = 'ANN'
-  axes.plot(ann['forward_events'], errors, 'k*', markersize=12, label=label)
-  axes.set_xscale('log')
-  axes.set_yscale('log')
-  axes.invert_yaxis()
-  ticks = 10, 50, 70, 80, 84, 86, 88
-  axes.set_yticks([100 - x for x in ticks], ticks)
-  axes.set_xlim(left=2e4)  # a place for the legend
-  axes.set_xlabel('additions forward, for an image (star: products)')
-  axes.set_ylabel('accuracy, %, logarithmic in errors')
-  axes.legend(loc='upper left', fontsize=8)
-
-
-def _draw_ratios(axes, whole):
-  """Draws the additions of learning of each network, on its own line."""
-  kinds = {'': 'graded spikes', 'wait': 'layers wait', 'unit': 'unit spikes'}
-  names = ['dataset', 'layers', 'model']
-  places = list(dict.fromkeys(map(tuple, whole[names].to_numpy())))
-  for number, (wires, kind) in enumerate(kinds.items()):
-    is_shown = whole['wires'].str.partition('=')[0] == wires
-    is_shown &= (whole['wires'] != 'wait=0') & (whole['neuron'] == 'bipolar')
-    own = whole[is_shown]
-    at = [places.index(cells) for cells in map(tuple, own[names].to_numpy())]
-    look = {'color': _COLORS[wires == 'unit'], 'label': kind}
-    look['fillstyle'] = 'none' if wires == 'wait' else 'full'
-    axes.plot(own['learning_ratio'], at, _MARKERS[number], **look)
-  axes.axvline(1, color='black', linewidth=1, label='BP')
-  labels = [_label(dict(zip(names, cells)), names) for cells in places]
-  axes.set_yticks(range(len(places)), labels, fontsize=8)
-  axes.invert_yaxis()
-  axes.set_xscale('log')
-  axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
-  axes.set_xlabel('additions of learning, for a product of backpropagation')
-  axes.legend(loc='lower right', fontsize=8)
 
 
 def _label(row, names):
@@ -205,9 +132,10 @@ def _draw_panel(axes, rows, study, is_curves, looks):
   ends = (-0.5, len(places) - 0.5)[:: 1 if is_curves else -1]
   label = _scale(axes, rows, study, axis)
   axes.set(**{f'{axis}label': label, f'{other}lim': ends})
-  getattr(axes, f'set_{other}ticks')(range(len(places)), places)
   if is_curves:
     axes.set_xlabel(tables.heading(study.across))
+    places = [tables.word(study.across, place) for place in places]
+  getattr(axes, f'set_{other}ticks')(range(len(places)), places)
   axes.minorticks_off()
 
 
@@ -226,7 +154,6 @@ def _scale(axes, rows, study, axis):
   if rows['baseline'].notna().any():
     base = tables.baseline_name(study)
     label = f'accuracy minus {base} (points)'
-    label = f'loss minus {base} (nats)' if study.is_loss else label
     margin = rows['margin'].iloc[0]
     draw_line(0, color='black', linewidth=1, label=base)
     draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')

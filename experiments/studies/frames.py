@@ -26,24 +26,9 @@ METRICS = {
   'test_accuracy': 'accuracy',
   'test_accuracy_winner': 'winners',
   'test_accuracy_rate': 'ANN readout',
-  'test_accuracy_learned': 'learned with the fault',
   studies.LOSS: 'loss, nats',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
-  'median_silence': 'ticks to silence, median',
-  'late_silence': 'of 95 %',
-  'answer': 'ticks to the answer',
-  'forward_spikes': 'forward spikes',
-  'error_spikes': 'error spikes',
-  'learning_ratio': 'additions of learning, for a product of BP',
-  'forward_ratio': 'forward, for a product of the ANN',
-  'nonzero_products': 'products of BP without a factor 0',
-  'learning_events': 'additions of learning',
-  'forward_events': 'additions, forward',
-  'error_events': 'additions, back',
-  'coincidences': 'changes of synapses',
-  'calibration_error': 'calibration error',
-  'temporary_bytes': 'bytes of a training step',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',
@@ -60,7 +45,7 @@ METRICS = {
 }
 _OTHERS = ('test_accuracy_potential', 'flip_flops')
 _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
-_OTHERS += ('train_seconds', 'seeds_at_once', 'silent')
+_OTHERS += ('train_seconds', 'seeds_at_once')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
 DIGESTS = 'params_sha256', 'data_sha256'

@@ -17,52 +17,26 @@ import ssnn_jax
 from ssnn_jax.runs import files
 
 EFFORTS = './README'  # the page of the folder of results
-# Rows of the table of the README: network, study, its data sets, and its neuron
-# and layers.
-_FASHION = ('fashion_mnist',)
+# Rows of the table of the README: network, neuron, study, and what is shown.
+_SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47')}
+_AT_ONCE = {'timing': ('leaky',), 'sampler': ('sobol',)}
+_AT_ONCE |= {'layers': (studies.DENSE, '256,47')} | _SETS
 README_ROWS = (
-  (
-    'one hidden layer',
-    'parity',
-    ('mnist', *_FASHION, 'emnist47'),
-    'bipolar',
-    None,
+  *(
+    (network, 'bipolar', 'unchanged', {field: (value,)})
+    for network, field, value in (
+      ('one hidden layer', 'layers', studies.DENSE),
+      ('four hidden layers', 'layers', studies.DEEP),
+      ('residual network', 'model', 'residual'),
+      ('MLP-mixer', 'model', 'mixer'),
+      ('vision transformer', 'model', 'vit'),
+      ('GRU, rows of images', 'model_args', 'rows=True'),
+      ('LSTM, rows of images', 'model_args', 'cell=lstm,rows=True'),
+    )
   ),
-  ('one hidden layer', 'events', ('n_mnist',), 'bipolar', None),
-  ('four hidden layers', 'depth', _FASHION, 'bipolar', '159,159,159,159,10'),
-  ('16 layers, residual', 'depth', _FASHION, 'bipolar', studies.RESIDUAL),
-  ('small convolution', 'convolution', _FASHION, 'bipolar', studies.SMALL_CONV),
-  # Neurons may have rates of up to 8.
-  (
-    'one hidden layer, ceiling 8, ReLU',
-    'relu',
-    _FASHION,
-    'bipolar',
-    studies.DENSE,
-  ),
-  (
-    'one hidden layer, ceiling 8, ReLU',
-    'relu',
-    ('emnist47',),
-    'bipolar',
-    studies.DENSE_47,
-  ),
-  (
-    'large convolution, ceiling 8, ReLU',
-    'relu',
-    _FASHION,
-    'bipolar',
-    studies.LARGE_CONV,
-  ),
-  ('eight convolutions, ceiling 4', 'cifar10', ('cifar10',), 'bipolar', None),
-  (
-    'traces, errors of their own moment',
-    'time',
-    ('spoken_digits',),
-    'bipolar',
-    None,
-  ),
-  ('one hidden layer', 'parity', _FASHION, 'stochastic', None),
+  ('one hidden layer', 'stochastic', 'parity', _SETS),
+  ('one hidden layer, all at once', 'stochastic', 'simultaneous', _AT_ONCE),
+  ('one hidden layer', 'stochastic', 'events', {}),
 )
 _README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
@@ -74,15 +48,12 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
     study = studies.load(name)
     return study, comparisons.compare(frames.read_csv(name), study)
   parts = []
-  for network, of_study, sets, neuron, layers in README_ROWS:
-    study = studies.load(of_study)
-    shown = {'dataset': sets, 'method': ('ssnn',)}
-    shown |= {'layers': (layers,)} if layers else {}
-    shown |= {'neuron': (neuron,)} if 'neuron' in study.columns else {}
-    study = dataclasses.replace(study, metrics=('test_accuracy',), shown=shown)
+  for network, neuron, of_study, shown in README_ROWS:
+    study = dataclasses.replace(
+      studies.load(of_study), metrics=('test_accuracy',), shown=shown
+    )
     part = comparisons.compare(frames.read_csv(of_study), study)
-    if len(part):  # not of unit spikes
-      parts.append(part.assign(network=network, neuron=neuron))
+    parts.append(part.assign(network=network, neuron=neuron))
   return _README_STUDY, pd.concat(parts)
 
 
@@ -105,7 +76,8 @@ def efforts_table() -> str:
     if seconds.count():
       hours = f'{seconds.sum() / 3600:.1f}'
       row = f'[{name}]({name}.md)', str(seconds.count()), hours
-      rows.append((*row, f'{runs["peak_mib"].max():.0f}'))
+      peaks = runs.reindex(columns=['peak_mib']).dropna()['peak_mib']
+      rows.append((*row, f'{peaks.max():.0f}' if len(peaks) else ''))
   headings = ['study', 'runs', 'hours', 'memory of a process, MiB']
   return tables.write_table(pd.DataFrame(rows, columns=headings))
 
@@ -126,10 +98,7 @@ def write_page(name: str) -> None:
   files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
   if name in studies.STUDIES:
     study, compared = compare_page(name)
-    if 'tick' in study.columns:
-      fig = figures.draw_costs(frames.read_csv(name))
-    else:
-      fig = figures.draw(compared, study)
+    fig = figures.draw(compared, study)
     fig.savefig(frames.path(name, 'png'), dpi=120)
 
 

@@ -170,6 +170,9 @@ def _make_setting(base, values, is_named, kept):
     fields['model_sha256'] = ''
   with config_lib.named('grid'):
     config = dataclasses.replace(base, method=method, **fields | ideal)
+    if not (config.is_function or config.num_steps or 'num_steps' in fields):
+      default = config_lib.FIELDS['num_steps'].default  # 0 is of functions
+      config = dataclasses.replace(config, num_steps=default)
   parts = [ANN] if method == ANN else [f'method={method}'] * is_named
   for name in values:
     value = own[name] if name in own else getattr(config, name)
@@ -229,12 +232,6 @@ def run(
   first, *_ = tasks.values()
   dataset, pending = load(first.config), {}
   print(train.describe_data(dataset), end='', flush=True)
-  own = {}  # models of spikes, by their names and arguments
-  for config in (task.config for task in tasks.values()):
-    if config.model and config.method == 'ssnn':
-      own[config.model, config.model_args] = config
-  for config in own.values():
-    models.warn(config_lib.own_model(config, load(config)))
   for name, task in tasks.items():
     network = config_lib.network_config(task.config, load(task.config))
     train.read_initial(task, network)

@@ -14,20 +14,21 @@ WORDS = frames.METRICS | {
   'fashion_mnist': 'Fashion-MNIST',
   'emnist47': 'EMNIST-47, own split',
   'n_mnist': 'N-MNIST',
-  'cifar10': 'CIFAR-10',
   'random': 'random images',
   'ssnn': 'spikes',
-  'bp': 'clipped ANN',
+  'bp': 'ANN',
   'rpu': 'RPU',
-  studies.RESIDUAL: '16×128,10 residual',
   studies.SMALL_CONV: 'small convolution',
-  studies.RESIDUAL_CONV: 'residual convolution',
-  studies.LARGE_CONV: 'large convolution',
-  'regular': 'regular trains',
+  'residual': 'residual network',
+  'mixer': 'MLP-mixer',
+  'vit': 'vision transformer',
+  'gru': 'recurrent',
+  'rows=True': 'GRU, rows of images',
+  'cell=lstm,rows=True': 'LSTM, rows of images',
+  'gpt': 'GPT',
   'sobol': 'Sobol trains',
   'bernoulli': 'Bernoulli trains',
   'no exact': 'all spikes',
-  'unit': 'unit spikes',
   'gokmen_vlasov': 'Gokmen and Vlasov',
   'reram': 'ReRAM',
   'ecram': 'ECRAM',
@@ -38,9 +39,6 @@ WORDS = frames.METRICS | {
   'up_down': 'asymmetry',
   'up_down_dtod': 'device-to-device asymmetry',
   'corrupt_devices_prob': 'stuck devices',
-  'delay': 'delays up to',
-  'loss': 'lost spikes',
-  'stuck': 'stuck synapses',
 }
 _HEADINGS = frames.METRICS | {
   'num_steps': 'N, T',
@@ -61,13 +59,14 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   columns = list(compared[study.across].unique())
   if is_number(columns[0]):
     columns.sort(key=frames.order)
-  rows = []
+  rows, has_losses = [], studies.LOSS in compared['metric'].values
+  base_heading = baseline_name(study) + ('' if has_losses else ', %')
   for cells, group in compared.groupby(names or 'method', sort=False):
     row = {heading(x): word(x, cell) for x, cell in zip(names, cells)}
-    decimals, unit = (3, 'nats') if study.is_loss else (1, '%')
+    decimals = 3 if group['metric'].iloc[0] == studies.LOSS else 1
     bases = [f'{x:.{decimals}f}' for x in group['baseline'].dropna()]
     if study.across != 'dataset':
-      row[f'{baseline_name(study)}, {unit}'] = _range(bases)
+      row[base_heading] = _range(bases)
     for value in columns:
       texts = group[group[study.across] == value]['text']
       row[describe(study.across, value)] = ' / '.join(texts)
@@ -86,7 +85,8 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   if compared['baseline'].notna().any():
     margins = {f'{margin:g}' for margin in compared['margin']}
     caption = (
-      f'{describe_difference(study)}, and 95 % intervals over seeds; the '
+      f'Accuracies minus {baseline_name(study)} in points, '
+      f'{"losses in nats, " * has_losses}and 95 % intervals over seeds; the '
       f'margin is {" or ".join(sorted(margins))}:\n\n'
     )
   elif study.across != 'metric':  # whose columns are named
@@ -126,12 +126,6 @@ def baseline_name(study: studies.Study) -> str:
   return 'ANN' if study.baseline == studies.ANN else 'baseline'
 
 
-def describe_difference(study: studies.Study) -> str:
-  """Describes what is compared with the baseline, with its unit."""
-  words = ('Losses', 'nats') if study.is_loss else ('Accuracies', 'points')
-  return f'{words[0]} minus {baseline_name(study)} in {words[1]}'
-
-
 def heading(name: str) -> str:
   """Returns the heading of a field."""
   return _HEADINGS.get(name, name.replace('_', ' '))
@@ -139,6 +133,8 @@ def heading(name: str) -> str:
 
 def word(name: str, value: str) -> str:
   """Returns the word of the value of a field."""
+  if (name, value) == ('num_steps', '0'):
+    return 'digits'
   value = WORDS.get(value or f'no {name}', value)
   if name == 'layers':  # hidden layers of one size are counted
     count = lambda found: f'{1 + found[2].count(",")}×{found[1]}'
@@ -153,7 +149,7 @@ def is_number(value: str) -> bool:
 
 def describe(name: str, value: str) -> str:
   """Returns the word of a value, or a number and its field, as 'N, T = 8'."""
-  if not is_number(value):
+  if not is_number(word(name, value)):
     return word(name, f'exact {value}' if name == 'exact' and value else value)
   return f'{heading(name)} {"= " * (name == "num_steps")}{value}'
 
@@ -169,6 +165,11 @@ def _join_verdicts(group, study):
   texts = []
   for verdict in sorted(places, key=lambda x: 'wni'.index(x[0])):
     values = sorted(places[verdict], key=frames.order)
-    listed = ', '.join(word(study.across, value) for value in values)
-    texts.append(f'{verdict}: {describe(study.across, listed)}')
+    # The first number has its field.
+    is_next = [False, *(is_number(word(study.across, x)) for x in values)]
+    words = [
+      (word if follows else describe)(study.across, value)
+      for follows, value in zip(is_next, values)
+    ]
+    texts.append(f'{verdict}: {", ".join(words)}')
   return '; '.join(texts)

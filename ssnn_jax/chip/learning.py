@@ -53,12 +53,10 @@ def check_config(config: NetworkConfig) -> None:
     checks.check_field(config, name, is_valid, f'{expected}, on the chip')
 
   sizes, steps = config.layer_sizes, config.num_steps
-  for name in ('neuron', 'ceiling', 'input_gain', 'winner', 'exact', 'dropout'):
-    default = getattr(NetworkConfig, name)
-    check(name, getattr(config, name) == default, default)
+  check('neuron', config.neuron == 'bipolar', 'bipolar')
+  check('input_gain', config.input_gain == 1, '1')
   for name in ('input_steps', 'num_winners'):
     check(name, getattr(config, name) == steps, f'{steps}, as num_steps')
-  check('sampler', config.input_sampler == 'regular', 'regular')
   check('layers', config.layers is None, 'dense layers by layer_sizes')
   is_valid = 3 <= len(sizes) <= 5 and sizes[-1] <= 240
   is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) < 1024

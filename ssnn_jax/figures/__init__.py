@@ -1,4 +1,4 @@
-"""Figures of spikes: rasters of layers, samples, and signals in time.
+"""Figures of spikes: rasters of layers, samples, signals, and explanations.
 
 They require the package matplotlib and are imported by themselves.
 """
@@ -6,6 +6,7 @@ They require the package matplotlib and are imported by themselves.
 from ssnn_jax import types
 
 try:
+  from ssnn_jax.figures import explained as explained
   from ssnn_jax.figures import raster as raster
   from ssnn_jax.figures import sample as sample
   from ssnn_jax.figures import signal as signal

@@ -12,8 +12,6 @@ from ssnn_jax.observe import Raster
 # Of spikes, of error spikes to fire less, and to fire more, from the palette of
 # Okabe and Ito for colour-blind readers.
 COLORS = SPIKE, FIRE_LESS, FIRE_MORE = '#0072B2', '#D55E00', '#CC79A7'
-TAKEN_BACK = '#E69F00'
-_PALE = 0.4  # opacity of an error spike that takes one of the other sign back
 _MAX_NEURONS = 32  # unless more are asked for
 _MAX_AMONG_LAYERS = 12
 _MAX_LABELS = 8  # of the neurons
@@ -24,8 +22,7 @@ def draw(
 ) -> figure.Figure:
   """Draws the spikes of a layer of neurons, and beside them its error spikes.
 
-  Each is a panel of neurons against ticks, whatever a spike is worth. Error
-  spikes that take back one of the other sign are pale.
+  Each is a panel of neurons against ticks.
 
   Args:
     recorded: the spikes of a presentation.
@@ -53,18 +50,17 @@ def draw(
   panels = fig.subplots(
     len(rows), num_columns, sharex=True, squeeze=False, height_ratios=heights
   )
-  takes_back = any(
-    np.any(train < 0) for train in (*recorded.spikes, recorded.winners)
-  )
   labels = {}
   for number, line, (title, names, trains) in zip(chosen, panels, rows):
     name = 'winner' if number == last else 'spike'
     _plot(line[0], trains[0] > 0, SPIKE, 0.0, 0.8, f'{name}s')
-    if np.any(trains[0] < 0):
-      back = trains[0] < 0
-      _plot(line[0], back, TAKEN_BACK, 0.0, 0.8, f'negative {name}s')
     for axes, train in zip(line[1:], trains[1:]):
-      _plot_errors(axes, train, takes_back)
+      for sign, color, name in (
+        (1, FIRE_LESS, 'less'),
+        (-1, FIRE_MORE, 'more'),
+      ):
+        label = f'error spikes to fire {name}'
+        _plot(axes, sign * train > 0, color, -0.23 * sign, 0.45, label)
     for axes, train, way in zip(line, trains, ('forward', 'backward')):
       places = np.arange(0, len(names), -(-len(names) // _MAX_LABELS))
       way += '' if train.any() else ': no spikes'
@@ -103,28 +99,13 @@ def _choose(recorded, layer, neurons, most):
   return title, names, [train[:, numbers] for train in trains]
 
 
-def _plot_errors(axes, train, takes_back):
-  """Plots error spikes of both signs; those that take back are pale."""
-  before = np.cumsum(train, axis=0) - train
-  is_back = takes_back & (before * train < 0)
-  for sign, color, name, other in (
-    (1, FIRE_LESS, 'less', 'more'),
-    (-1, FIRE_MORE, 'more', 'less'),
-  ):
-    is_sent, look = sign * train > 0, (color, -0.23 * sign, 0.45)
-    _plot(axes, is_sent & ~is_back, *look, f'error spikes to fire {name}')
-    if np.any(is_sent & is_back):
-      label = f'takes back one to fire {other}'
-      _plot(axes, is_sent & is_back, *look, label, _PALE)
-
-
 def most_active(trains: list[np.ndarray], most: int) -> np.ndarray:
   """Returns the numbers of the neurons `[N]` with most spikes in `[T, N]`."""
   activity = sum(np.count_nonzero(train, axis=0) for train in trains)
   return np.sort(np.argsort(-activity, stable=True)[:most])
 
 
-def _plot(axes, train, color, shift, length, label, alpha=1.0):
+def _plot(axes, train, color, shift, length, label):
   """Plots `[T, N]` spikes as vertical lines, with the first neuron on top."""
   ticks = [1 + np.flatnonzero(row) for row in train.T]
   rows = np.arange(train.shape[1]) + shift
@@ -135,6 +116,5 @@ def _plot(axes, train, color, shift, length, label, alpha=1.0):
     lineoffsets=rows,
     linelengths=length,
     colors=color,
-    alpha=alpha,
   )
   lines[0].set_label(label)

@@ -18,7 +18,6 @@ from matplotlib import ticker
 import numpy as np
 
 from ssnn_jax import observe
-from ssnn_jax import realtime
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.datasets import Dataset
@@ -38,7 +37,7 @@ class Presented(NamedTuple):
   """A sample that a network was presented, and its answer."""
 
   image: np.ndarray  #: [H, W] or [H, W, F], of events their numbers
-  num_steps: int  #: N, steps of the rates of neurons, or T, ticks of trains
+  num_steps: int | None  #: T, ticks of trains; None of a function's digits
   label: int | None  #: the true class, if known
   predicted: int  #: class, by the readout of the network
   probabilities: np.ndarray  #: [C] as of `metrics.probabilities`
@@ -46,7 +45,6 @@ class Presented(NamedTuple):
   #: all spikes, those of the inputs in the shape of the image; without error
   #: spikes if there is no label; None if signals are no spikes
   recorded: observe.Raster | None
-  is_played: bool  #: until silence, as of bipolar neurons
 
   @property
   def ranking(self) -> np.ndarray:
@@ -71,7 +69,6 @@ def present(
   image: np.ndarray,
   label: int | None = None,
   dataset: Dataset | None = None,
-  wires: realtime.Wires = realtime.Wires(),  # noqa: B008
 ) -> Presented:
   """Presents a sample to a network.
 
@@ -83,7 +80,6 @@ def present(
     label: its class, if known.
     dataset: data set with the names of the classes and the shape of inputs that
       are flat; None: classes are numbers.
-    wires: delays and bounds, as of `realtime.play`.
 
   Raises:
     UserError: if image, label or parameters do not fit the network.
@@ -97,7 +93,7 @@ def present(
     ...   network, network.init(jax.random.key(0)), jax.random.key(1),
     ...   images[0], labels[0], digits)
     >>> presented.recorded.winners.sum()
-    np.int64(64)
+    np.int64(8)
     >>> page = figures.sample.draw(presented)
   """
   config, image = network.config, np.asarray(image)
@@ -107,14 +103,15 @@ def present(
   recorded = None
   if network.has_spikes:
     target = 0 if label is None else label
-    recorded = observe.record(config, params, key, image, target, wires)
+    recorded = observe.record(config, params, key, image, target)
     if label is None:
       none = tuple(map(np.zeros_like, recorded.errors))
       recorded = recorded._replace(errors=none)
   is_recording = image.dtype == np.uint32
   if is_recording:
     image = np.asarray(trains.count(image))
-  shape = dataset.input_shape if dataset else config.input_shape or image.shape
+  shape = getattr(config, 'input_shape', None) or image.shape
+  shape = dataset.input_shape if dataset else shape
 
   def to_map(values, *axes):
     values = values.reshape(*axes, *(shape if len(shape) > 1 else (1, *shape)))
@@ -135,16 +132,15 @@ def present(
     probabilities,
     dataset.class_names if dataset else numbers,
     recorded,
-    config.neuron == 'bipolar',
   )
 
 
 def draw(presented: Presented) -> figure.Figure:
   """Draws a page of a sample: the image, all layers, and the answer.
 
-  Of each neuron its spikes are drawn that were not taken back; of each class
-  its probability, and the share of the winners that it is. Without spikes
-  there are image and probabilities alone.
+  Of each neuron its spikes are counted; of each class its probability is drawn,
+  and the share of the winners that it is. Without spikes there are image and
+  probabilities alone.
   """
   recorded = presented.recorded
   layers = () if recorded is None else recorded.spikes
@@ -167,11 +163,9 @@ def draw(presented: Presented) -> figure.Figure:
   for axes in panels:
     axes.set_axis_off()
   for number, (axes, train) in enumerate(zip(panels, layers)):
-    sent, back = np.sum(train > 0), np.sum(train < 0)
-    words = f'layer {number}' if number else 'inputs'
-    words += f': {sent + back:,} spikes'
-    words += f',\n{back:,} of them negative' * bool(back)
     counts = train.sum(axis=0, dtype=int)
+    words = f'layer {number}' if number else 'inputs'
+    words += f': {counts.sum():,} spikes'
     shown = axes.imshow(_tile(counts), 'Blues', vmin=0, vmax=counts.max() or 1)
     axes.set_title(words, fontsize=9)
     places = ticker.MaxNLocator(3, integer=True)
@@ -242,7 +236,7 @@ def name_classes(
 
 
 def animate(presented: Presented) -> animation.FuncAnimation:
-  """Animates the spikes of a sample, tick by tick, until silence.
+  """Animates the spikes of a sample, tick by tick.
 
   A layer of many neurons has the most active ones, and each frame of a long
   presentation has several ticks. `save(file, 'pillow')` of the animation writes
@@ -252,7 +246,6 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     UserError: if the network has signals that are no spikes.
   """
   recorded, num_steps = presented.recorded, presented.num_steps
-  is_played = presented.is_played
   if recorded is None:
     raise types.UserError(
       'the network has signals that are no spikes; present the sample to a '
@@ -286,8 +279,6 @@ def animate(presented: Presented) -> animation.FuncAnimation:
     _show_wins(last, presented, wins[tick - 1], output_errors[now])
     _show_time(below, presented, wins, tick)
     words = f'tick {tick}'
-    if tick == num_ticks and is_played:
-      words = f'silent after {tick - 1} ticks'
     name = _name_leader(presented, wins[tick - 1])
     words += f': the answer is {name}' * bool(name)
     fig.suptitle(words, parse_math=False)
@@ -323,14 +314,13 @@ def _add_legend(fig):
   handles = [
     lines.Line2D([], [], linestyle='', marker=marker, color=color, label=label)
     for marker, color, label in (
-      ('o', raster.SPIKE, 'spike, by its worth'),
-      ('o', raster.TAKEN_BACK, 'negative spike'),
+      ('o', raster.SPIKE, 'spike'),
       ('<', raster.FIRE_LESS, 'error: fire less'),
       ('<', raster.FIRE_MORE, 'error: fire more'),
     )
   ]
   fig.legend(
-    handles=handles, loc='lower center', ncols=4, frameon=False, fontsize=9
+    handles=handles, loc='lower center', ncols=3, frameon=False, fontsize=9
   )
 
 
@@ -351,7 +341,7 @@ def _show_inputs(axes, spikes, now):
   rows, columns = np.nonzero(fired > 0)
   sent = fired[rows, columns]
   area = (60 / max(fired.shape)) ** 2
-  axes.scatter(columns, rows, area * _worth(sent, counts.max()), raster.SPIKE)
+  axes.scatter(columns, rows, area * _share(sent, counts.max()), raster.SPIKE)
   axes.set_title('inputs', fontsize=10)
   axes.set_axis_off()
 
@@ -365,20 +355,16 @@ def _show_neurons(axes, spikes, errors, now, num_steps):
   look = {'s': area, 'linewidths': 0.6, 'edgecolors': _GRAY}
   axes.scatter(*places, c=counts, cmap='Greys', vmin=0, vmax=1.6, **look)
   sent = spikes[now].sum(axis=0, dtype=int)
-  for is_sent, color in (
-    (sent > 0, raster.SPIKE),
-    (sent < 0, raster.TAKEN_BACK),
-  ):
-    sizes = area * _worth(sent[is_sent], num_steps)
-    axes.scatter(*places[:, is_sent], s=sizes, c=color)
+  sizes = area * _share(sent[sent > 0], num_steps)
+  axes.scatter(*places[:, sent > 0], s=sizes, c=raster.SPIKE)
   _show_errors(axes, places, errors[now], 0.35 * area)
   axes.set(xlim=(-0.7, size - 0.3), ylim=(size - 0.3, -0.7), aspect='equal')
   axes.set_axis_off()
 
 
-def _worth(sent, most):
-  """Returns the areas of spikes, which grow with the worth of each."""
-  return np.minimum(1, np.abs(sent) / max(1, most)) ** 0.5
+def _share(sent, most):
+  """Returns the areas of spikes of some ticks, which grow with their number."""
+  return np.minimum(1, sent / max(1, most)) ** 0.5
 
 
 def _show_errors(axes, places, errors, area):
@@ -422,7 +408,7 @@ def _show_time(axes, presented, wins, tick):
   """
   recorded, num_ticks = presented.recorded, len(wins)
   for layers, height, looks in (
-    (recorded.spikes[1:], 1, (raster.SPIKE, raster.TAKEN_BACK)),
+    (recorded.spikes[1:], 1, (raster.SPIKE,)),
     (recorded.errors[:-1], -1, (raster.FIRE_LESS, raster.FIRE_MORE)),
   ):
     signed = [np.sign(own).reshape(num_ticks, -1) for own in layers]

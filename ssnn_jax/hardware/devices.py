@@ -86,7 +86,7 @@ def make_resistive(
     if network.count_pulses is None:
       raise types.UserError(
         'the devices move by pulses, coincidences of spikes that this network '
-        'does not count; build it with ssnn_jax.ssnn and a ceiling up to 1.'
+        'does not count; build it with ssnn_jax.ssnn of stochastic neurons.'
       )
     (params, state), step = carry, config.dw_min
     rate = state.current_rate(schedule)

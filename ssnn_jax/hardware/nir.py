@@ -2,12 +2,10 @@
 
 The network of a `NetworkConfig` is a chain: the input; convolutions, each with
 its integrate-and-fire neurons; flatten; affine layers, all but the last with
-such neurons; the output. Of any other model each layer of neurons is fed by one
-matrix from each layer that it hears, so that residual sums, shared weights and
-pooling by averages are edges that meet. The predicted class is the largest
-output, summed over the presentation. An input is a constant current, the grey
-value of a pixel in each tick, or spikes. A tick is one second and r = 1, so
-that a membrane gains in one tick the input of this tick.
+such neurons; the output. The predicted class is the largest output, summed over
+the presentation. An input is a constant current, the grey value of a pixel in
+each tick, or spikes. A tick is one second and r = 1, so that a membrane gains
+in one tick the input of this tick.
 
 The input of a convolution is `[C, H, W]`, also if our network has inputs
 `[H, W]` or `[H, W, C]`, and the weights after flatten have rows in this order.
@@ -18,21 +16,16 @@ potential v_0 before the first tick, 0 <= v_0 < 1, it sends in T ticks
 
   floor(clip(T u + v_0, 0, T))
 
-spikes: with v_0 = 1/2 the count of our neurons, with v_0 = 0, as simulators
+spikes: with v_0 = 1/2 the count of bipolar neurons, with v_0 = 0, as simulators
 start, at most one less. So the first hidden layer has our counts, with the
 rates of `spiking.encode` as constant currents and v_0 = 1/2. (A drive halfway
 between two counts is decided by whether neurons fire at the threshold or above
 it.) Neurons of deeper layers receive spikes that come unevenly, and cannot take
 back their own; in long presentations, all approach T clip(u, 0, 1).
-
-NIR has neither spikes that are taken back nor exponents. Rates up to a ceiling
-c are c times those of the graph, whose weights are scaled by it: c N ticks have
-the N steps of a rate.
 """
 
 import collections
 import dataclasses
-import functools
 import io
 import itertools
 import math
@@ -40,45 +33,41 @@ import os
 from typing import Any
 
 import h5py
-import jax
-import jax.numpy as jnp
 import nir
 import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import crossbars
-from ssnn_jax import realtime
 from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
-from ssnn_jax.model import Model
 
 
-def to_graph(model: Model | NetworkConfig, params: Any) -> nir.NIRGraph:
+def to_graph(config: NetworkConfig, params: Any) -> nir.NIRGraph:
   """Builds the graph of a trained network.
 
-  The read gains of inference and the ceilings are multiplied into the float32
-  weights, on their grid if the network has one. Weights are `[J, I]` between
-  layers, and `[F, C, height, width]` in a convolution of a `NetworkConfig`; of
-  other models, layers and inputs are flat.
+  The read gain of the inputs is multiplied into the float32 weights, on their
+  grid if the network has one. Weights are `[J, I]` between layers, and
+  `[F, C, height, width]` in a convolution.
 
   Args:
-    model: a configuration of `layers.Conv` and `layers.Dense`, or any model.
+    config: a configuration of `layers.Conv` and `layers.Dense`.
     params: its parameters.
 
   Raises:
     UserError: if NIR cannot represent the network, or the parameters are those
       of another network.
   """
-  if not isinstance(model, NetworkConfig):
-    return _to_matrices(crossbars.as_model(model), params)
-  config, ceiling = model, np.float32(model.ceiling)
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
   samples.check_params(config, params)
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
   if any(type(own) not in (Conv, Dense) or own.residual for own in layers):
-    return _to_matrices(crossbars.as_model(config), params)
+    raise types.UserError(
+      'layers are of your own, or have residual connections, which no chain of '
+      'NIR has; export Dense and Conv alone.'
+    )
   num_convolutions = sum(isinstance(layer, Conv) for layer in layers)
   if not num_convolutions:  # the inputs are flat, of whatever shape they were
     config = dataclasses.replace(config, layers=None, input_shape=None)
@@ -94,9 +83,7 @@ def to_graph(model: Model | NetworkConfig, params: Any) -> nir.NIRGraph:
     name = f'layer_{index:0{width}}'
     inputs, shape = shape, _channels_first(wiring.output_shape)
     weights = gain * np.asarray(weights, np.float32)
-    biases, gain = np.array(biases, np.float32), ceiling
-    if index < len(params):  # neurons, whose rates are at most 1
-      weights, biases = weights / ceiling, biases / ceiling
+    biases, gain = np.array(biases, np.float32), np.float32(1)
     if isinstance(layer, Conv):
       kernels = weights.reshape(*layer.kernel, -1, layer.features)
       node = nodes[f'{name}_conv'] = nir.Conv2d(
@@ -135,55 +122,6 @@ def _make_neurons(shape):
 def _make_graph(nodes, edges):
   metadata = {'reset': 'subtract', 'dt': 1.0}
   return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
-
-
-def _to_matrices(model, params):
-  """Builds the graph of a model whose potentials are sums of weighted rates."""
-  circuit = realtime.make_circuit(model)
-  if circuit.recalls:
-    raise _refuse_model('has traces of spikes, which no synapse of NIR keeps')
-  realtime.check_model(model, params)
-  if any(neurons.floor < 0 for neurons in circuit.neurons):
-    raise _refuse_model('has signed neurons, and spikes of NIR have no sign')
-  draw = np.random.default_rng(0).random
-  rates = [np.float32(draw((1, *own))) for own in circuit.shapes[:-1]]
-  found = _linearize(circuit, model, params, rates)
-  biases, matrices, linear, potentials = jax.device_get(found)
-  if not all(map(checks.are_close, linear, potentials)):
-    raise _refuse_model('multiplies rates, which no node of NIR does')
-  sizes = [math.prod(own) for own in circuit.shapes]
-  ceilings = 1.0, *(neurons.ceiling for neurons in circuit.neurons), 1.0
-  names = ['input', *(f'layer_{k}' for k in range(1, len(rates))), 'output']
-  neurons = {name: f'{name}_if' for name in names[1:-1]}
-  nodes = {'input': nir.Input(input_type=np.array(sizes[:1]))}
-  nodes |= zip(neurons.values(), map(_make_neurons, sizes[1:-1]))
-  nodes['output'], edges = nir.Output(output_type=np.array(sizes[-1:])), []
-  layers = zip(names[1:], sizes[1:], ceilings[1:], biases, matrices)
-  for name, size, ceiling, bias, row in layers:
-    bias = np.float32(bias.ravel() / ceiling)
-    heard = [k for k, weights in enumerate(row) if np.any(weights)] or [0]
-    for k in heard:
-      weights = row[k].reshape(size, -1) * (ceilings[k] / ceiling)
-      between = f'{names[k]}_to_{name}'
-      nodes[between] = nir.Affine(np.float32(weights), bias)
-      edges.append((neurons.get(names[k], names[k]), between))
-      edges.append((between, neurons.get(name, name)))
-      bias = np.zeros_like(bias)  # comes once
-  return _make_graph(nodes, edges)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _linearize(circuit, model, params, rates):
-  """Returns potentials and derivatives at rest, and potentials at the rates.
-
-  The latter are twice: by the derivatives, and as they are.
-  """
-  on_grid, remember = model.to_grid(params), lambda number, own: own
-  find = lambda rates: circuit.evaluate(on_grid, rates, remember)
-  rest = jax.tree.map(jnp.zeros_like, rates)
-  biases, moved = jax.jvp(find, (rest,), (rates,))
-  linear = [own + change for own, change in zip(biases, moved)]
-  return biases, jax.jacfwd(find)(rest), linear, find(rates)
 
 
 def read(path: str | os.PathLike) -> nir.NIRGraph:
@@ -312,10 +250,6 @@ def _find_scale(name, node, num_features):
     problem = 'has a feature with several r / v_threshold; choose one'
     raise _refuse(name, node, problem)
   return scale[:, 0]
-
-
-def _refuse_model(problem):
-  return types.UserError(f'the model {problem}; export one without.')
 
 
 def _refuse(name, node, problem):

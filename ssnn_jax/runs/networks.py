@@ -1,9 +1,9 @@
 """Networks in folders: one file of their description and their parameters.
 
 The file `network.npz` has arrays of NumPy: the text `config`, all fields of a
-configuration, or those of a model that are no functions, as JSON; the texts
-`version` and `kind`; and the parameters by their paths, as `0.weights`. A run
-of the commands has its parameters in its checkpoints instead.
+configuration, or those of a `Function` that are no functions, as JSON; the
+texts `version` and `kind`; and the parameters by their paths, as `0.weights`. A
+run of the commands has its parameters in its checkpoints instead.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.model import Model
+from ssnn_jax.functions import Function
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 
@@ -31,20 +31,22 @@ NETWORK = 'network.npz'
 _KINDS = {
   kind.__name__: kind for kind in (NetworkConfig, layers.Dense, layers.Conv)
 }
-_KINDS['Model'] = dict  # of its fields that are no functions
-_FUNCTIONS = 'init', 'apply', 'grid'  # of a model, which no file can hold
+_KINDS['Function'] = dict  # of its fields that are no functions
+# Of a Function, which no file can hold.
+_FUNCTIONS = 'init', 'apply', 'train', 'loss'
 
 
 def save(
   folder: str | os.PathLike,
-  network: types.Network | Model | NetworkConfig,
+  network: types.Network | Function | NetworkConfig,
   params: Any,
 ) -> None:
   """Saves a network to a folder, which `load` reads; replaces the one in it.
 
   Args:
     folder: the folder, which is made.
-    network: the network; or its configuration or model, of the spiking network.
+    network: the network; or its configuration or function, of the spiking
+      network.
     params: those that `fit` returns in `state.params`.
 
   Raises:
@@ -53,7 +55,7 @@ def save(
   """
   expected = 'arguments folder, network, params'
   checks.check_type('folder', folder, str | os.PathLike, expected)
-  kinds = types.Network | Model | NetworkConfig
+  kinds = types.Network | Function | NetworkConfig
   checks.check_type('network', network, kinds, expected)
   kind, config = 'ssnn', network
   if isinstance(network, types.Network):
@@ -74,7 +76,7 @@ def save(
 
 def write(
   folder: pathlib.Path,
-  config: Model | NetworkConfig,
+  config: Function | NetworkConfig,
   kind: str,
   arrays: Mapping[str, np.ndarray],
 ) -> None:
@@ -88,7 +90,7 @@ def write(
 
 def load(
   folder: str | os.PathLike,
-  model: Model | None = None,
+  model: Function | None = None,
   *,
   seed: int | None = None,
   best: bool = False,
@@ -97,19 +99,20 @@ def load(
 
   Args:
     folder: of `save` or of a run, which may still be training.
-    model: the functions of the model, if it is not a configuration.
+    model: the `Function`, if it is not a configuration.
     seed: one of the seeds of a run; None for the first.
     best: whether to load the parameters of the best evaluation of a run (of the
       mean over seeds), not the last.
 
   Returns:
-    The configuration, or the model with the fields that were saved, for `ssnn`
-    or `ann`; the parameters, for `Network.infer` or `training.init_state`; and
-    the kind of the network that has trained them, as of `Network`.
+    The configuration, or the function with the fields that were saved, for
+    `ssnn` or `ann`; the parameters, for `Network.infer` or
+    `training.init_state`; and the kind of the network that has trained them, as
+    of `Network`.
 
   Raises:
     UserError: if the folder holds no network or no such seed, is damaged, or
-      the model is missing or another one.
+      the function is missing or another one.
   """
   folder = pathlib.Path(folder).expanduser()
   path = folder / NETWORK
@@ -127,8 +130,8 @@ def load(
     config = json.loads(str(arrays.pop('config')), object_hook=_from_json)
     kind = str(arrays.pop('kind'))
     if isinstance(config, dict):
-      remedy = 'give the Model that was saved, as load(folder, model)'
-      checks.check_type('model', model, Model, 'the Model that was saved')
+      remedy = 'give the Function that was saved, as load(folder, model)'
+      checks.check_type('model', model, Function, 'the Function that was saved')
       config = dataclasses.replace(model, **config)
     like = samples.find_shapes(config)
     if arrays:
@@ -181,13 +184,13 @@ def _to_json(value):
       '*jax.tree.leaves(params)).'
     )
   fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-  if isinstance(value, Model):
+  if isinstance(value, Function):
     fields = {name: x for name, x in fields.items() if name not in _FUNCTIONS}
   return {'type': type(value).__name__} | fields
 
 
 def _from_json(value):
-  """Makes a configuration or a layer, or the fields of a model, of JSON."""
+  """Makes a configuration or a layer, or the fields of a function, of JSON."""
   kind = _KINDS[value.pop('type')]
   return kind(
     **{

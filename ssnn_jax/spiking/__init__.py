@@ -1,5 +1,6 @@
 """Spikes of a sign and an exponent: a neuron, and any function in neurons."""
 
+from ssnn_jax.spiking.explain import explain as explain
 from ssnn_jax.spiking.neuron import INPUT_STEPS as INPUT_STEPS
 from ssnn_jax.spiking.neuron import MOST_WINNERS as MOST_WINNERS
 from ssnn_jax.spiking.neuron import NUM_WINNERS as NUM_WINNERS
@@ -18,7 +19,6 @@ from ssnn_jax.spiking.neuron import leading_digits as leading_digits
 from ssnn_jax.spiking.neuron import mark_classes as mark_classes
 from ssnn_jax.spiking.neuron import nearest_power as nearest_power
 from ssnn_jax.spiking.neuron import respond as respond
-from ssnn_jax.spiking.neuron import responding as responding
 from ssnn_jax.spiking.neuron import settle_counts as settle_counts
 from ssnn_jax.spiking.play import play as play
 from ssnn_jax.spiking.transform import spike as spike

@@ -20,7 +20,7 @@ came, and then, of layer l with weights W_l and biases b_l::
   A_l = W_(l+1)^T E_(l+1)                E_l = E*(A_l, v_l)
   dW_l = X_(l-1) E_l^T                   of the output E = winners / n - target
 
-(docs/method.md has the proof, `reference` and `realtime` the ticks). These are
+(docs/method.md has the proof, `reference` and `play` the ticks). These are
 the matrix products of backpropagation, so that the settled network is a
 function of JAX: `fire` is the activation function of a layer of neurons, and
 `jax.grad` is what the synapses learn in real time. The digits of an error have
@@ -35,7 +35,6 @@ synapses: they run, but their signals are not spikes.
 """
 
 from collections.abc import Sequence
-import contextvars
 import functools
 from typing import NamedTuple
 
@@ -193,17 +192,12 @@ def fire(
   fixed = Neurons(num_steps, ceiling, floor, digits, tuple(exact))
   # bfloat16 has 8 bits, and would round counts.
   exact_potential = potential.astype(_at_least_float32(potential))
-  answer = responding.get() or respond
-  rates = checkpoint_name(answer(exact_potential, fixed), FIRED)
+  rates = checkpoint_name(respond(exact_potential, fixed), FIRED)
   return rates.astype(potential.dtype)
 
 
 #: The name of the rates of `fire` in a jaxpr, which `spike` reads
 FIRED = 'ssnn_jax.spiking.fire'
-
-
-#: What responds for neurons while a function is traced by `intercept`
-responding = contextvars.ContextVar('responding', default=None)
 
 
 class Neurons(NamedTuple):

@@ -3,14 +3,17 @@
 Every neuron stores what it has sent, forward and back, and sends in a tick, if
 a coin says so, the power of two that brings it nearest to what its potential
 and its error ask for. What a neuron hears is what others had sent a few ticks
-before, a delay of each neuron and direction. A synapse holds the sum of what
-spikes of values s and of errors e have added to it, s E + X e: the product of
-what it has heard at its two ends. When nothing moves any more, the network is
-silent.
+before, a delay of each neuron and direction. When nothing moves any more, and
+nothing is on its way, the network is silent.
+
+A synapse holds X E, the product of what it has heard at its two ends, and is
+computed so in each tick. To add s E + X e + s e to it for spikes s and e would
+be the same, as that is (X + s) (E + e) - X E, whatever s and e are: spikes, or
+what a winner or a bit now lets pass. No sum is added up spike by spike here,
+whose rounding would differ.
 """
 
 from collections.abc import Callable
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -52,17 +55,20 @@ class _Player(transform.Interpreter):
   """Gives what neurons have sent so far, and notes what they hear."""
 
   def __init__(self, codes: transform.Codes, sent: list | None):
-    """Plays neurons that have sent arrays in order; None: their functions."""
+    """Plays neurons that have sent arrays, in order; None: all they send."""
     super().__init__(codes)
-    self.sent, self.cells, self.potentials, self.last = sent, [], [], []
+    self.sent, self.cells, self.heard, self.values = sent, [], [], []
 
   def send(self, potential, cell):
     """Notes a potential; returns what its neurons have sent."""
-    self.cells.append(cell)
-    self.potentials.append(potential)
     if self.sent is None:
-      return super().send(potential, cell)
-    return self.sent[len(self.cells) - 1]
+      value = super().send(potential, cell)
+    else:
+      value = self.sent[len(self.cells)]
+    self.cells.append(cell)
+    self.heard.append(potential)
+    self.values.append(value)
+    return value
 
   def output(self, value):
     """Returns an output as it is heard."""
@@ -109,107 +115,84 @@ def play(
   """
   codes = spiking.codes
   traced = transform.trace(spiking.function, params, signals)
-  count = len(jax.tree.leaves(params))
+  count = traced.kinds.count('weight')
   weights, others = traced.arrays[:count], traced.arrays[count:]
 
-  first = _Player(codes, None)
-
-  def start():
-    outputs = first.run(traced, *traced.arrays)
-    values = [
-      cell.function(v, cell.constants)
-      for cell, v in zip(first.cells, first.potentials)
-    ]
-    return values, first.potentials, outputs
-
-  shapes = jax.eval_shape(start)
-  values, potentials, outputs = jax.tree.map(
-    lambda own: jnp.zeros(own.shape, own.dtype), shapes
-  )
-  is_float = [jnp.issubdtype(own.dtype, jnp.inexact) for own in values]
-
-  def listen(weights, floats, bits):
-    floats, bits = iter(floats), iter(bits)
-    sent = [next(floats if own else bits) for own in is_float]
+  def listen(weights, sent):
     player = _Player(codes, sent)
     outputs = player.run(traced, *weights, *others)
-    listen.cells = player.cells
     arrays = [(cell.constants, cell.steps) for cell in player.cells]
-    return (player.potentials, outputs), arrays
-
-  def split(sent):
-    floats = [own for own, yes in zip(sent, is_float) if yes]
-    return floats, [own for own, yes in zip(sent, is_float) if not yes]
+    return (player.heard, outputs), arrays
 
   def find_loss(outputs):
     return loss(jax.tree.unflatten(traced.structure, outputs))
 
-  def respond(heard):
+  def respond(sent, errors, output_errors):
     """Returns what synapses hold, outputs, and what neurons would send."""
-    sent, errors, output_errors = heard
-    floats, bits = split(sent)
     (potentials, outputs), pull, arrays = jax.vjp(
-      lambda weights, floats: listen(weights, floats, bits),
-      weights, floats, has_aux=True,
-    )  # fmt: skip
+      listen, weights, sent, has_aux=True
+    )
     update, received = pull((errors, output_errors))
-    received, targets, returns = iter(received), [], []
-    for cell, v, (constants, steps), yes in zip(
-      listen.cells, potentials, arrays, is_float
-    ):
-      value, back = cell.function(v, constants), jnp.zeros_like(v)
-      if yes:
-        value, pull = jax.vjp(
-          functools.partial(_respond, cell.function, constants), v
-        )
-        (back,) = pull(next(received))
-        back = transform.encode_error(back, value, cell, codes)
-        value = transform.encode_value(value, cell, codes, steps)
+    targets, returns = [], []
+    for cell, v, own, error in zip(cells, potentials, arrays, received):
+      cell = cell._replace(constants=own[0], steps=own[1])
+      value, pull = jax.vjp(
+        lambda v, cell=cell: transform.send(v, cell, codes), v
+      )
       targets.append(value)
-      returns.append(back)
+      returns += pull(error)
     asked = [
       neuron.leading_digits(own, codes.output_digits)
       for own in jax.grad(find_loss)(outputs)
     ]
-    return update, outputs, (targets, returns, asked)
+    # What is no number yet, as 0 / 0 before silence, is not sent, nor what is
+    # so large that its difference from another would be infinite: such spikes
+    # could not be taken back.
+    targets = jax.tree.map(_keep_numbers, (targets, returns, asked))
+    return update, outputs, targets
 
   @jax.jit
   def tick(key, histories, delays):
-    def hear(history, delay):
-      return jnp.take_along_axis(history, delay[None], axis=0)[0]
+    heard = jax.tree.map(
+      lambda own, delay: jnp.take_along_axis(own, delay[None], axis=0)[0],
+      histories, delays,
+    )  # fmt: skip
+    update, outputs, targets = respond(*heard)
 
-    heard = jax.tree.map(hear, histories, delays)
-    update, outputs, targets = respond(heard)
-    # What is no number yet, as 0 / 0 before silence, is not sent.
-    targets = jax.tree.map(_keep_numbers, targets)
-    leaves, structure = jax.tree.flatten(targets)
-    news, spikes = [], []
-    for own, target, subkey in zip(
-      jax.tree.leaves(histories), leaves, jax.random.split(key, len(leaves))
-    ):
-      acts = jax.random.bernoulli(subkey, coin, target.shape)
-      new = _approach(own[0], target)
-      new = jnp.where(acts, new, own[0])
-      spikes.append(jnp.sum(new != own[0]))
-      news.append(jnp.concatenate([new[None], own[:-1]]))
-    is_silent = jnp.array([
-      jnp.all(new == target[None]) for new, target in zip(news, leaves)
-    ]).all()  # fmt: skip
-    spikes = jax.tree.unflatten(structure, spikes)
-    news = jax.tree.unflatten(structure, news)
+    def act(own, target, key):
+      acts = jax.random.bernoulli(key, coin, target.shape)
+      new = jnp.where(acts, _approach(own[0], target), own[0])
+      return jnp.concatenate([new[None], own[:-1]])
+
+    news = jax.tree.map(act, histories, targets, _split(key, targets))
+    spikes = jax.tree.map(
+      lambda new, own: jnp.sum(new[0] != own[0]), news, histories
+    )
+    # Of all that any wire may have heard, not of what is sent now alone.
+    are_silent = jax.tree.map(
+      lambda own, target: jnp.all(own == target[None]), histories, targets
+    )
+    is_silent = jnp.stack(jax.tree.leaves(are_silent)).all()
     return news, spikes, is_silent, update, outputs
 
-  states = (values, potentials, outputs)
+  def start():
+    player = _Player(codes, None)
+    outputs = player.run(traced, *traced.arrays)
+    cells[:] = player.cells
+    return player.values, player.heard, outputs
+
+  cells = []
+  shapes = jax.eval_shape(start)
   histories = jax.tree.map(
-    lambda own: jnp.zeros((max_delay + 1, *own.shape), own.dtype), states
+    lambda own: jnp.zeros((max_delay + 1, *own.shape), own.dtype), shapes
   )
   key, subkey = jax.random.split(key)
-  leaves, structure = jax.tree.flatten(states)
-  delays = jax.tree.unflatten(structure, [
-    jax.random.randint(k, own.shape, 0, max_delay + 1)
-    for k, own in zip(jax.random.split(subkey, len(leaves)), leaves)
-  ])  # fmt: skip
-  ticks, total, is_silent = 0, None, False
+  delays = jax.tree.map(
+    lambda own, key: jax.random.randint(key, own.shape, 0, max_delay + 1),
+    shapes, _split(subkey, shapes),
+  )  # fmt: skip
+  total = jax.tree.map(lambda _: 0, shapes)
+  ticks, is_silent = 0, False
   while not is_silent:
     if ticks == max_ticks:
       raise types.UserError(
@@ -220,13 +203,11 @@ def play(
     histories, spikes, is_silent, update, outputs = tick(
       subkey, histories, delays
     )
-    total = spikes if total is None else jax.tree.map(jnp.add, total, spikes)
-  sent, errors, _ = jax.tree.map(lambda own: own[0], histories)
+    total = jax.tree.map(lambda own, new: own + int(new), total, spikes)
+  values, errors, _ = jax.tree.map(lambda own: own[0], histories)
   neurons = [
-    PlayedNeurons(cell.where, cell.kind, value, error, int(a) + int(b))
-    for cell, value, error, a, b in zip(
-      listen.cells, sent, errors, total[0], total[1]
-    )
+    PlayedNeurons(cell.where, cell.kind, value, error, sum(spikes))
+    for cell, value, error, *spikes in zip(cells, values, errors, *total[:2])
   ]
   return Played(
     jax.tree.unflatten(traced.structure, outputs),
@@ -234,8 +215,10 @@ def play(
   )  # fmt: skip
 
 
-def _respond(function, constants, potential):
-  return function(potential, constants)
+def _split(key, tree):
+  """Returns a key of each leaf."""
+  leaves, structure = jax.tree.flatten(tree)
+  return jax.tree.unflatten(structure, [*jax.random.split(key, len(leaves))])
 
 
 def _keep_numbers(target):

@@ -278,7 +278,7 @@ def make_train_epoch(
 
 
 def find_answers(network: types.Network) -> str:
-  """Returns which moments of a signal count, as of `model.Model`."""
+  """Returns which moments of a signal count, as of `Function`."""
   return getattr(network.config, 'answers', 'last')
 
 

@@ -73,7 +73,7 @@ def score(
   Args:
     inference: the response.
     labels: `[B]` classes, or `[B, L]` of moments, -1 without one.
-    answers: as of `model.Model`: which moments count; with 'each' the fraction
+    answers: as of `Function`: which moments count; with 'each' the fraction
       of moments that are right.
     readout: as of `predict`.
 

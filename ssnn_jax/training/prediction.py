@@ -131,4 +131,10 @@ def check_inputs(
     extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
   infer = lambda params, key: network.infer(params, key, extremes)
   inference = jax.eval_shape(infer, params, jax.random.key(0))
-  return inference.potential.shape[1:]
+  shape = inference.potential.shape
+  if len(shape) not in (2, 3) or len(extremes) != shape[0]:
+    raise types.UserError(
+      f'outputs of {len(extremes)} samples have the shape {shape}; expected '
+      'logits [B, C], or [B, L, C] of moments.'
+    )
+  return shape[1:]

@@ -22,14 +22,12 @@ import optax
 import tqdm
 
 from ssnn_jax import checks
-from ssnn_jax import realtime
 from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
 from ssnn_jax.functions import Function
 from ssnn_jax.functions import as_function
-from ssnn_jax.model import Model
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
 from ssnn_jax.training import loop
@@ -239,7 +237,7 @@ def compare(
 
   Args:
     model: a module as of `as_function`, unchanged, whose ANN is what it is; a
-      `Function`, a `Model`, or a configuration.
+      `Function`, or a configuration.
     dataset: as of `fit`.
     seeds: the seeds, or their number.
     num_steps: numbers of steps N, each of which is compared with the ANN; of a
@@ -257,11 +255,10 @@ def compare(
 
   Raises:
     UserError: if seeds are equal, the margin is not above 0, or the data do not
-      fit the network. A model whose maps are no synapses (`realtime.
-      check_model`) is a UserWarning.
+      fit the network.
   """
   splits = _find_splits(dataset, evaluate)
-  if not isinstance(model, Function | Model | NetworkConfig):
+  if not isinstance(model, Function | NetworkConfig):
     model = as_function(model, splits[0][0])
   if checks.is_integer(seeds):
     seeds = range(seeds)
@@ -283,12 +280,6 @@ def compare(
     raise types.UserError('evaluate is missing; pass (inputs, labels).')
   num_updates = num_epochs * (len(train[1]) // batch_size)
   optimizer = _as_optimizer(optimizer, num_updates)
-  if isinstance(model, Model):
-    params = networks[0].init(jax.random.key(0))
-    try:
-      realtime.check_model(model, params)
-    except types.UserError as error:
-      warnings.warn(f'this is no network of spikes: {error}', stacklevel=2)
   accuracies = []
   with tqdm.tqdm(
     total=len(networks) * num_epochs, unit='epoch', disable=not progress

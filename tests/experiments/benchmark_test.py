@@ -19,7 +19,7 @@ class BenchmarkTest(absltest.TestCase):
   def test_line_of_each_setting_names_what_concerns_its_method(self):
     header, *lines = map(json.loads, run(
       '--json --names=epoch --dataset=random --layers=10 --num_steps=40 '
-      '--grid=method=bp,ssnn,surrogate_gradient'
+      '--neuron=stochastic --grid=method=bp,ssnn,surrogate_gradient'
     ))  # fmt: skip
     self.assertEqual(header['event'], 'header')
     self.assertIn('experiments.benchmark', header['command'])
@@ -27,8 +27,8 @@ class BenchmarkTest(absltest.TestCase):
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('bp', None, None, None, None),
-        ('ssnn', 40, 'bipolar', 2, 'regular'),
+        ('bp', None, 'stochastic', None, None),
+        ('ssnn', 40, 'stochastic', None, 'sobol'),
         ('surrogate_gradient', 40, None, None, 'sobol'),
       ],
     )
@@ -37,6 +37,23 @@ class BenchmarkTest(absltest.TestCase):
       for name in ('median_ms', 'peak_mib'):
         self.assertGreater(line[name], 0)
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
+
+  def test_function_is_timed_beside_its_own_ann(self):
+    _, *lines = map(json.loads, run(
+      '--json --names=learn,infer --model=gru --rows --width=4 '
+      '--grid=num_steps=0,8'
+    ))  # fmt: skip
+    columns = 'name', 'method', 'num_steps', 'digits', 'model', 'model_args'
+    shared = 'gru', 'rows=True,width=4'
+    self.assertEqual(
+      [tuple(line[name] for name in columns) for line in lines],
+      [
+        (name, *own, *shared)
+        for name in ('learn', 'infer')
+        for own in (('bp', None, None), ('ssnn', 0, 3), ('ssnn', 8, 3))
+      ],
+    )
+    self.assertEqual((lines[0]['ratio_to_bp'], lines[3]['ratio_to_bp']), (1, 1))
 
   def test_table_of_devices_has_what_differs_and_times(self):
     caption, _, *table = run(
@@ -52,10 +69,10 @@ class BenchmarkTest(absltest.TestCase):
     self.assertEqual(
       [*zip(*settings)],
       [
-        ('learn', 'clipped ANN', '', 'ideal'),
+        ('learn', 'ANN', '', 'ideal'),
         ('learn', 'spikes', '4', 'ideal'),
         ('learn', 'spikes', '4', 'ReRAM'),
-        ('infer', 'clipped ANN', '', 'ideal'),
+        ('infer', 'ANN', '', 'ideal'),
         ('infer', 'spikes', '4', 'ideal'),
       ],
     )

@@ -1,19 +1,23 @@
 """Tests of the first look."""
 
+import contextlib
+import io
+from unittest import mock
+
 from absl.testing import absltest
-import jax
 
 from experiments import demo
-import ssnn_jax
-from ssnn_jax import datasets
+from tests.testing.experiments import small_digits
 
 
 class DemoTest(absltest.TestCase):
-  def test_both_kinds_of_spikes_end_with_the_same_accuracy(self):
-    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=4)
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    samples = tuple(own[:16] for own in datasets.load('digits').test)
-    (axes,) = demo.draw(config, params, samples, products=888).axes
-    graded, unit, _ = axes.lines
-    self.assertEqual(graded.get_ydata()[-1], unit.get_ydata()[-1])
-    self.assertLess(graded.get_xdata()[-1], unit.get_xdata()[-1])
+  def test_lines_of_the_model_are_explained_and_drawn(self):
+    with (
+      mock.patch.object(demo, '_EPOCHS', 1),
+      contextlib.redirect_stdout(io.StringIO()) as output,
+    ):
+      fig = demo.explain(small_digits())
+    self.assertRegex(output.getvalue(), r'demo\.py:\d+ synapses 40x64 ')
+    labels = [text.get_text() for text in fig.axes[0].get_yticklabels()]
+    self.assertIn('input', labels)
+    self.assertTrue(any(label.startswith('demo.py:') for label in labels))

@@ -35,7 +35,7 @@ class FitTest(absltest.TestCase):
     self.assertTrue(file.with_suffix('.png').exists())
     device = hardware.read_device(file)
     self.assertAlmostEqual(device.dw_min, DEVICE.dw_min, delta=0.005)
-    config = config_lib.ExperimentConfig(device=str(file))
+    config = config_lib.ExperimentConfig(neuron='stochastic', device=str(file))
     self.assertEqual(config_lib.device(config), device)
     # Files are kept.
     content = file.read_bytes()

@@ -5,7 +5,6 @@ import functools
 import io
 import json
 import tempfile
-from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -18,7 +17,6 @@ from experiments.runs import records
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import networks
-from tests.testing import signals
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import make_task
@@ -27,22 +25,16 @@ from tests.testing.experiments import small_digits
 
 
 @functools.cache  # programs are cached by their functions
-def read_untrained(method='ssnn'):
+def read_untrained(method='ssnn', neuron='stochastic'):
   """Reads the run of a network as it was initialized."""
   with tempfile.TemporaryDirectory() as folder:
-    task = make_task(folder, layers='10', sampler=None, method=method)
+    changes = {'sampler': None, 'method': method, 'neuron': neuron}
+    task = make_task(folder, layers='10', **changes)
     network = config_lib.network_config(task.config, small_digits())
-    ssnn_jax.save(folder, network, networks.make_params(network))
+    params = ssnn_jax.ann(network).init(jax.random.key(0))
+    ssnn_jax.save(folder, network, params)
     record_run(task)
     return plot.read_trained(task.folder, seed=None)
-
-
-@functools.cache
-def find_classes():
-  """Returns the classes that the network finds for all test samples."""
-  network, params, key, dataset, _ = read_untrained()
-  inference = jax.jit(network.infer)(params, key, dataset.test.inputs)
-  return np.argmax(inference.potential, axis=1).astype(np.int32)
 
 
 def call(function, *args, **kwargs):
@@ -81,9 +73,11 @@ class PlotTest(FolderTestCase):
     self.assertTrue((self.folder / 'curves.png').exists())
 
   def test_wrong_is_the_first_misclassified_sample(self):
-    trained = read_untrained()
+    trained = read_untrained('bp')
     inputs, labels = trained.dataset.test
-    predicted = find_classes()
+    infer = jax.jit(trained.network.infer)
+    inference = infer(trained.params, trained.key, inputs)
+    predicted = np.argmax(inference.potential, axis=1).astype(np.int32)
     first = int(np.argmax(predicted != labels))
     right = trained.dataset._replace(test=datasets.Split(inputs, predicted))
     choose = functools.partial(plot.choose_sample, trained)
@@ -132,20 +126,21 @@ class PlotTest(FolderTestCase):
 
   def test_samples_of_any_method_and_rasters_of_spiking_networks(self):
     show = functools.partial(plot.show_sample, self.folder)
-    trained = read_untrained('bp')
-    label = trained.dataset.test.labels[3]
-    title = f'^sample 3 of the test split: class {label}, classified as .*\n'
-    _, words = call(show, trained, '3')
-    self.assertRegex(words, title + r'  \d: 0.\d+\n')
-    for draw in (
-      functools.partial(show, trained, raster=True),
-      functools.partial(plot.show_ticks, self.folder, trained),
-    ):
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'network of ann, whose'):
-        draw()
+    for args in (('bp',), ('ssnn', 'bipolar')):
+      trained = read_untrained(*args)
+      label = trained.dataset.test.labels[3]
+      title = f'^sample 3 of the test split: class {label}, classified as .*\n'
+      _, words = call(show, trained, '3')
+      self.assertRegex(words, title + r'  \d: 0.\d+\n')
+      for draw in (
+        functools.partial(show, trained, raster=True),
+        functools.partial(plot.show_ticks, self.folder, trained),
+      ):
+        with self.assertRaisesRegex(ssnn_jax.UserError, 'whose spikes are not'):
+          draw()
     trained = read_untrained()
     _, words = call(show, trained, '3', raster=True)
-    self.assertRegex(words, title + r'  \d: 0.\d+, \d+ of 64 winners\n')
+    self.assertRegex(words, title + r'  \d: 0.\d+, \d+ of 10 winners\n')
     file = self.folder / 'own.png'
     Image.fromarray(trained.dataset.test.inputs[3]).save(file)
     _, by_file = call(show, trained, image=str(file))
@@ -161,13 +156,16 @@ class PlotTest(FolderTestCase):
     self.assertEqual(names, [f'{name}.png' for name in expected])
 
   def test_signals_are_drawn_and_wrong_by_their_last_label(self):
-    model, rng = signals.MODELS['two'], np.random.default_rng(0)
-    inputs = rng.random((9, *model.input_shape), np.float32)
+    rng = np.random.default_rng(0)
+    inputs = rng.random((9, 6, 4), np.float32)
+    apply = lambda weights, x: ssnn_jax.trace(x, (0, 0.5)) @ weights
+    pair = lambda key: jax.random.normal(key, (8, 3)), apply
     labels = np.where(np.arange(6) < 4, rng.integers(3, size=(9, 1)), -1)
     split = datasets.Split(inputs, labels)
     data = datasets.Dataset('own', split, split, tuple('abc'))
-    network, key = ssnn_jax.ssnn(model), jax.random.key(0)
-    params = jax.jit(network.init)(key)
+    network = ssnn_jax.ssnn(ssnn_jax.as_function(pair, inputs))
+    key = jax.random.key(0)
+    params = network.init(jax.random.key(1))
     trained = plot.Trained(network, params, key, data, 'test')
     potential = jax.jit(network.infer)(params, key, inputs).potential
     is_wrong = np.argmax(potential[:, 3], axis=1) != labels[:, 3]
@@ -188,23 +186,6 @@ class PlotTest(FolderTestCase):
     record_run(task)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'holds 1 runs; .*/one'):
       plot.read_trained(self.folder, None)
-
-  def test_accuracy_by_ticks_ends_with_that_of_the_network(self):
-    trained = read_untrained()
-    labels = trained.dataset.test.labels
-    expected = np.mean(find_classes()[:200] == labels[:200])
-    with (
-      mock.patch.object(plot, 'draw_ticks', wraps=plot.draw_ticks) as draw,
-      mock.patch.object(plot, '_NUM_PLAYED', 200),
-    ):
-      _, words = call(plot.show_ticks, self.folder, trained)
-    accuracies, silent, end = draw.call_args.args
-    # Of 32 steps, counts of inputs are differences of powers of two at most.
-    self.assertEqual((accuracies[-1], silent[-1], end), (expected, 1, 3))
-    self.assertIn(f'{expected:.1%} when all are silent', words)
-    (axes,) = plot.draw_ticks(accuracies, silent, end).axes
-    drawn = [line.get_ydata() for line in axes.lines[:2]]
-    np.testing.assert_array_equal(drawn, [accuracies, silent])
 
   @parameterized.parameters('phased', 'window', 'leaky')
   def test_accuracy_by_ticks_of_stochastic_neurons(self, timing):

@@ -32,7 +32,7 @@ from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
-BASE = ExperimentConfig()
+BASE = config_lib.default()
 STUDY = studies.Study(
   'Does noise matter?',
   {
@@ -60,7 +60,10 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--ceiling=2', '--exact=inputs'), {'ceiling': 2, 'exact': ('inputs',)}),
+      (
+        ('--neuron=stochastic', '--exact=forward'),
+        {'neuron': 'stochastic', 'exact': ('forward',), 'num_steps': 64},
+      ),
       (('--optimizer=adam',), {'optimizer': 'adam', 'learning_rate': 0.001}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
@@ -93,7 +96,7 @@ class GridTest(parameterized.TestCase):
       {'num_steps': (16, 64), 'learning_rate': (0.1, 3.0)},
     ),
     ('layers=128-10,none', {'layers': ('128,10', None)}),
-    ('ceiling=1,1e-3', {'ceiling': (1.0, 0.001)}),
+    ('read_noise=1,1e-3', {'read_noise': (1.0, 0.001)}),
     ('layers=conv4k3s2-10', {'layers': ('conv4k3s2,10',)}),
     (
       'device_params=dw_min=0.1-up_down=-0.1',
@@ -119,21 +122,34 @@ class GridTest(parameterized.TestCase):
     ('digits=1,2;method=bp', ['bp']),
     ('method=bp,rpu;num_steps=1', ['bp', 'method=rpu,num_steps=1']),
     (
-      'method=ssnn,surrogate_gradient;weight_bits=9;fraction_bits=9-8',
-      [
-        'method=ssnn,weight_bits=9,fraction_bits=9-8',
-        'method=surrogate_gradient',
-      ],
+      'method=chip,ssnn;weight_bits=9;fraction_bits=9-8',
+      ['method=chip,weight_bits=9,fraction_bits=9-8', 'method=ssnn'],
     ),
     (
       'dataset=emnist/balanced',
       ['bp,dataset=emnist-balanced', 'dataset=emnist-balanced'],
     ),
-    ('exact=none,inputs', ['bp', 'exact=none', 'exact=inputs']),
+    (
+      'neuron=bipolar,stochastic',
+      [
+        *('bp,neuron=bipolar', 'bp,neuron=stochastic'),
+        *('neuron=bipolar', 'neuron=stochastic'),
+      ],
+    ),
+    (
+      'neuron=stochastic;exact=none,forward',
+      [
+        'bp,neuron=stochastic',
+        'neuron=stochastic,exact=none',
+        'neuron=stochastic,exact=forward',
+      ],
+    ),
   )
   def test_settings_are_named_by_the_varied_fields(self, text, expected):
     found = sweeps.list_settings(BASE, [Sweep(sweeps.parse_grid(text))])
     self.assertEqual([*found], expected)
+    for config, _ in found.values():  # 0 steps are of functions
+      self.assertTrue(config.num_steps or config.is_function)
 
   def test_several_grids_have_each_setting_once_with_most_seeds(self):
     found = sweeps.list_settings(

@@ -21,37 +21,32 @@ class DrawTest(parameterized.TestCase):
     def draw(*shape):
       rates = np.where(np.isin(np.arange(np.prod(shape)), active), 0.5, 0.05)
       spikes = rng.uniform(size=(40, rates.size)) < rates
-      worth = rng.choice([-4, -1, 1, 2], spikes.shape)
-      return (spikes * worth).reshape(40, *shape)
+      return np.int32(spikes).reshape(40, *shape)
 
     spikes, winners = (draw(6, 5), draw(4, 3, 20)), draw(7)
-    recorded = observe.Raster(spikes, (draw(4, 3, 20), draw(7)), winners)
+    errors = [
+      own * rng.choice([-1, 1], own.shape) for own in (spikes[1], winners)
+    ]
+    recorded = observe.Raster(spikes, tuple(errors), winners)
     panels = figures.raster.draw(recorded, layer, neurons).axes
     self.assertLen(panels, 1 if layer == 0 else 2)
     # All layers at once have a line of two panels each.
     self.assertLen(figures.raster.draw(recorded).axes, 6)
     train = (*spikes, winners)[layer]
-    shown = [
-      (panels[0], train > 0, figures.raster.SPIKE, 1),
-      (panels[0], train < 0, figures.raster.TAKEN_BACK, 1),
-    ]
+    shown = [(panels[0], train > 0, figures.raster.SPIKE)]
     if layer:
       errors = recorded.errors[layer - 1]
-      # A spike of the other sign than all before takes back.
-      is_back = errors * (errors.cumsum(axis=0) - errors) < 0
       for sign, color in (
         (1, figures.raster.FIRE_LESS),
         (-1, figures.raster.FIRE_MORE),
       ):
-        is_sent = np.sign(errors) == sign
-        shown.append((panels[1], is_sent & ~is_back, color, 1))
-        shown.append((panels[1], is_sent & is_back, color, 0.4))
-    for axes, is_sent, color, alpha in shown:
+        shown.append((panels[1], errors == sign, color))
+    for axes, is_sent, color in shown:
       chosen = is_sent.reshape(40, -1)[:, list(numbers)]
       expected = [list(1 + np.flatnonzero(own)) for own in chosen.T]
       drawn = [
         list(lines.get_positions())
         for lines in axes.findobj(collections.EventCollection)
-        if colors.same_color(lines.get_color(), colors.to_rgba(color, alpha))
+        if colors.same_color(lines.get_color(), color)
       ]
       self.assertEqual(drawn, expected)

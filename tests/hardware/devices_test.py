@@ -25,7 +25,6 @@ STEP = 2.0**-8
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
 CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
-BIPOLAR = dataclasses.replace(CONFIG, neuron='bipolar')
 PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
 # No error exceeds one spike in a tick.
 assert np.ptp(PARAMS[-1].weights, axis=1).max() < 2
@@ -130,19 +129,12 @@ class DeviceTest(parameterized.TestCase):
       carry, inference = learn(own, carry, *BATCH)
       assert_same((carry[0], inference), (params, expected))
 
-  def test_rates_above_one_have_no_pulses(self):
-    device = devices.make_resistive(DeviceConfig(), 0.5)
-    network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(SIZES, ceiling=2.0))
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'a ceiling up to 1'):
-      device.learn(network, (None, None), (PARAMS, None), *BATCH)
-
 
 class PulsesTest(parameterized.TestCase):
   def test_steps_are_whole_pulses_whose_mean_is_that_of_the_gradient(self):
     for config, ratios in (
       (CONFIG, (0.0, 1.0, 1.7)),
       (networks.stochastic(SIZES, NUM_STEPS, exact=('update',)), (1.7,)),
-      (BIPOLAR, (1.7,)),
     ):
       learn_often = make_learn_often(config)
       for ratio in ratios:  # pulses of a coincidence

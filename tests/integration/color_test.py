@@ -9,7 +9,8 @@ from tests.testing.experiments import lines
 
 TRAIN = data_util.random_colors(48)
 TEST = data_util.random_colors(20, seed=1)
-FLAGS = '--method=bp --batch_size=6 --num_epochs=3 --learning_rate=0.1'
+FLAGS = '--method=bp --neuron=stochastic --batch_size=6 --num_epochs=3 '
+FLAGS += '--learning_rate=0.1'
 
 
 class ColorTest(data_util.DatasetTestCase):

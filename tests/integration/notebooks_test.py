@@ -15,7 +15,7 @@ import ssnn_jax
 from tests.testing.experiments import small_digits
 
 # Parameters of the first cell; `make notebooks` runs all notebooks as they are.
-SMALL = {'num_steps': 8, 'num_epochs': 4, 'num_hidden': 16, 'steps': [8]}
+SMALL = {'num_epochs': 4, 'num_hidden': 16, 'steps': [8]}
 
 
 def read(name):

@@ -1,5 +1,6 @@
 """Tests of networks in folders."""
 
+import dataclasses
 import os
 import pathlib
 from unittest import mock
@@ -25,21 +26,23 @@ RICH = ssnn_jax.NetworkConfig(
   num_steps=np.int64(64),
   input_gain=np.float32(0.1),
   winner='race',
-  neuron='stochastic',
   read_noise=0.1,
   exact=('forward', 'update'),
 )
 BIPOLAR = ssnn_jax.NetworkConfig(
   (6, 5, 3),
-  ceiling=np.float32(0.1),
+  neuron='bipolar',
   digits=np.int64(3),
   input_steps=16,
   num_winners=32,
-  sampler='sobol',
   weight_bits=np.int64(8),
   fraction_bits=(7, np.int64(6)),
-  exact=('inputs',),
 )
+PAIR = (
+  lambda key: {'w': jax.random.normal(key, (6, 3))},
+  lambda p, x: x @ p['w'],
+)
+FUNCTION = ssnn_jax.as_function(PAIR, np.ones((1, 6)), num_steps=4)
 
 
 def init(config, seed=0):
@@ -66,6 +69,15 @@ class NetworksTest(parameterized.TestCase):
     params = init(config)
     ssnn_jax.save(self.folder, config, params)
     self.assert_loads(config, params)
+
+  def test_loads_the_fields_of_a_function_that_is_given(self):
+    model = dataclasses.replace(FUNCTION, num_steps=None, digits=5)
+    params = init(model)
+    ssnn_jax.save(self.folder, ssnn_jax.ann(model), params)
+    self.assert_loads(model, params, model=FUNCTION)
+    self.assertEqual(ssnn_jax.load(self.folder, FUNCTION).kind, 'ann')
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'give the Function that'):
+      ssnn_jax.load(self.folder)
 
   def test_replaces_a_network_or_leaves_it(self):
     first, second = init(DENSE), init(BIPOLAR)

@@ -23,6 +23,7 @@ from ssnn_jax.runs import checkpoints
 CONFIG = config_lib.ExperimentConfig(
   layers='12,10',
   num_steps=10,
+  neuron='stochastic',
   sampler='bernoulli',  # random, and compiled sooner than 'sobol'
   batch_size=24,
   num_epochs=3,

@@ -16,6 +16,7 @@ def of_chip(sizes, num_steps, weight_bits, fraction_bits, digits=2):
   return ssnn_jax.NetworkConfig(
     sizes,
     num_steps=num_steps,
+    neuron='bipolar',
     digits=digits,
     input_steps=num_steps,
     num_winners=num_steps,

@@ -18,9 +18,8 @@ def bp_gradient(config, params, key, images, labels):
   """Computes the gradient of the ANN's mean cross-entropy over a batch."""
   batch = samples.prepare(config, params, key, images, labels)
 
-  def activate(v):  # of derivative 0 at 0 and at the ceiling
-    below = jnp.where(v < config.ceiling, v, config.ceiling)
-    return jnp.where(v > 0.0, below, 0.0)
+  def activate(v):  # of derivative 0 at 0 and at 1
+    return jnp.where(v > 0.0, jnp.where(v < 1.0, v, 1.0), 0.0)
 
   def loss(params):
     masks = crossbars.draw_dropout(config, key, batch.position)

@@ -8,10 +8,11 @@ import sys
 
 from absl.testing import absltest
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import realtime
+from ssnn_jax import spiking
 from ssnn_jax import training
 from tests.testing import networks
 
@@ -19,21 +20,25 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def digest():
-  """Learns with both neurons, and plays; returns one digest of all."""
+  """Learns drawn trains and digits, and plays; returns one digest of all."""
   labels = np.arange(16) % 3
   inputs = np.eye(6)[labels] + np.random.default_rng(0).random((16, 6)) / 8
   inputs = np.minimum(inputs, 1.0)
   of_counts = networks.stochastic((6, 5, 3), num_steps=8)
   key, learn = jax.random.key(1), networks.learner(ssnn_jax.ssnn(of_counts))
-  network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8))
+  init = lambda key: jax.random.normal(key, (6, 3), jnp.float32)
+  apply = lambda weights, x: jax.nn.relu(x @ weights)
+  signals = np.float32(inputs)
+  network = ssnn_jax.ssnn(ssnn_jax.as_function((init, apply), signals))
   fitted = training.fit(
-    network, 0.5, (inputs, labels), num_epochs=1, batch_size=8, progress=False
+    network, 0.5, (signals, labels), num_epochs=1, batch_size=8, progress=False
   )
   params = fitted.state.params
+  played = spiking.play(ssnn_jax.spike(apply), params, signals, jnp.sum, key)
   found = [
     learn(networks.make_params(of_counts), key, inputs, labels),
     (params, fitted.history),
-    realtime.play(network.config, params, key, inputs, labels),
+    played[:2],  # outputs and update, whatever the order of spikes
   ]
   leaves = map(np.asarray, jax.tree.leaves(found))
   content = b''.join(own.dtype.str.encode() + own.tobytes() for own in leaves)

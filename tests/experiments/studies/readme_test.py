@@ -12,50 +12,6 @@ README = re.sub(r'\s+', ' ', frames.path(frames.README, 'md').read_text())
 
 
 class ReadmeTest(absltest.TestCase):
-  def test_costs(self):
-    rows = frames.read_csv('benchmark').query(
-      'method == "ssnn" and layers == "256,10" and sampler == "regular"'
-    )
-    rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
-    self.assertIn(
-      f'takes {rows["learn", "4"]:.1f} times that of backpropagation '
-      f'with 4 steps of a rate, and at most {max(rows["learn"]):.1f} times '
-      'with more',
-      README,
-    )
-    costs = frames.read_csv('economy').query('tick == "" and wires == ""')
-    played = costs.query('method == "ssnn" and neuron == "bipolar"')
-    images = played.query('dataset == "fashion_mnist" and num_steps == "16"')
-    images = images.groupby('layers')['learning_ratio'].min()
-    ratios = played.groupby('dataset')['learning_ratio'].min()
-    self.assertIn(
-      f'take {min(images):.2f} to {max(images):.2f} additions for a product, '
-      f'of color images {ratios["cifar10"]:.1f}, of recordings '
-      f'{ratios["n_mnist"]:.1f}, a transformer {ratios["shakespeare"]:.1f}',
-      README,
-    )
-    rows = costs.query(
-      'layers == "256,10" and neuron != "stochastic" and '
-      'dataset == "fashion_mnist"'
-    )
-    rows = rows.set_index('num_steps')
-    events = ['forward_events', 'error_events', 'coincidences']
-    ann, few, many = (rows.loc[n] for n in ('', '16', '256'))
-    thousands = lambda *numbers: f'{sum(numbers) / 1000:.0f},000'
-    self.assertIn(
-      f'takes {thousands(*few[events])} additions to learn with 16 steps, '
-      f'where backpropagation makes {thousands(*ann[events])} products, of '
-      f'which {thousands(few["nonzero_products"])} have no factor 0; forward '
-      f'it takes {thousands(few[events[0]])}, with 256 steps '
-      f'{thousands(many[events[0]])}, for {thousands(ann[events[0]])} products',
-      README,
-    )
-    self.assertEqual((few['answer'], few['median_silence']), (3, 7))
-    expected = (
-      'after three ticks, and half of the images are silent after seven'
-    )
-    self.assertIn(expected, README)
-
   def test_paper(self):
     page = (frames.FOLDER.parent.parent / 'docs/paper_neuron.md').read_text()
     find = lambda name, cells: (
@@ -63,9 +19,8 @@ class ReadmeTest(absltest.TestCase):
       .query(f'metric == "test_accuracy" and {cells}')
       .set_index('dataset')
     )
-    drawn = 'neuron == "stochastic" and num_steps'
-    long = find('parity', f'{drawn} == "64"')['text']
-    events = find('events', f'{drawn} == "16"')['text']['n_mnist']
+    long = find('parity', 'num_steps == "64"')['text']
+    events = find('events', 'num_steps == "16"')['text']['n_mnist']
     leaky, longer = (
       find('simultaneous', f'timing == "leaky" and num_steps == "{num_steps}"')
       for num_steps in (64, 128)

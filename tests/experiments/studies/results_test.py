@@ -62,18 +62,16 @@ class VerdictTest(parameterized.TestCase):
     runs['test_loss'] = 1.6
     of_spikes = 1.6 + np.array([0.003, 0.005, 0.004, 0.003, 0.005])
     runs.loc[runs['method'] == 'ssnn', 'test_loss'] = of_spikes
-    runs['dataset'] = 'shakespeare'
-    study = dataclasses.replace(STUDY, metrics=(studies.LOSS,), margin=0.02)
+    metrics = 'test_accuracy', studies.LOSS
+    study = dataclasses.replace(STUDY, metrics=metrics)
     compared = comparisons.compare(runs, study)
-    self.assertEqual(compared['text'].item(), '+0.004 ± 0.001')
-    self.assertEqual(compared['verdict'].item(), 'within 0.02 nats')
-    self.assertEqual(compared['baseline'].item(), 1.6)
+    accuracy, loss = compared.to_dict('records')
+    self.assertEqual(accuracy['verdict'], 'within 1 point')
+    self.assertEqual((loss['text'], loss['verdict']), ('+0.004 ± 0.001', ''))
+    self.assertEqual(loss['baseline'], 1.6)
     caption, *_, row = tables.table(compared, study).splitlines()
-    self.assertStartsWith(caption, 'Losses minus ANN in nats, and 95 %')
-    self.assertEndsWith(caption, 'the margin is 0.02:')
+    self.assertStartsWith(caption, 'Accuracies minus ANN in points, losses in ')
     self.assertIn('| 1.600 ', row)
-    (axes,) = figures.draw(compared, study).axes
-    self.assertEqual(axes.get_xlabel(), 'loss minus ANN (nats)')
 
   def test_folds_share_training_samples(self):
     differences = [0.0, 1.0, -1.0, 0.5, -0.5]
@@ -231,13 +229,13 @@ class RunsTest(FolderTestCase):
 
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
-    bits = {'weight_bits': 12, 'fraction_bits': (10, 9)}
-    self.write('own', **bits, exact=('inputs', 'forward'))
-    ann, own = frames.read(self.folder).to_dict('records')
+    self.write('chip', method='chip', fraction_bits=(10, 9))
+    self.write('own', neuron='stochastic', exact=('forward', 'update'))
     names = 'num_steps', 'fraction_bits', 'exact', 'learning_rate'
-    self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
-    cells = ['64', '10,9', 'inputs,forward', '1.0']
-    self.assertEqual([own[name] for name in names], cells)
+    ann, chip, own = frames.read(self.folder)[[*names]].values.tolist()
+    self.assertEqual(ann, ['', '', '', '1.0'])
+    self.assertEqual(chip, ['64', '10,9', '', '1.0'])
+    self.assertEqual(own[::2], ['64', 'forward,update'])
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):
     self.write('ann', range(5), method='bp')
@@ -263,7 +261,7 @@ class RunsTest(FolderTestCase):
     with contextlib.redirect_stdout(io.StringIO()) as printed:
       pages.show(self.folder)
     header, *_ = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertStartsWith(header, 'dataset,method,neuron,num_steps,batch_size,')
+    self.assertStartsWith(header, 'dataset,method,num_steps,batch_size,')
     # Rows are sorted by value, not as text.
     table = printed.getvalue()
     self.assertRegex(table, r'(?s)^Accuracy:\n.*\| 8 .*\| 128 ')
