@@ -22,7 +22,8 @@ MUTANTS = (
   # Codes of values.
   ('codes.py', 'leading_digits(exact, codes.digits)',
    'leading_digits(exact, codes.error_digits)'),
-  ('codes.py', 'exact = jnp.clip(exact, -_limit(value), _limit(value))', 'pass'),
+  ('codes.py', 'exact = jnp.clip(exact, -_limit(value), _limit(value))',
+   'pass'),
   ('codes.py', 'return min(LIMIT, 2.0 ** (', 'return max(LIMIT, 2.0 ** ('),
   ('codes.py', 'jnp.floor(counts * exact + 0.5)',
    'jnp.floor(counts * exact)'),
