@@ -33,6 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
+from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import tracing
@@ -445,8 +446,8 @@ class Interpreter:
       if name == 'custom_vjp_call':
         if not tracing.is_of(jaxpr, tracing.OWN):
           raise self._refuse(eqn)
-        if is_one:  # `trace`, whose errors stay in their moment
-          return self._wire(eqn, values)
+        if tracing.is_of(jaxpr, temporal.__file__):
+          return self._wire(eqn, values)  # errors stay in their moment
         # The rule of `convolve` is the derivative of what it computes.
     where = (
       self.find_line(eqn) if tracing.is_of(jaxpr, *tracing.LIBRARIES) else ''
