@@ -30,7 +30,7 @@ $(VENV)/installed $(VENV)/tools: setup.cfg pyproject.toml
 
 demo: $(VENV)/installed
 	@$(RUN) -m experiments.demo
-	@echo 'next: $(RUN) -m experiments.run --study=parity --dataset=mnist --download'
+	@echo 'next: $(RUN) -m experiments.run --study=unchanged --dataset=fashion_mnist --download'
 
 lint: $(VENV)/tools
 	@$(RUN) -m ruff check .

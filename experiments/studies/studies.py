@@ -434,7 +434,7 @@ STUDIES['benchmark'] = Study(
   metrics=('ratio_to_bp',),
   shown={
     'name': ('learn', 'epoch'),
-    'layers': (DENSE,),
+    'layers': (DENSE, SMALL_CONV, ''),  # or a model
     'device': ('ideal', ''),  # or none
   },
 )
