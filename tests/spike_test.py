@@ -464,6 +464,12 @@ class SpikeTest(parameterized.TestCase):
     exact = function(params, SIGNALS, make_key(0))
     np.testing.assert_array_equal(outputs == 0, exact == 0)
 
+  def test_rates_of_fire_are_the_nearest_steps_halves_up(self):
+    v = jnp.array([-0.2, 0.1, 0.124, 0.125, 0.3, 0.374, 0.375, 9.0])
+    expected = [0, 0, 0, 0.25, 0.25, 0.25, 0.5, 2]
+    rates = spiking.fire(v, 4, ceiling=2.0)
+    np.testing.assert_array_equal(rates, expected)
+
   def test_losses_of_sequences_and_of_pairs(self):
     def function(weights, x):
       return jnp.tanh(x @ weights)
