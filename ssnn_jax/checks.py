@@ -70,22 +70,6 @@ def explain(
     ) from error
 
 
-def are_close(found: Any, expected: Any) -> bool:
-  """Returns whether arrays of sums are equal up to the order of the sums."""
-  most = max(np.max(np.abs(own), initial=0) for own in (found, expected))
-  return np.allclose(found, expected, rtol=0, atol=1e-4 * most)
-
-
-def without_zeros(params: Any) -> Any:
-  """Returns parameters without 0, which would hide what it multiplies."""
-
-  def replace(own):
-    own = np.asarray(own)
-    return np.where(own == 0, np.asarray(0.5, own.dtype), own)
-
-  return jax.tree.map(replace, params)
-
-
 def check_type(name: str, value: Any, kind: type, example: str) -> None:
   """Refuses values of another type; the example makes one of the type."""
   if not isinstance(value, kind):

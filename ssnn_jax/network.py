@@ -127,10 +127,19 @@ def _stochastic(config, axis_name, feedback=None):
     checks.check_labels(batch.label, batch.position.shape, num_classes)
     return loss_of_batch(params, key, batch)
 
-  def draw(params, key, batch):
+  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
+    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     signals = stochastic.present(config, params, key, batch, feedback)
-    inference = stochastic.read_out(config, signals)
-    return signals.forward, signals.errors, inference
+    counted = stochastic.count_pulses(
+      config,
+      key,
+      batch.position,
+      signals.forward,
+      signals.errors,
+      pulse_gradient,
+      axis_name,
+    )
+    return counted, stochastic.read_out(config, signals)
 
   network = from_forward(
     config,
@@ -140,21 +149,6 @@ def _stochastic(config, axis_name, feedback=None):
     averages=False,
     has_spikes=not config.exact,
   )
-  return _with_pulses(network, draw, axis_name)
-
-
-def _with_pulses(network, draw, axis_name):
-  """Adds `count_pulses` to a network, of the trains that it draws."""
-  config = network.config
-
-  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
-    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
-    *drawn, inference = draw(params, key, batch)
-    counted = stochastic.count_pulses(
-      config, key, batch.position, *drawn, pulse_gradient, axis_name
-    )
-    return counted, inference
-
   return network._replace(count_pulses=count_pulses)
 
 

@@ -10,12 +10,14 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import pathlib
 import sys
 from typing import Any
 
 from absl import flags
 import jax
+import jax.numpy as jnp
 
 import ssnn_jax
 from ssnn_jax import checks
@@ -124,24 +126,26 @@ def make_layers(
   Arguments are those of `NetworkConfig`, and so are the initial parameters.
   """
   config = ssnn_jax.NetworkConfig(
-    layer_sizes, layers=layers, input_shape=input_shape, neuron='bipolar'
+    layer_sizes,
+    layers=layers,
+    input_shape=input_shape,
+    neuron='bipolar',
+    input_gain=input_gain,
   )
 
   def apply(params, x, key=None):
-    x, below = input_gain * x.reshape(len(x), -1), None
-    for number, (wiring, own) in enumerate(zip(config.wirings, params)):
-      gain = 1.0
-      if number and key is not None:
-        gain = 1 / (1 - dropout)
-        x = x * jax.random.bernoulli(
-          jax.random.fold_in(key, number), 1 - dropout, x.shape
-        ).astype(x.dtype)
-      potential = wiring.read(own, gain, x)
-      if wiring.is_residual:
-        potential = potential + below
-      below = gain * x
-      x = jax.nn.relu(potential)
-    return potential
+    numbers = itertools.count(1)
+
+    def respond(potential):
+      rates = jax.nn.relu(potential)
+      if key is None:
+        return rates
+      own = jax.random.fold_in(key, next(numbers))
+      is_kept = jax.random.bernoulli(own, 1 - dropout, rates.shape)
+      return jnp.where(is_kept, rates / (1 - dropout), 0.0)
+
+    x = x.reshape(len(x), -1)
+    return crossbars.read_layers(config, params, x, respond)
 
   init = functools.partial(crossbars.init, config)
   return Function(init, apply, train=apply if dropout else None)

@@ -444,7 +444,7 @@ _UPDATE = 'python -m experiments.measurements.fidelity --dataset=fashion_mnist'
 STUDIES['fidelity'] = Study(
   question=(
     "How far is the update of one batch from BP's gradient, and how does it "
-    'fall with N or T?'
+    'fall with T?'
   ),
   commands=(
     f"{_UPDATE} --neuron=stochastic --grid='sampler=bernoulli,sobol;"

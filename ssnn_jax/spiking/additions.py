@@ -210,9 +210,10 @@ class Observer(transform.Interpreter):
 
   def loop(self, step, carry, xs, length, reverse):
     """Unrolls a scan, as `play`; all moments are rows of the same lines."""
-    moments, ys = range(length), []
-    for t in reversed(moments) if reverse else moments:
-      now = [own[t] for own in xs]
+    ys = []
+
+    def follow_step(carry, now):
+      t = length - 1 - len(ys) if reverse else len(ys)
       for whole, own in zip(xs, now):
         if id(whole) in self.weights:
           self.weights[id(own)] = own
@@ -222,8 +223,10 @@ class Observer(transform.Interpreter):
           self.known[id(own)] = Known(own, counts, learns)
       carry, y = step(carry, now)
       ys.append(y)
+      return carry, y
+
+    carry, stacked = transform.unroll(follow_step, carry, xs, length, reverse)
     ys = list(zip(*(ys[::-1] if reverse else ys)))
-    stacked = list(map(jnp.stack, ys))
     for whole, parts in zip(stacked, ys):
       if all(id(own) in self.known for own in parts):
         _, counts, learns = zip(*(self.known[id(own)] for own in parts))

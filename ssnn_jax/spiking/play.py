@@ -75,13 +75,8 @@ class _Player(transform.Interpreter):
     return value
 
   def loop(self, step, carry, xs, length, reverse):
-    """Unrolls a scan: each moment has neurons of its own."""
-    ys = []
-    for t in reversed(range(length)) if reverse else range(length):
-      carry, y = step(carry, [own[t] for own in xs])
-      ys.append(y)
-    ys = ys[::-1] if reverse else ys
-    return carry, [jnp.stack(own) for own in zip(*ys)]
+    """Unrolls a scan."""
+    return transform.unroll(step, carry, xs, length, reverse)
 
 
 def play(

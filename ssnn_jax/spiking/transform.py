@@ -448,7 +448,7 @@ class Interpreter:
           raise self._refuse(eqn)
         if tracing.is_of(jaxpr, temporal.__file__):
           return self._wire(eqn, values)  # errors stay in their moment
-        return self._multiply(eqn, values)  # `convolve`, by its faster rule
+        return self._multiply(eqn, values)  # of convolutions, as they are fast
     where = (
       self.find_line(eqn) if tracing.is_of(jaxpr, *tracing.LIBRARIES) else ''
     )
@@ -660,6 +660,18 @@ class Interpreter:
   def loop(self, step, carry, xs, length, reverse):
     """Runs the steps of a scan."""
     return jax.lax.scan(step, carry, xs, length, reverse)
+
+
+def unroll(
+  step: Callable, carry: list, xs: list, length: int, reverse: bool
+) -> tuple[list, list]:
+  """Runs the steps of a scan one by one: each has neurons of its own."""
+  ys = []
+  for t in reversed(range(length)) if reverse else range(length):
+    carry, y = step(carry, [own[t] for own in xs])
+    ys.append(y)
+  ys = ys[::-1] if reverse else ys
+  return carry, [jnp.stack(own) for own in zip(*ys)]
 
 
 def _read(known, variable):
