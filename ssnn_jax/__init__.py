@@ -72,6 +72,7 @@ from ssnn_jax.runs.networks import load as load
 from ssnn_jax.runs.networks import save as save
 from ssnn_jax.spiking import explain as explain
 from ssnn_jax.spiking import spike as spike
+from ssnn_jax.spiking import stream as stream
 from ssnn_jax.temporal import trace as trace
 from ssnn_jax.trains.encoding import rate_encode as rate_encode
 from ssnn_jax.types import Device as Device

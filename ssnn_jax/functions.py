@@ -33,6 +33,7 @@ class Function:
     loss: `(outputs, labels) -> loss` of a batch; None is the mean
       cross-entropy.
     num_steps, digits, error_digits, output_digits: as of `spiking.spike`.
+    bptt: the same; if not, the ANN too learns local in time.
     answers: of logits of moments or positions: 'last', a class of the whole
       signal, which the last moment with a label answers, on whose way errors
       grow; or 'each', a class of each moment (`temporal.weigh`).
@@ -46,6 +47,7 @@ class Function:
   digits: int = 3
   error_digits: int = 2
   output_digits: int = 3
+  bptt: bool = True
   answers: str = 'last'
   neuron: ClassVar[str] = 'bipolar'
 

@@ -23,6 +23,7 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.functions import Function
 from ssnn_jax.functions import as_signals
+from ssnn_jax.spiking import transform
 
 _EXAMPLE = 'a Function, as of as_function, or a NetworkConfig'
 
@@ -205,12 +206,14 @@ def _ann(config, axis_name, activation):
 
 def _function(model, axis_name, is_spiking):
   """Builds the network of a function, by spikes or as it is."""
-  codes = 'num_steps', 'digits', 'error_digits', 'output_digits'
   apply, train = model.apply, model.train
   if is_spiking:
+    codes = 'num_steps', 'digits', 'error_digits', 'output_digits', 'bptt'
     chosen = {name: getattr(model, name) for name in codes}
-    apply = spiking.spike(apply, **chosen)
-    train = train and spiking.spike(train, **chosen)
+    make = functools.partial(spiking.spike, **chosen)
+  else:
+    make = lambda own: own if model.bptt else transform.local(own)
+  apply, train = make(apply), train and make(train)
 
   def infer(params, key, inputs):
     del key

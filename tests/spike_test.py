@@ -490,17 +490,6 @@ class SpikeTest(parameterized.TestCase):
       self.assertGreater(jnp.abs(exact).max(), 0.01)
       self.assertLess(find_distance(gradient, exact), 1e-3)
 
-  def test_errors_of_traces_stay_in_their_moment(self):
-    def function(weights, x, **choices):
-      for _ in range(2):
-        x = jnp.tanh(ssnn_jax.trace(x, (0.5,), 0, **choices) @ weights)
-      return x
-
-    gradient, exact = find_gradients(
-      function, WEIGHTS, SIGNALS, lambda x: jnp.sum(x[-1] ** 2), **EXACT
-    )
-    self.assertLess(find_distance(gradient, exact), 1e-3)
-
 
 class PlayTest(parameterized.TestCase):
   """Events in any order settle to what `spike` computes."""

@@ -221,6 +221,11 @@ class ExperimentConfig:
     'which draw them',
     NEURONS,
   )
+  bptt: bool = _flag(
+    True,
+    'errors of bipolar neurons go back through time; --nobptt: in each scan '
+    'over signals they are local in time, of its ANN too',
+  )
   timing: str = _flag(
     'phased',
     'stochastic neurons work layer after layer, or all at once: in a window of '
@@ -379,6 +384,8 @@ class ExperimentConfig:
       check('method', self.method in ('ssnn', ANN), expected)
     elif self.method != CHIP:
       check('digits', self.digits is None, 'None, or --neuron=bipolar')
+    if not self.is_function:
+      check('bptt', self.bptt, 'True, or a model with --neuron=bipolar')
     if self.model:
       for name in ('layers', 'dropout'):
         expected = FIELDS[name].default
@@ -752,7 +759,7 @@ def _make_function(config, dataset):
       input_gain=config.input_gain
       or (1 / EVENTS_AT_FULL_RATE if dataset.is_recorded else 1.0),
     )
-  values = {'num_steps': config.num_steps or None}
+  values = {'num_steps': config.num_steps or None, 'bptt': config.bptt}
   if config.digits is not None:
     values |= {'digits': config.digits}
   function = dataclasses.replace(made, **values)

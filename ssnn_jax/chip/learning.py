@@ -28,7 +28,6 @@ from ssnn_jax import checks
 from ssnn_jax import crossbars
 from ssnn_jax import samples
 from ssnn_jax import spiking
-from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import devices
@@ -190,8 +189,18 @@ def trace_signals(
   check_shifts(shifts, num_steps)
   encode = lambda rates: jnp.floor(num_steps * rates + 0.5) / num_steps
   rates = encode(encoding.rate_encode(signals)).reshape(signals.shape)
-  decays = [1 - 2.0**-k for k in shifts]
-  return encode(temporal.trace(rates, decays, bits=TRACE_BITS))
+  gains = 2.0 ** -np.array(shifts, np.float32)[None, :, None]
+  unit = 2.0**-TRACE_BITS
+
+  def leak(before, now):
+    leaked = jnp.floor(gains * before / unit + 0.5) * unit
+    after = before - leaked + gains * now[..., None, :]
+    return after, after
+
+  samples, _, channels = rates.shape
+  start = jnp.zeros((samples, len(shifts), channels))
+  _, traces = jax.lax.scan(leak, start, jnp.moveaxis(rates, 1, 0))
+  return encode(jnp.moveaxis(traces, 0, 1).reshape(*rates.shape[:2], -1))
 
 
 def check_shifts(shifts: Sequence[int], num_steps: int) -> None:

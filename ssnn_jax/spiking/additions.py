@@ -12,10 +12,10 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
-from jax.extend import core
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import transform
 
 SUMS = 'forward', 'back', 'synapses', 'products', 'learning_products'
@@ -81,7 +81,7 @@ class Observer(transform.Interpreter):
     if steps is not None:
       counts = jnp.asarray(steps, sent.dtype)
       counts = jnp.where(counts > 0, jnp.round(counts * sent), sent)
-    counts = count_digits(counts)
+    counts = neuron.count_digits(counts)
     # What `fire` would send without steps is not known, but that it is not 0.
     is_rounded = (is_open if cell.has_own_code else value != 0) & (sent == 0)
     arrays = {'spikes': counts, 'silent': sent == 0, 'closed': ~is_open,
@@ -103,8 +103,6 @@ class Observer(transform.Interpreter):
   def watch(self, what, eqn, operate, operands):
     """Notes an operation, whose results are given to `base` next."""
     where, name = self.find_line(eqn), eqn.primitive.name
-    if name == 'custom_vjp_call':  # of traces, as that has no derivative here
-      operate = core.jaxpr_as_fun(eqn.params['call_jaxpr'])
     self.note(what, where, operate, operands)
     is_sum = name.startswith('reduce') and 0 in eqn.params.get('axes', ())
     if is_sum and operands[0].shape[0] == self.batch > 1:
@@ -157,6 +155,13 @@ class Observer(transform.Interpreter):
       self.results.append((len(self.layers), counted, learns))
       arrays = dict(zip(SUMS, (*sums, factors * sums[-1])))
       self.add(where, what, sums[0].shape, '', (), arrays)
+
+  def keep(self, kept, now):
+    """Knows what is carried on by its value."""
+    for own, value in zip(kept, now):
+      if id(value) in self.known:
+        self.known[id(own)] = self.known[id(value)]._replace(array=own)
+    return kept
 
   def base(self, value, is_sent, where):
     """Makes a result of the last operation, with a probe, a signal."""
@@ -257,18 +262,7 @@ def _flow(operate, ones, number, counts):
 
 def _find_counts(known):
   is_sent = known.counts is not None
-  return known.counts if is_sent else count_digits(known.array)
-
-
-def count_digits(values: jax.Array) -> jax.Array:
-  """Counts the signed binary digits of numbers, as of `leading_digits`.
-
-  They are as many as in the non-adjacent form, which differ in m and 3 m.
-  """
-  bits = jax.lax.bitcast_convert_type(values.astype(jnp.float32), jnp.uint32)
-  mantissa = (bits & 0x7FFFFF) | 0x800000
-  counts = jax.lax.population_count(mantissa ^ (3 * mantissa))
-  return jnp.where(values != 0, counts, 0).astype(values.dtype)
+  return known.counts if is_sent else neuron.count_digits(known.array)
 
 
 def _find_steps(cell, potential):

@@ -14,12 +14,23 @@ LIMIT = 2.0**30  # of a value that is sent: poles are met before silence
 
 
 class Codes(NamedTuple):
-  """What neurons send; `num_steps` is None for digits alone."""
+  """What neurons send; `num_steps` is None for digits alone.
+
+  Values and errors without a number of digits are exact.
+  """
 
   num_steps: int | None = None
-  digits: int = 3
-  error_digits: int = 2
-  output_digits: int = 3
+  digits: int | None = 3
+  error_digits: int | None = 2
+  output_digits: int | None = 3
+  bptt: bool = True
+
+  def without_errors(self) -> 'Codes':
+    """Returns codes of the same values, whose derivatives are exact."""
+    return self._replace(error_digits=None, output_digits=None, bptt=True)
+
+
+EXACT = Codes(None, None, None, None)
 
 
 class Neuron(NamedTuple):
@@ -58,7 +69,7 @@ def encode_value(
   exact = value.astype(jnp.float32 if is_short else value.dtype)
   if cell.has_poles:
     exact = jnp.clip(exact, -_limit(value), _limit(value))
-  sent = neuron.leading_digits(exact, codes.digits)
+  sent = round_to(exact, codes.digits)
   if steps is not None:
     counts = jnp.maximum(steps, 1).astype(exact.dtype)
     staircase = jnp.floor(counts * exact + 0.5) / counts
@@ -82,7 +93,12 @@ def encode_error(
   if cell.has_poles:
     is_open = jnp.abs(value) < _limit(value)
     error = jnp.where(is_open, error, jnp.zeros_like(error))
-  return neuron.leading_digits(error, codes.error_digits)
+  return round_to(error, codes.error_digits)
+
+
+def round_to(value: jax.Array, digits: int | None) -> jax.Array:
+  """Returns the leading digits of values, of None all."""
+  return value if digits is None else neuron.leading_digits(value, digits)
 
 
 def _limit(value):
@@ -113,7 +129,7 @@ def send(potential: jax.Array, cell: Neuron, codes: Codes) -> jax.Array:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def send_back(value: jax.Array, digits: int) -> jax.Array:
+def send_back(value: jax.Array, digits: int | None) -> jax.Array:
   """Returns a value, whose error is sent as its leading digits."""
   del digits
   return value
@@ -121,5 +137,5 @@ def send_back(value: jax.Array, digits: int) -> jax.Array:
 
 send_back.defvjp(
   lambda value, digits: (value, None),
-  lambda digits, _, error: (neuron.leading_digits(error, digits),),
+  lambda digits, _, error: (round_to(error, digits),),
 )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax.spiking import additions
+from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import transform
 
 
@@ -176,7 +177,7 @@ def explain(
     (errors,) = pull(jax.grad(find_loss, allow_int=True)(outputs))
     flat = [own.astype(jnp.float32).ravel() for own in errors]
     flat = jnp.concatenate([*flat, jnp.zeros(0)])
-    return measures, errors, additions.count_digits(flat)
+    return measures, errors, neuron.count_digits(flat)
 
   measures, errors, counts = jax.device_get(measure(traced.arrays))
   counts = np.split(counts, np.cumsum([own.size for own in errors])[:-1])

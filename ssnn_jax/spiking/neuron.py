@@ -238,6 +238,17 @@ def settle_counts(
   return jnp.floor(jnp.clip(drive, low, high) + 0.5), is_open
 
 
+def count_digits(values: jax.Array) -> jax.Array:
+  """Counts the signed binary digits of numbers, as of `leading_digits`.
+
+  They are as many as in the non-adjacent form, which differ in m and 3 m.
+  """
+  bits = jax.lax.bitcast_convert_type(values.astype(jnp.float32), jnp.uint32)
+  mantissa = (bits & 0x7FFFFF) | 0x800000
+  counts = jax.lax.population_count(mantissa ^ (3 * mantissa))
+  return jnp.where(values != 0, counts, 0).astype(values.dtype)
+
+
 def nearest_power(values: jax.Array) -> jax.Array:
   """Returns the powers of two nearest to numbers, with their signs.
 

@@ -14,7 +14,8 @@ or *pending*, a pointwise function of one potential that none has sent yet::
   a maximum of many                         the winner's potential passes
   a / b                                     a times a neuron 1 / b
   cond of no signal                         all branches, of which one passes
-  scan                                      a scan, whose carries are sent
+  scan                                      a scan, whose carries are sent; of
+                                            `bptt=False` their errors are local
   a derivative of one's own (custom_vjp)    kept, of a function of elements
   while, sort, an index out of signals,     refused
   cond of a signal
@@ -33,10 +34,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import temporal
 from ssnn_jax import types
 from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import tracing
+from ssnn_jax.spiking.codes import EXACT as EXACT
 from ssnn_jax.spiking.codes import LIMIT as LIMIT
 from ssnn_jax.spiking.codes import Codes as Codes
 from ssnn_jax.spiking.codes import Neuron as Neuron
@@ -64,8 +65,10 @@ RULES = {
     # Of the shape alone, in which nothing is lost.
     'move': 'broadcast_in_dim expand_dims reshape rev squeeze transpose',
     'wire': """
-      concatenate cumsum dynamic_slice dynamic_update_slice gather pad
-      reduce_sum reduce_window_sum scatter scatter-add slice split
+      concatenate dynamic_slice dynamic_update_slice gather pad scatter slice
+      split""",
+    'sum': """
+      cumsum reduce_sum reduce_window_sum scatter-add
       cummax cummin reduce_max reduce_min reduce_window_max
       reduce_window_min""",
     'multiply': 'conv_general_dilated dot_general',
@@ -103,6 +106,7 @@ def spike(
   digits: int = 3,
   error_digits: int = 2,
   output_digits: int = 3,
+  bptt: bool = True,
 ) -> Callable:
   """Makes any JAX function a network of spiking neurons, unchanged.
 
@@ -123,6 +127,10 @@ def spike(
     digits: leading signed binary digits of values, inputs too.
     error_digits: of errors, f'(v) A of a neuron.
     output_digits: of the errors of the outputs, of a loss.
+    bptt: whether errors go back through time. False: in each scan over signals,
+      neurons send the errors of a moment in that moment alone, and a synapse
+      remembers how its past inputs matter to its neuron now (`Eligibility`), so
+      that one can learn while signals arrive (`stream`).
 
   Returns:
     A function of the same signature.
@@ -149,7 +157,13 @@ def spike(
     raise types.UserError(
       f'num_steps is {num_steps!r}; expected an int, 1 or more, or None.'
     )
-  codes = Codes(num_steps, digits, error_digits, output_digits)
+  return build(
+    function, Codes(num_steps, digits, error_digits, output_digits, bptt)
+  )
+
+
+def build(function: Callable, codes: Codes) -> Callable:
+  """Returns what `spike` makes of a function by codes."""
 
   @functools.wraps(function)
   def spiking(params, signals, *rest, **options):
@@ -159,6 +173,11 @@ def spike(
 
   spiking.function, spiking.codes = function, codes
   return spiking
+
+
+def local(function: Callable) -> Callable:
+  """Returns a function as it is, with the errors of `spike(bptt=False)`."""
+  return build(function, EXACT._replace(bptt=False))
 
 
 class Weight(NamedTuple):
@@ -178,6 +197,18 @@ class Potential(NamedTuple):
 
   value: jax.Array
   is_sent: bool
+
+
+class Loop(NamedTuple):
+  """A scan: `(interpreter, carry, xs) -> (carry, ys)`, and what it carries."""
+
+  step: Callable
+  carry: list
+  xs: list
+  length: int
+  reverse: bool
+  kinds: list[str]  # of its carries, in all steps
+  where: str
 
 
 class Signal:
@@ -236,6 +267,11 @@ def _signals(values):
 
 def _is_float(*values):
   return all(jnp.issubdtype(own.dtype, jnp.inexact) for own in values)
+
+
+def is_constant(value) -> bool:
+  """Returns whether a value depends on no weight and no signal."""
+  return not isinstance(value, Signal | Weight | Token)
 
 
 def _is_known(values):
@@ -446,8 +482,6 @@ class Interpreter:
       if name == 'custom_vjp_call':
         if not tracing.is_of(jaxpr, tracing.OWN):
           raise self._refuse(eqn)
-        if tracing.is_of(jaxpr, temporal.__file__):
-          return self._wire(eqn, values)  # errors stay in their moment
         return self._multiply(eqn, values)  # of convolutions, as they are fast
     where = (
       self.find_line(eqn) if tracing.is_of(jaxpr, *tracing.LIBRARIES) else ''
@@ -558,6 +592,10 @@ class Interpreter:
     is_maximum = 'max' in name or 'min' in name
     return self._bind(eqn, heard, 'winner' if is_maximum else 'wiring')
 
+  def _sum(self, eqn, values):
+    """Adds elements of a signal to each other, or lets one of them pass."""
+    return self._wire(eqn, values)
+
   def _multiply(self, eqn, values):
     """Multiplies: what enters weights or a product has been sent."""
     if any(isinstance(own, Weight) for own in values):
@@ -614,23 +652,31 @@ class Interpreter:
     those that a step does not change.
     """
     where, params = self.find_line(eqn), eqn.params
-    body, length = params['jaxpr'], params['length']
+    body, length, reverse = (params[k] for k in ('jaxpr', 'length', 'reverse'))
     if 'ft_in' in params:  # of jax 0.12
       first, second, _ = map(len, params['ft_in'].unpack())
     else:
       first, second = params['num_consts'], params['num_carry']
     second += first
     # Sent once, not in every step.
-    constants = [self.ask(own) for own in values[:first]]
+    constants = [
+      self.ask(own) if isinstance(own, Signal) else _plain(own)
+      for own in values[:first]
+    ]
     kinds = [self._kind(own) for own in values]
     kinds[:first] = [
       'sent' if own == 'unsent' else own for own in kinds[:first]
     ]
-    others = [self.hear(own).value for own in values[first:]]
+    others = [
+      self.hear(own).value if isinstance(own, Signal) else _plain(own)
+      for own in values[first:]
+    ]
     carry, xs = others[: second - first], others[second - first :]
 
     def run(interpreter, carry, xs, found):
       arrays = [*constants, *carry, *xs]
+      is_carry = [first <= n < second for n in range(len(arrays))]
+      arrays = interpreter.enter(arrays, kinds, is_carry)
       wrapped = [self._wrap(*own, where) for own in zip(arrays, kinds)]
       interpreter._where, interpreter._loop = self._where, where
       outputs = interpreter.interpret(body, wrapped)
@@ -649,17 +695,86 @@ class Interpreter:
       if joined == kinds[first:second]:
         break
       kinds[first:second] = joined
-    outputs = self.loop(
-      lambda carry, xs: run(self, carry, xs, []), carry, xs, length,
-      params['reverse'],
-    )  # fmt: skip
+    step = lambda interpreter, *args: run(interpreter, *args, [])
+    loop = Loop(step, carry, xs, length, reverse, kinds[first:second], where)
+    if 'sent' in kinds[second:] or 'unsent' in kinds[second:]:
+      outputs = self.remember(loop, values[first:second])
+    else:
+      outputs = self.repeat(loop)
     kinds = [*kinds[first:second], *found[len(carry) :]]
     arrays = [*outputs[0], *outputs[1]]
     return [self._wrap(*own, where) for own in zip(arrays, kinds)]
 
+  def enter(self, arrays, kinds, is_carry):
+    """Returns what enters a step of a scan."""
+    return arrays
+
+  def repeat(self, loop):
+    """Runs a scan."""
+    step, *rest = loop[:5]
+    return self.loop(lambda *args: step(self, *args), *rest)
+
+  def remember(self, loop, begin):
+    """Runs a scan over signals, which begins with values: in time."""
+    if self.codes.bptt or not begin:
+      return self.repeat(loop)
+    step, *rest, reverse = loop[:5]
+
+    def run(carry, xs):
+      kept, _ = step(Eligibility(self.codes), carry, xs)
+      now, ys = step(self, carry, xs)
+      return self.keep(kept, now), (now, ys)
+
+    # What leaves the scan has errors of the moment, which is the last one.
+    _, (nows, ys) = self.loop(run, *rest, reverse)
+    return [own[0 if reverse else -1] for own in nows], ys
+
+  def keep(self, kept, now):
+    """Returns what is carried on: its value, with the errors of `kept`."""
+    return kept
+
   def loop(self, step, carry, xs, length, reverse):
     """Runs the steps of a scan."""
     return jax.lax.scan(step, carry, xs, length, reverse)
+
+
+class Eligibility(Interpreter):
+  """How what is carried depends on weights, element by element.
+
+  A moment's derivative of its carries by those before and by weights, exact,
+  without those through sums of elements: of weights, of products of matrices,
+  of norms. With it a synapse knows how much its inputs of now and of the past
+  matter to its own neuron; all errors to others are of a moment, and are sent
+  (e-prop, G. Bellec et al., Nature Communications 11, 3625, 2020; RTRL of a
+  diagonal, J. Menick et al., arXiv 2006.07232).
+  """
+
+  def __init__(self, codes: Codes):
+    """Makes an interpreter of neurons that send as those of codes."""
+    super().__init__(codes.without_errors())
+
+  def enter(self, arrays, kinds, is_carry):
+    """Stops errors to what comes from outside the scan, but weights."""
+    return [
+      own if is_own or kind == 'weight' else jax.lax.stop_gradient(own)
+      for own, kind, is_own in zip(arrays, kinds, is_carry)
+    ]
+
+  def _sum(self, eqn, values):
+    return super()._sum(eqn, map(self._stop, values))
+
+  def _multiply(self, eqn, values):
+    if RULES[eqn.primitive.name] != 'elements':
+      values = list(map(self._stop, values))
+    return super()._multiply(eqn, values)
+
+  def _stop(self, value):
+    if not isinstance(value, Signal):
+      return value
+    heard = self.hear(value)
+    return self.base(
+      jax.lax.stop_gradient(heard.value), heard.is_sent, value.where
+    )
 
 
 def unroll(
