@@ -171,6 +171,44 @@ STUDIES['unchanged'] = Study(
 )
 
 
+def _listen(num_steps=(8,), num_layers=1, cell='gru', rows=False, **base):
+  """Sweeps errors through time and local ones of a recurrent model."""
+  args = {'cell': cell, 'num_layers': num_layers, 'rows': rows, 'width': 96}
+  base |= {'model_args': ','.join(f'{own}={x}' for own, x in args.items())}
+  base = {'learning_rate': 0.003, 'num_epochs': 20, 'optimizer': 'adam'} | base
+  return Sweep({'bptt': (True, False), 'num_steps': num_steps}, 5, base)
+
+
+# Chosen for exact GRU with local errors, seeds 0 to 2; two layers took smaller
+# steps.
+_CURVES = {'num_epochs': 40, 'batch_size': 64, 'weight_decay': 0.1}
+_FAST, _SLOW = ({'learning_rate': rate, **_CURVES} for rate in (0.01, 0.005))
+STUDIES['time'] = Study(
+  question='Does a recurrent model need errors through time?',
+  sweeps={
+    'mnist_1d': (
+      _listen((8, 0), **_FAST),
+      _listen(cell='lstm', **_FAST),
+      _listen(num_layers=2, **_SLOW),
+      _listen(cell='leaky', num_layers=2, **_FAST),
+      _listen(cell='mgu', **_FAST),
+      _listen(cell='linear', **_FAST),
+      _listen(cell='lstm', num_layers=2, **_SLOW),
+    ),
+    'spoken_digits': (_listen((8, 0)), _listen(cell='leaky', num_layers=2)),
+    'braille': (_listen(num_epochs=60),),
+    'fashion_mnist': (_listen(rows=True, num_epochs=2, batch_size=128),),
+    'mnist/rows': (_listen(num_epochs=2, batch_size=128),),
+    'n_mnist/10ms': (_listen(num_epochs=10),),
+    'shakespeare': (_listen(num_epochs=1, batch_size=32),),
+  },
+  base={'diagnostics': False, 'model': 'gru'},
+  columns=('model_args', 'bptt', 'num_steps'),
+  metrics=('test_accuracy', LOSS),
+  baseline={**ANN, 'bptt': True},
+)
+
+
 def _work(dataset, *leaky, **base):
   """Sweeps ticks of layers one after another, and of all at once."""
   base = _TUNED.get(dataset, {}) | {'num_epochs': 5} | base

@@ -21,5 +21,6 @@ from ssnn_jax.spiking.neuron import nearest_power as nearest_power
 from ssnn_jax.spiking.neuron import respond as respond
 from ssnn_jax.spiking.neuron import settle_counts as settle_counts
 from ssnn_jax.spiking.play import play as play
+from ssnn_jax.spiking.play import play_stream as play_stream
 from ssnn_jax.spiking.stream import stream as stream
 from ssnn_jax.spiking.transform import spike as spike

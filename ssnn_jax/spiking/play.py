@@ -14,6 +14,7 @@ whose rounding would differ.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 
 from ssnn_jax import types
 from ssnn_jax.spiking import neuron
+from ssnn_jax.spiking import stream
 from ssnn_jax.spiking import transform
 
 
@@ -79,6 +81,10 @@ class _Player(transform.Interpreter):
     return transform.unroll(step, carry, xs, length, reverse)
 
 
+class _StreamPlayer(_Player, stream.Now):
+  """Plays a moment of a stream."""
+
+
 def play(
   spiking: Callable,
   params: Any,
@@ -108,19 +114,109 @@ def play(
   Raises:
     UserError: if the network is not silent after `max_ticks`.
   """
-  codes = spiking.codes
   traced = transform.trace(spiking.function, params, signals)
   count = traced.kinds.count('weight')
   weights, others = traced.arrays[:count], traced.arrays[count:]
 
-  def listen(weights, sent):
-    player = _Player(codes, sent)
+  def run(player, weights):
     outputs = player.run(traced, *weights, *others)
+    return jax.tree.unflatten(traced.structure, outputs)
+
+  wires = coin, max_delay, max_ticks
+  player = functools.partial(_Player, spiking.codes)
+  played, _ = _settle(run, player, weights, loss, key, wires)
+  structure = jax.tree.structure(params)
+  return played._replace(update=jax.tree.unflatten(structure, played.update))
+
+
+def play_stream(
+  spiking: Callable,
+  params: Any,
+  signals: Any,
+  loss: Callable[[Any, int], jax.Array],
+  key: jax.Array,
+  *,
+  coin: float = 0.5,
+  max_delay: int = 3,
+  max_ticks: int = 10_000,
+) -> list[Played]:
+  """Plays a signal moment after moment; the network settles within each.
+
+  Neurons go on from what they have sent in the moment before.
+
+  Args:
+    spiking: a function of `spike(bptt=False)`, as of `stream`.
+    params: its parameters.
+    signals: `[1, L, ...]`, one signal.
+    loss: `(outputs, t) -> loss` of a moment, as of `stream`.
+    key: as of `play`.
+    coin: as of `play`.
+    max_delay: as of `play`.
+    max_ticks: of a moment.
+
+  Returns:
+    What was played in each moment, with the updates of `stream`.
+
+  Raises:
+    UserError: as of `play` and `stream`, or if there is more than one signal.
+  """
+  shape = jax.tree.leaves(signals)[0].shape
+  if shape[0] != 1:
+    raise types.UserError(
+      f'signals have shape {shape}; play one of them, as signals[:1].'
+    )
+  moments, before, found = stream.Moments(spiking, params, 1), None, []
+  player = functools.partial(_StreamPlayer, spiking.codes)
+  one = functools.partial(jax.tree.map, lambda own: own[0])
+  moment = jax.tree.map(lambda own: own[:, 0], signals)
+  memory = moments.start(moment)
+  for t in range(shape[1]):
+    moment = jax.tree.map(lambda own, t=t: own[:, t], signals)
+    plans, _ = moments.find(moment)
+    shown = moments.present(params, memory, moment)
+
+    def run(player, weights, memory=memory, plans=plans, moment=moment):
+      params, offsets = weights
+      carries = stream.add_offsets(one(memory.carries), plans, offsets)
+      watch = lambda *_: None
+      outputs, _ = moments.run(player, params, carries, watch, one(moment))
+      return jax.tree.map(lambda own: own[None], outputs)
+
+    key, subkey = jax.random.split(key)
+    played, before = _settle(
+      run, player, (params, one(stream.find_offsets(plans, memory))),
+      lambda outputs, t=t: loss(outputs, t), subkey,
+      (coin, max_delay, max_ticks), before,
+    )  # fmt: skip
+    now, arrived = played.update
+    arrived = jax.tree.map(lambda own: own[None], arrived)
+    found.append(played._replace(update=shown.learn(now, arrived)))
+    memory = shown.memory
+  return found
+
+
+def _settle(run, make, weights, find_loss, key, wires, before=None):
+  """Plays a network until it is silent.
+
+  Args:
+    run: `(player, weights) -> outputs`.
+    make: makes a player of what neurons have sent.
+    weights: arrays by which the update is the derivative.
+    find_loss: of the outputs.
+    key: of the order of neurons and of the delays of wires.
+    wires: probability of a neuron to act, longest delay, most ticks.
+    before: the state in the end of another play of the network; None is rest.
+
+  Returns:
+    What was played, and the state of neurons and wires in the end.
+  """
+  coin, max_delay, max_ticks = wires
+
+  def listen(weights, sent):
+    player = make(sent)
+    outputs = run(player, weights)
     arrays = [(cell.constants, cell.steps) for cell in player.cells]
     return (player.heard, outputs), arrays
-
-  def find_loss(outputs):
-    return loss(jax.tree.unflatten(traced.structure, outputs))
 
   def respond(sent, errors, output_errors):
     """Returns what synapses hold, outputs, and what neurons would send."""
@@ -136,10 +232,10 @@ def play(
       )
       targets.append(value)
       returns += pull(error)
-    asked = [
-      neuron.leading_digits(own, codes.output_digits)
-      for own in jax.grad(find_loss)(outputs)
-    ]
+    asked = jax.tree.map(
+      lambda own: neuron.leading_digits(own, codes.output_digits),
+      jax.grad(find_loss)(outputs),
+    )
     # What is no number yet, as 0 / 0 before silence, is not sent, nor what is
     # so large that its difference from another would be infinite: such spikes
     # could not be taken back.
@@ -171,21 +267,23 @@ def play(
     return news, spikes, is_silent, update, outputs
 
   def start():
-    player = _Player(codes, None)
-    outputs = player.run(traced, *traced.arrays)
-    cells[:] = player.cells
+    player = make(None)
+    outputs = run(player, weights)
+    cells[:], codes[:] = player.cells, [player.codes]
     return player.values, player.heard, outputs
 
-  cells = []
+  cells, codes = [], []
   shapes = jax.eval_shape(start)
+  (codes,) = codes
+  key, subkey = jax.random.split(key)
   histories = jax.tree.map(
     lambda own: jnp.zeros((max_delay + 1, *own.shape), own.dtype), shapes
   )
-  key, subkey = jax.random.split(key)
   delays = jax.tree.map(
     lambda own, key: jax.random.randint(key, own.shape, 0, max_delay + 1),
     shapes, _split(subkey, shapes),
   )  # fmt: skip
+  histories, delays = before or (histories, delays)
   total = jax.tree.map(lambda _: 0, shapes)
   ticks, is_silent = 0, False
   while not is_silent:
@@ -204,10 +302,8 @@ def play(
     PlayedNeurons(cell.where, cell.kind, value, error, sum(spikes))
     for cell, value, error, *spikes in zip(cells, values, errors, *total[:2])
   ]
-  return Played(
-    jax.tree.unflatten(traced.structure, outputs),
-    jax.tree.unflatten(jax.tree.structure(params), update), ticks, neurons,
-  )  # fmt: skip
+  played = Played(outputs, update, ticks, neurons)
+  return played, (histories, delays)
 
 
 def _split(key, tree):

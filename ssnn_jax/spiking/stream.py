@@ -494,10 +494,7 @@ class Moments:
     plans, _ = self.find(moment)
 
     def run(params, offsets, probes, memory, moment):
-      carries = [list(own) for own in memory.carries]
-      for own, plan, added in zip(carries, plans, offsets):
-        for n, offset in zip(plan.carried, added):
-          own[n] = own[n] + offset
+      carries = add_offsets(memory.carries, plans, offsets)
       kept = iter(zip(plans, memory.eligibilities))
 
       def watch(loop, carry, xs):
@@ -517,10 +514,7 @@ class Moments:
       return (outputs, weights), after
 
     run = self.over_samples(run, None, 0, 0, 0, 0)
-    offsets = [
-      [jnp.zeros_like(own[n]) for n in plan.carried]
-      for plan, own in zip(plans, memory.carries)
-    ]
+    offsets = find_offsets(plans, memory)
     probes = list(map(jnp.zeros_like, memory.returned))
     (outputs, weights), pull, after = jax.vjp(
       lambda *own: run(*own, memory, moment),
@@ -537,6 +531,23 @@ class Moments:
 
     zeros = jax.tree.map(jnp.zeros_like, weights)
     return Shown(outputs, after, lambda errors: pull((errors, zeros)), learn)
+
+
+def find_offsets(plans: list[_Plan], memory: Memory) -> list:
+  """Returns zeros of all carried signals, by which errors arrive there."""
+  return [
+    [jnp.zeros_like(own[n]) for n in plan.carried]
+    for plan, own in zip(plans, memory.carries)
+  ]
+
+
+def add_offsets(carries: list, plans: list[_Plan], offsets: list) -> list:
+  """Returns carries with offsets."""
+  carries = list(map(list, carries))
+  for own, plan, added in zip(carries, plans, offsets):
+    for n, offset in zip(plan.carried, added):
+      own[n] = own[n] + offset
+  return carries
 
 
 class Shown(NamedTuple):
