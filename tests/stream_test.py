@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax.spiking import transform
 
 make_key = jax.random.key  # a new one wherever a key is used
 SIGNALS = jax.random.normal(make_key(5), (2, 6, 4))
@@ -195,3 +196,195 @@ class StreamTest(parameterized.TestCase):
       self.assertLess(
         find_distance(total, find_gradient(spiking, params)), 2e-6
       )
+
+  def test_plays_settle_to_the_moments_of_a_stream(self):
+    for name in ('GRU of one layer', 'leaky'):
+      function, params = CELLS[name]()
+      spiking = ssnn_jax.spike(function, bptt=False)
+      find_loss = lambda outputs, t: loss_of_moment(outputs, TARGETS[t][:1])
+      moments = ssnn_jax.spiking.play_stream(
+        spiking, params, SIGNALS[:1, :3], find_loss, make_key(0)
+      )
+      start, step = ssnn_jax.stream(spiking, params, loss_of_moment)
+      memory, step = start(SIGNALS[:1, 0]), jax.jit(step)
+      for t, played in enumerate(moments):
+        memory, moment = step(memory, params, SIGNALS[:1, t], TARGETS[t][:1])
+        np.testing.assert_array_equal(played.outputs, moment.outputs)
+        self.assertLess(find_distance(played.update, moment.update), 1e-6)
+        sent = [own.value for own in played.neurons]
+        for ours, theirs in zip(sent, memory.sent, strict=True):
+          np.testing.assert_array_equal(ours, theirs[0])
+        back = [own.error for own in played.neurons]
+        for ours, theirs in zip(back, memory.returned, strict=True):
+          np.testing.assert_allclose(ours, theirs[0], atol=1e-6)
+
+  def test_what_does_not_change_is_not_sent_again(self):
+    function = lambda weights, x: scan(
+      lambda h, now: (h + now @ weights, h + now @ weights),
+      jnp.zeros((1, 2)), x,
+    )  # fmt: skip
+    x, weights = jnp.array([[[0.5, 0.0]] * 2 + [[0.75, 1.0]]]), jnp.eye(2)
+    spiking = ssnn_jax.spike(function, bptt=False)
+    start, step = ssnn_jax.stream(spiking, weights, jnp.sum)
+    memory, spikes = start(x[:, 0]), []
+    for t in range(3):
+      memory, moment = step(memory, weights, x[:, t])
+      spikes.append(int(moment.spikes))
+    self.assertEqual(spikes, [1, 0, 2])  # 1/2; nothing; 1/4 and 1
+
+  def test_memory_does_not_grow_and_a_stream_goes_on(self):
+    function, params = CELLS['GRU of one layer']()
+    spiking = ssnn_jax.spike(function, bptt=False)
+    start, step = ssnn_jax.stream(spiking, params, loss_of_moment)
+    memory, step = start(SIGNALS[:, 0]), jax.jit(step)
+    sizes = lambda memory: jax.tree.map(jnp.shape, memory)
+    for t in range(40):
+      before = memory
+      memory, moment = step(memory, params, SIGNALS[:, t % 6], TARGETS[t % 6])
+    self.assertEqual(sizes(memory), sizes(before))
+    self.assertTrue(np.isfinite(moment.loss))
+
+
+class LocalTest(parameterized.TestCase):
+  def test_diagonal_recurrences_have_the_gradient_through_time(self):
+    rng = np.random.default_rng(0)
+    integers = lambda *shape: jnp.float32(rng.integers(-4, 5, shape))
+    x, target = integers(2, 6, 4), integers(2, 6, 3)
+    params = [jnp.array([0.5, 0.25, 1.0]), integers(4, 3)]
+
+    def function(params, x):
+      def step(h, now):
+        h = params[0][None] * h + now @ params[1]
+        return h, h
+
+      return scan(step, jnp.zeros((2, 3)), x)
+
+    loss = lambda function, params: jnp.sum(function(params, x) * target)
+    exact = jax.grad(functools.partial(loss, function))(params)
+    local = jax.grad(functools.partial(loss, transform.local(function)))(params)
+    for ours, theirs in zip(local, exact):
+      np.testing.assert_array_equal(ours, theirs)
+
+  @parameterized.parameters(False, True)
+  def test_equals_errors_and_eligibilities_written_out(self, reverse):
+    # h_t = tanh(U h_(t-1) + W x_t), whose E passes no U, and errors do once.
+    params, x = draw_weights((4, 5), (5, 5)), SIGNALS[0]
+    weigh = draw_weights((6, 5))[0]
+
+    def function(params, x):
+      def step(h, now):
+        h = jnp.tanh(now @ params[0] + h @ params[1] + 0.5 * h)
+        return h, h
+
+      last, ys = jax.lax.scan(step, jnp.zeros(5), x, reverse=reverse)
+      return ys, last
+
+    def find_loss(params, x):
+      ys, last = transform.local(function)(params, x)
+      return jnp.sum(ys * weigh) + jnp.sum(last)
+
+    update, errors = jax.grad(find_loss, argnums=(0, 1))(params, x)
+    w, u = map(np.float64, params)
+    h, total = np.zeros(5), [np.zeros((4, 5)), np.zeros((5, 5))]
+    kept, sent = [np.zeros((4, 5)), np.zeros((5, 5))], np.zeros((6, 4))
+    order = range(6)[::-1] if reverse else range(6)
+    for t in order:
+      now = np.float64(x[t])
+      after = np.tanh(now @ w + h @ u + 0.5 * h)
+      slope, error = 1 - after**2, np.float64(weigh[t]) + (t == order[-1])
+      error = error * slope
+      arrived = u @ error + 0.5 * error
+      for own, past, before in zip(total, kept, (now, h)):
+        own += before[:, None] * error + past * arrived
+      kept = [
+        0.5 * slope * past + before[:, None] * slope
+        for past, before in zip(kept, (now, h))
+      ]
+      sent[t], h = w @ error, after
+    for ours, theirs in zip((*update, errors), (*total, sent)):
+      np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+  def test_scans_of_layers_and_rounds_are_not_in_time(self):
+    weights = 0.5 * jax.random.normal(make_key(1), (3, 4, 4))
+
+    def function(weights, x):
+      layer = lambda x, own: (jnp.tanh(x @ own), None)
+      x = jax.lax.scan(layer, x, weights)[0]
+      return jax.lax.fori_loop(0, 3, lambda _, x: jnp.sin(x), x)
+
+    loss = lambda function: (
+      lambda weights: jnp.sum(function(weights, SIGNALS[0]) ** 2)
+    )
+    ours = jax.grad(loss(transform.local(function)))(weights)
+    exact = jax.grad(loss(function))(weights)
+    np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=1e-6)
+
+  def test_networks_learn_by_the_same_errors(self):
+    labels, exact = jnp.array([0, 2]), []
+    for make in (ssnn_jax.ann, ssnn_jax.ssnn):
+      gradients = []
+      for bptt in (False, True):
+        model = ssnn_jax.as_function(
+          Layers(nn.GRUCell, 1), SIGNALS, bptt=bptt, digits=24,
+          error_digits=24, output_digits=24,
+        )  # fmt: skip
+        network = make(model)
+        params = network.init(make_key(0))
+        learn = jax.grad(network.loss, has_aux=True)
+        gradients.append(learn(params, make_key(1), SIGNALS, labels)[0])
+      self.assertGreater(find_distance(*gradients), 0.01)
+      exact += gradients
+    self.assertLess(find_distance(exact[2], exact[0]), 1e-4)
+    self.assertLess(find_distance(exact[3], exact[1]), 1e-4)
+
+  def test_explains_where_errors_stop_and_what_is_stored(self):
+    self.enter_context(jax.debug_key_reuse(False))  # flax draws carries of 0
+    function, params = CELLS['LSTM of one layer']()
+    notes = ssnn_jax.explain(function, params, SIGNALS, bptt=False).notes
+    self.assertIn('dot_general passes errors of the moment alone', notes[-2])
+    self.assertIn('350 eligibilities of 200 weights', notes[-1])
+    mean = lambda weights, x: (x @ weights).mean(1)
+    note = ssnn_jax.explain(mean, jnp.ones((4, 3)), SIGNALS, bptt=False).notes
+    self.assertIn('There is no stream: moments of', note[-1])
+
+
+class RefusalTest(parameterized.TestCase):
+  def refuses(self, words, function, params, **options):
+    options = {'bptt': False} | options
+    spiking = ssnn_jax.spike(function, **options)
+    with self.assertRaisesRegex(ssnn_jax.UserError, words):
+      start, _ = ssnn_jax.stream(spiking, params, jnp.sum)
+      start(SIGNALS[:, 0])
+
+  def test_refuses_what_would_be_wrong(self):
+    weights = jnp.ones((4, 5))
+    cell = lambda h, now: (h + now @ weights, h)
+
+    def convolve(kernel, x):
+      def step(h, now):
+        row = lambda own: jnp.convolve(own, kernel, mode='same')
+        h = 0.5 * h + jax.vmap(row)(now)
+        return h, h
+
+      return scan(step, jnp.zeros((len(x), 4)), x)
+
+    for words, function, params in (
+      ('meet outside', lambda w, x: jnp.cumsum(x @ w, axis=1), weights),
+      ('meet outside', lambda w, x: (x @ w).mean(1), weights),
+      (
+        'runs backward',
+        lambda w, x: jax.lax.scan(
+          lambda h, now: (h + now @ w,) * 2,
+          jnp.zeros((len(x), 5)), x.swapaxes(0, 1), reverse=True,
+        )[1].swapaxes(0, 1),
+        weights,
+      ),
+      (
+        'begins with weights',
+        lambda w, x: scan(cell, jnp.broadcast_to(w[:1], (len(x), 5)), x),
+        weights,
+      ),
+      ('is shared by neurons', convolve, jnp.ones(3)),
+    ):  # fmt: skip
+      self.refuses(words, function, params)
+    self.refuses('bptt=False', cell, weights, bptt=True)

@@ -203,9 +203,9 @@ STUDIES['time'] = Study(
     'shakespeare': (_listen(num_epochs=1, batch_size=32),),
   },
   base={'diagnostics': False, 'model': 'gru'},
-  columns=('model_args', 'bptt', 'num_steps'),
-  metrics=('test_accuracy', LOSS),
-  baseline={**ANN, 'bptt': True},
+  columns=('model_args', 'method', 'bptt', 'num_steps'),
+  across='metric',
+  baseline={**ANN, 'bptt': 'True'},
 )
 
 

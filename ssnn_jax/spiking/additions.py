@@ -156,8 +156,12 @@ class Observer(transform.Interpreter):
       arrays = dict(zip(SUMS, (*sums, factors * sums[-1])))
       self.add(where, what, sums[0].shape, '', (), arrays)
 
-  def keep(self, kept, now):
-    """Knows what is carried on by its value."""
+  def keep(self, kept, now, stopped):
+    """Knows what is carried on by its value; notes where errors stop."""
+    for own in stopped:
+      where = pathlib.Path(own).name
+      self.notes[f'{where} passes errors of the moment alone, and no '
+                 'eligibilities.'] = None  # fmt: skip
     for own, value in zip(kept, now):
       if id(value) in self.known:
         self.known[id(own)] = self.known[id(value)]._replace(array=own)

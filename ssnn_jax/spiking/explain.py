@@ -1,6 +1,7 @@
 """Explains what `spike` makes of a function, line by line: `explain`."""
 
 from collections.abc import Callable
+import math
 import pathlib
 from typing import Any
 from typing import NamedTuple
@@ -9,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import types
 from ssnn_jax.spiking import additions
 from ssnn_jax.spiking import neuron
+from ssnn_jax.spiking import stream
 from ssnn_jax.spiking import transform
 
 
@@ -106,6 +109,7 @@ def explain(
   digits: int = 3,
   error_digits: int = 2,
   output_digits: int = 3,
+  bptt: bool = True,
 ) -> Explanation:
   """Explains what `spike` makes of a function, line by line, and what it costs.
 
@@ -126,6 +130,9 @@ def explain(
     digits: of values, as of `spike`.
     error_digits: of errors.
     output_digits: of the errors of outputs.
+    bptt: as of `spike`. Without it notes name the operations of scans that have
+      errors of the moment alone, and what synapses store of a sample of signals
+      `[B, L, ...]` in a `stream`.
 
   Returns:
     Rows of each line, kind and code, which print as a table. Steps of a scan,
@@ -143,10 +150,11 @@ def explain(
     >>> own.kind, own.forward, own.products  # two digits, two products
     ('synapses', 2.0, 2.0)
   """
-  codes = transform.spike(
+  spiking = transform.spike(
     function, num_steps=num_steps, digits=digits, error_digits=error_digits,
-    output_digits=output_digits,
-  ).codes  # fmt: skip
+    output_digits=output_digits, bptt=bptt,
+  )  # fmt: skip
+  codes = spiking.codes
   traced = transform.trace(function, params, signals)
   shape = next(map(np.shape, jax.tree.leaves(signals)), ())
   batch = max(1, shape[0]) if shape else 1
@@ -207,4 +215,22 @@ def explain(
     sums += [row.get(name, np.nan) / row['num_neurons'] for name in _SHARES]
     sums.append(np.sqrt(row.get('error', np.nan) / row.get('num_errors', 1)))
     rows.append(Row(where, kind, row['shape'], code, *map(float, sums)))
-  return Explanation(tuple(rows), tuple(observers[-1].notes))
+  notes = [*observers[-1].notes]
+  if not bptt:
+    notes.append(_count_eligibilities(spiking, params, signals))
+  return Explanation(tuple(rows), tuple(notes))
+
+
+def _count_eligibilities(spiking, params, signals):
+  """Says what a stream of the signals stores, or why there is none."""
+  try:
+    moments = stream.Moments(spiking, params, 1)
+    memory = moments.start(jax.tree.map(lambda own: own[:1, 0], signals))
+  except (types.UserError, IndexError) as error:
+    return f'There is no stream: {error}'
+  stored = [own.shape[1:] for own in jax.tree.leaves(memory.eligibilities)]
+  weights = sum(math.prod(own[1:]) for own in stored)
+  eligibilities = sum(map(math.prod, stored))
+  return (
+    f'A stream stores {eligibilities:,} eligibilities of {weights:,} weights.'
+  )

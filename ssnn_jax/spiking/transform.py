@@ -721,15 +721,17 @@ class Interpreter:
     step, *rest, reverse = loop[:5]
 
     def run(carry, xs):
-      kept, _ = step(Eligibility(self.codes), carry, xs)
+      own = Eligibility(self.codes)
+      kept, _ = step(own, carry, xs)
       now, ys = step(self, carry, xs)
-      return self.keep(kept, now), (now, ys)
+      return self.keep(kept, now, own.stopped), [*now, *ys]
 
     # What leaves the scan has errors of the moment, which is the last one.
-    _, (nows, ys) = self.loop(run, *rest, reverse)
-    return [own[0 if reverse else -1] for own in nows], ys
+    _, found = self.loop(run, *rest, reverse)
+    last, size = 0 if reverse else -1, len(loop.carry)
+    return [own[last] for own in found[:size]], found[size:]
 
-  def keep(self, kept, now):
+  def keep(self, kept, now, stopped):
     """Returns what is carried on: its value, with the errors of `kept`."""
     return kept
 
@@ -752,6 +754,7 @@ class Eligibility(Interpreter):
   def __init__(self, codes: Codes):
     """Makes an interpreter of neurons that send as those of codes."""
     super().__init__(codes.without_errors())
+    self.stopped = []  # lines and operations that add elements up
 
   def enter(self, arrays, kinds, is_carry):
     """Stops errors to what comes from outside the scan, but weights."""
@@ -761,20 +764,23 @@ class Eligibility(Interpreter):
     ]
 
   def _sum(self, eqn, values):
-    return super()._sum(eqn, map(self._stop, values))
+    return super()._sum(eqn, self._stop(eqn, values))
 
   def _multiply(self, eqn, values):
     if RULES[eqn.primitive.name] != 'elements':
-      values = list(map(self._stop, values))
+      values = self._stop(eqn, values)
     return super()._multiply(eqn, values)
 
-  def _stop(self, value):
-    if not isinstance(value, Signal):
-      return value
-    heard = self.hear(value)
-    return self.base(
-      jax.lax.stop_gradient(heard.value), heard.is_sent, value.where
-    )
+  def _stop(self, eqn, values):
+    """Stops errors to signals, whose elements are added up."""
+    heard = [self.hear(x) if isinstance(x, Signal) else x for x in values]
+    self.stopped.append(f'{self.find_line(eqn)}: {eqn.primitive.name}')
+    return [
+      self.base(jax.lax.stop_gradient(own.value), own.is_sent, '')
+      if isinstance(own, Potential)
+      else own
+      for own in heard
+    ]
 
 
 def unroll(
