@@ -198,7 +198,7 @@ class StreamTest(parameterized.TestCase):
       )
 
   def test_plays_settle_to_the_moments_of_a_stream(self):
-    for name in ('GRU of one layer', 'leaky'):
+    for name in ('GRU of one layer', 'Elman'):
       function, params = CELLS[name]()
       spiking = ssnn_jax.spike(function, bptt=False)
       find_loss = lambda outputs, t: loss_of_moment(outputs, TARGETS[t][:1])
