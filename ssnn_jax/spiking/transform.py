@@ -27,6 +27,7 @@ settles to the values that are computed here, and what its synapses collect is
 
 from collections.abc import Callable
 import functools
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -269,7 +270,7 @@ def _is_float(*values):
   return all(jnp.issubdtype(own.dtype, jnp.inexact) for own in values)
 
 
-def is_constant(value) -> bool:
+def is_constant(value: Any) -> bool:
   """Returns whether a value depends on no weight and no signal."""
   return not isinstance(value, Signal | Weight | Token)
 
