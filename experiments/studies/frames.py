@@ -28,6 +28,8 @@ METRICS = {
   'test_accuracy_rate': 'ANN readout',
   studies.LOSS: 'loss, nats',
   'update_error': 'update error',
+  'cosine': 'cosine',
+  'length': 'length',
   'quantisation_error': 'quantization error',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',

@@ -199,7 +199,6 @@ STUDIES['time'] = Study(
     'braille': (_listen(num_epochs=60),),
     'fashion_mnist': (_listen(rows=True, num_epochs=2, batch_size=128),),
     'mnist/rows': (_listen(num_epochs=2, batch_size=128),),
-    'n_mnist/10ms': (_listen(num_epochs=10),),
     'shakespeare': (_listen(num_epochs=1, batch_size=32),),
   },
   base={'diagnostics': False, 'model': 'gru'},
@@ -494,4 +493,19 @@ STUDIES['fidelity'] = Study(
   columns=('layers', 'sampler', 'num_steps'),
   metrics=('update_error',),
   shown={'layers': (DENSE, DEEP)},
+)
+
+_LAGS = (
+  'python -m experiments.measurements.locality --dataset=mnist_1d --model=gru '
+  '--width=96 --num_epochs=20 --batch_size=64 --learning_rate=0.005'
+)
+STUDIES['locality'] = Study(
+  question='What of the gradient through time is lost by local errors?',
+  commands=tuple(
+    f'{_LAGS} --cell={cell} --num_layers=2' for cell in ('gru', 'lstm', 'mgu')
+  ),
+  columns=('model_args', 'layer', 'epochs', 'lag'),
+  across='lag',
+  metrics=('cosine', 'length'),
+  baseline={'bptt': 'True'},  # whose cosine is 1
 )

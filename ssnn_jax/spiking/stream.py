@@ -208,6 +208,22 @@ class _Port(NamedTuple):
   rows: np.ndarray
   keeps: np.ndarray
 
+  def advance(self, kept, learned, before):
+    """Returns eligibilities of `[C n]` kept shares, and `[C, ...]` learned."""
+    found = []
+    for slot, (now, rows, keeps) in enumerate(
+      zip(self.now, self.rows, self.keeps)
+    ):
+      parts = [jnp.zeros_like(before[slot])]
+      # What is always 0 is left out.
+      for colour in np.flatnonzero(now.reshape(len(now), -1).any(1)):
+        parts.append(jnp.where(now[colour], learned[colour], 0))
+      for past in np.flatnonzero(keeps.reshape(len(keeps), -1).any(1)):
+        share = jnp.where(keeps[past], kept[rows[past]], 0)
+        parts.append(share * before[past])
+      found.append(sum(parts[1:], parts[0]))
+    return jnp.stack(found)
+
 
 class _Plan(NamedTuple):
   """The structure of a scan: which carried value depends on what.
@@ -256,12 +272,11 @@ class _Plan(NamedTuple):
     ]
     kept, learned = jax.vmap(pull)(sums)
     kept = jnp.concatenate([own.reshape(len(own), -1) for own in kept], axis=1)
-    found = []
-    for (number, port), before in zip(self.ports.items(), eligibilities):
-      keeps = jnp.where(port.keeps, kept.reshape(-1)[port.rows], 0)
-      now = jnp.where(port.now, learned[number], 0)
-      found.append(jnp.sum(now, axis=1) + jnp.sum(keeps * before[None], axis=1))
-    return found
+    flat = kept.reshape(-1)
+    return [
+      port.advance(flat, learned[number], before)
+      for (number, port), before in zip(self.ports.items(), eligibilities)
+    ]
 
   def learn(self, errors, eligibilities):
     """Returns errors at carried values times eligibilities."""

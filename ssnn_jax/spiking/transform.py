@@ -774,14 +774,13 @@ class Eligibility(Interpreter):
 
   def _stop(self, eqn, values):
     """Stops errors to signals, whose elements are added up."""
-    heard = [self.hear(x) if isinstance(x, Signal) else x for x in values]
     self.stopped.append(f'{self.find_line(eqn)}: {eqn.primitive.name}')
-    return [
-      self.base(jax.lax.stop_gradient(own.value), own.is_sent, '')
-      if isinstance(own, Potential)
-      else own
-      for own in heard
-    ]
+    return [self._hold(x) if isinstance(x, Signal) else x for x in values]
+
+  def _hold(self, value):
+    value, is_sent = self.hear(value)
+    # No subclass adds anything to what has no errors.
+    return Interpreter.base(self, jax.lax.stop_gradient(value), is_sent, '')
 
 
 def unroll(
