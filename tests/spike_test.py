@@ -470,6 +470,16 @@ class SpikeTest(parameterized.TestCase):
     rates = spiking.fire(v, 4, ceiling=2.0)
     np.testing.assert_array_equal(rates, expected)
 
+  def test_tokens_are_heard_by_neurons_below_jit_as_well(self):
+    model, tokens = unchanged.GPT(), jnp.array([[1, 5, 2], [7, 7, 0]])
+    params = model.init(make_key(0), tokens)
+    bare, below = (
+      ssnn_jax.spike(own)(params, tokens)
+      for own in (model.apply, jax.jit(model.apply))
+    )
+    np.testing.assert_array_equal(below, bare)
+    self.assertTrue(np.any(bare != model.apply(params, tokens)))
+
   def test_losses_of_sequences_and_of_pairs(self):
     def function(weights, x):
       return jnp.tanh(x @ weights)

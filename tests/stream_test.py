@@ -349,12 +349,12 @@ class LocalTest(parameterized.TestCase):
 
 
 class RefusalTest(parameterized.TestCase):
-  def refuses(self, words, function, params, **options):
+  def refuses(self, words, function, params, signals=SIGNALS, **options):
     options = {'bptt': False} | options
     spiking = ssnn_jax.spike(function, **options)
     with self.assertRaisesRegex(ssnn_jax.UserError, words):
       start, _ = ssnn_jax.stream(spiking, params, jnp.sum)
-      start(SIGNALS[:, 0])
+      start(signals[:, 0])
 
   def test_refuses_what_would_be_wrong(self):
     weights = jnp.ones((4, 5))
@@ -367,6 +367,10 @@ class RefusalTest(parameterized.TestCase):
         return h, h
 
       return scan(step, jnp.zeros((len(x), 4)), x)
+
+    def select(weights, x):
+      step = lambda h, now: (h + weights[now], h)
+      return scan(step, jnp.zeros((len(x), 5)), x)
 
     for words, function, params in (
       ('meet outside', lambda w, x: jnp.cumsum(x @ w, axis=1), weights),
@@ -388,3 +392,5 @@ class RefusalTest(parameterized.TestCase):
     ):  # fmt: skip
       self.refuses(words, function, params)
     self.refuses('bptt=False', cell, weights, bptt=True)
+    tokens = jnp.zeros((2, 6), int)
+    self.refuses('integers select weights', select, weights, tokens)

@@ -129,6 +129,15 @@ class _Eligibility(transform.Eligibility):
       for own, is_own in zip(arrays, is_carry)
     ]
 
+  def _compute(self, eqn, values):
+    """Refuses what would have other weights in each moment."""
+    if {transform.Weight, transform.Token} <= set(map(type, values)):
+      raise types.UserError(
+        f'{self.find_line(eqn)}: integers select weights in a scan, whose '
+        'eligibilities a stream does not store; select them before the scan.'
+      )
+    return super()._compute(eqn, values)
+
   def add(self, value):
     """Returns a weight, with what is added."""
     self.weights.append(value.value)

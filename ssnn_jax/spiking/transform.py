@@ -431,7 +431,10 @@ class Interpreter:
   def _apply(self, eqn, values):
     """Applies the rule of an equation; returns its outputs."""
     rule = RULES.get(eqn.primitive.name)
-    if not _signals(values):
+    # What is in a body may add up weights that tokens select.
+    has_body = rule in ('call', 'choose', 'scan')
+    is_looked_into = has_body and any(isinstance(x, Token) for x in values)
+    if not _signals(values) and not is_looked_into:
       return self._compute(eqn, values)
     if eqn.primitive.name == 'optimization_barrier':
       return values
@@ -698,7 +701,7 @@ class Interpreter:
       kinds[first:second] = joined
     step = lambda interpreter, *args: run(interpreter, *args, [])
     loop = Loop(step, carry, xs, length, reverse, kinds[first:second], where)
-    if 'sent' in kinds[second:] or 'unsent' in kinds[second:]:
+    if {'sent', 'unsent', 'token'} & {*kinds[second:]}:
       outputs = self.remember(loop, values[first:second])
     else:
       outputs = self.repeat(loop)
