@@ -47,10 +47,9 @@ def load(
   """Loads the data set of a run, with its own fold and validation split."""
   binning = None
   if catalog.has_events(config.dataset):
+    steps = {'num_steps': config.num_steps} if config.num_steps else {}
     with named():
-      binning = datasets.Binning(
-        num_steps=config.num_steps, event_window=config.event_window
-      )
+      binning = datasets.Binning(event_window=config.event_window, **steps)
   dataset = _load(config.dataset, data_dir, download, binning)
   if config.folds is not None:
     with named('folds'):

@@ -199,6 +199,7 @@ STUDIES['time'] = Study(
     'braille': (_listen(num_epochs=60),),
     'fashion_mnist': (_listen(rows=True, num_epochs=2, batch_size=128),),
     'mnist/rows': (_listen(num_epochs=2, batch_size=128),),
+    'n_mnist/10ms': (_listen(num_epochs=10),),
     'shakespeare': (_listen(num_epochs=1, batch_size=32),),
   },
   base={'diagnostics': False, 'model': 'gru'},
