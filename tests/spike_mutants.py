@@ -127,6 +127,35 @@ MUTANTS = (
   ('play.py', 'own.shape, 0, max_delay + 1)', 'own.shape, 0, max_delay)'),
   ('play.py', 'cell._replace(constants=own[0], steps=own[1])',
    'cell._replace(constants=own[0], steps=None)'),
+  # Eligibilities and moments.
+  ('transform.py', "own if is_own or kind == 'weight' else",
+   'own if True else'),
+  ('transform.py', 'Interpreter.base(self, jax.lax.stop_gradient(value),',
+   'Interpreter.base(self, value,'),
+  ('stream.py', 'carry = self.carries[len(self.found)]', 'pass'),
+  ('stream.py', 'potential = potential + self.probes[len(self.sent)]', 'pass'),
+  ('stream.py', 'share = jnp.where(keeps[past], kept[rows[past]], 0)',
+   'share = 0.0'),
+  ('stream.py', 'share * before[past]', 'share * before[slot]'),
+  ('stream.py', 'jnp.where(now[colour], learned[colour], 0)',
+   'learned[colour]'),
+  ('stream.py', 'jnp.where(own.slots < 0, 0, errors[own.slots])',
+   'errors[own.slots]'),
+  ('stream.py', 'jax.tree.map(jnp.add, now, past)', 'now'),
+  ('stream.py', 'conflicts = links.astype(np.float32) @',
+   'conflicts = 0 * links.astype(np.float32) @'),
+  ('stream.py', '    while new :=', '    if new :='),
+  ('stream.py', 'links[after, before],', 'True,'),
+  ('stream.py', 'links | (np.concatenate', '(np.concatenate'),
+  ('stream.py', 'for bit in (False, True):', 'for bit in (False,):'),
+  ('stream.py', 'uniform(1, 2, array.shape)', 'uniform(0, 0, array.shape)'),
+  ('stream.py', 'if np.any(far > 0.01):', 'if False:'),
+  ('stream.py', 'own + [-1] * (size', 'own + [0] * (size'),
+  ('stream.py', 'shown.memory._replace(returned=returned)',
+   'shown.memory'),
+  ('stream.py', 'neuron.count_digits(now - before)',
+   'neuron.count_digits(now)'),
+  ('stream.py', 'if self.is_inside or loop.length', 'if loop.length'),
 )  # fmt: skip
 
 
@@ -135,6 +164,10 @@ def find(folder: pathlib.Path, name: str) -> str:
   classes = ['SpikeTest', 'PlayTest']
   classes = classes[::-1] if name == 'play.py' else classes
   tests = [f'tests/spike_test.py::{own}' for own in classes]
+  if name == 'transform.py':
+    tests.append('tests/stream_test.py::LocalTest')
+  if name == 'stream.py':
+    tests = ['tests/stream_test.py']
   if name == 'neuron.py':
     tests = ['tests/spiking_test.py::NeuronTest', *tests]
   command = [sys.executable, '-m', 'pytest', '-x', '-q', '-k', f'not ({SLOW})']

@@ -24,7 +24,7 @@ SWEPT = [
   for dataset in studies.load(name).sweeps
 ]
 # Sets of the same sweeps as another one, or planned, without runs here.
-WITHOUT_RUNS = {studies.ANY, 'emnist/balanced', 'n_mnist/10ms'}
+WITHOUT_RUNS = {studies.ANY, 'emnist/balanced'}
 
 
 def find_settings(name, dataset):
