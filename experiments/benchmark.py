@@ -41,7 +41,7 @@ from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
-from ssnn_jax.hardware import devices
+from ssnn_jax.stochastic import devices
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 

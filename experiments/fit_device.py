@@ -20,15 +20,15 @@ import numpy as np
 from experiments import command
 import ssnn_jax
 from ssnn_jax import figures
-from ssnn_jax import hardware
-from ssnn_jax.hardware import device_config
-from ssnn_jax.hardware import devices
-from ssnn_jax.hardware import fit as fit_lib
+from ssnn_jax import stochastic
+from ssnn_jax.stochastic import device_config
+from ssnn_jax.stochastic import devices
+from ssnn_jax.stochastic import fit as fit_lib
 
 _MOST_NOISE = 10  # steps; from here on the study device_tolerance has losses
 
 
-def describe(fit: hardware.PulseFit, source: str) -> str:
+def describe(fit: stochastic.PulseFit, source: str) -> str:
   """Returns the JSON file of a fitted device, with notes on its measurement."""
   contents = {
     'parameters': device_config.changed_fields(fit.config),
@@ -49,7 +49,7 @@ def describe(fit: hardware.PulseFit, source: str) -> str:
   return json.dumps(contents, indent=2) + '\n'
 
 
-def table(fit: hardware.PulseFit) -> str:
+def table(fit: stochastic.PulseFit) -> str:
   """Returns the fitted parameters, their 95 % intervals and notes, as text."""
   lines, notes = ['parameter             value       95 % interval'], ['']
   rows = device_config.changed_fields(fit.config) | {
@@ -72,7 +72,7 @@ def table(fit: hardware.PulseFit) -> str:
 
 
 def draw(
-  curves: list[hardware.PulseCurve], fit: hardware.PulseFit
+  curves: list[stochastic.PulseCurve], fit: stochastic.PulseFit
 ) -> figure.Figure:
   """Draws measured curves, and the response of the fitted mean device."""
   fig = figure.Figure(figsize=(6.2, 4.0), layout='constrained')
@@ -129,9 +129,9 @@ def main() -> None:
       raise ssnn_jax.UserError(
         f'{new} exists already and is not overwritten; choose another --file.'
       )
-  curves = hardware.read_pulse_csv(source)
+  curves = stochastic.read_pulse_csv(source)
   print(f'{sum(len(curve.pulses) for curve in curves)} readings', flush=True)
-  fit = hardware.fit_pulse_response(
+  fit = stochastic.fit_pulse_response(
     curves, zero=values['zero'], w_max=values['w_max'], progress=True
   )
   path.write_text(describe(fit, source.name))

@@ -35,9 +35,9 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import datasets
 from ssnn_jax import figures
-from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax.datasets import images
+from ssnn_jax.stochastic import neuron as stochastic
 from ssnn_jax.training import metrics
 
 FLAGS = flags.FLAGS

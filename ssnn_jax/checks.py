@@ -7,6 +7,7 @@ anything else may raise as Python and JAX do.
 
 from collections.abc import Iterator
 import contextlib
+import functools
 import numbers
 from typing import Any
 
@@ -146,3 +147,36 @@ def check_labels(
       f'labels lie within [{values.min()}, {values.max()}]; expected classes '
       f'from 0 to {num_classes - 1}.'
     )
+
+
+def check_params(network: Any, params: Any) -> None:
+  """Refuses parameters of another network."""
+  expected = find_shapes(network)
+  structures = [jax.tree.structure(own) for own in (params, expected)]
+  shapes = [
+    list(map(np.shape, jax.tree.leaves(own))) for own in (params, expected)
+  ]
+  if structures[0] != structures[1] or shapes[0] != shapes[1]:
+    found, expected = (
+      jax.tree.map(np.shape, own) for own in (params, expected)
+    )
+    raise types.UserError(
+      f'params have the shapes {found!s:.300}, but the network has '
+      f'{expected!s:.300}; pass the params of this network, as of init, or '
+      'state.params of a result of fit.'
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def find_shapes(network: Any) -> Any:
+  """Returns the shapes of the parameters of a network, in their structure.
+
+  A network is a function or a configuration, with `init(key)`.
+  """
+  return jax.eval_shape(network.init, jax.random.key(0))
+
+
+def mark_classes(labels: jax.Array, logits: jax.Array) -> jax.Array:
+  """Returns 1 for each label that is a class of `[..., C]` logits, or NaN."""
+  is_class = (0 <= labels) & (labels < logits.shape[-1])
+  return jnp.where(is_class, 1.0, jnp.nan)

@@ -1,9 +1,8 @@
 """Networks: pure functions that learn, by spikes or as the ANN compared with.
 
-A network is that of a function, unchanged (`functions.Function`), which `spike`
-makes spiking and whose ANN is the function as it is; of stochastic neurons, by
-a `NetworkConfig`, which draw their trains (`stochastic`); or of the bipolar
-neurons of the chip, in floats, settled.
+A network is that of a function, unchanged (`spiking.Function`), which `spike`
+makes spiking and whose ANN is the function as it is; or of stochastic neurons,
+by a `NetworkConfig`, which draw their trains (`stochastic`).
 """
 
 from collections.abc import Callable
@@ -15,15 +14,16 @@ import jax.numpy as jnp
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import crossbars
-from ssnn_jax import samples
 from ssnn_jax import spiking
-from ssnn_jax import stochastic
+from ssnn_jax import temporal
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
-from ssnn_jax.functions import Function
-from ssnn_jax.functions import as_signals
 from ssnn_jax.spiking import transform
+from ssnn_jax.spiking.functions import Function
+from ssnn_jax.spiking.functions import as_signals
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import neuron
+from ssnn_jax.stochastic import samples
+from ssnn_jax.stochastic.config import NetworkConfig
 
 _EXAMPLE = 'a Function, as of as_function, or a NetworkConfig'
 
@@ -63,94 +63,16 @@ def ssnn(
     Array(8, dtype=int32)
   """
   checks.check_type('model', model, Function | NetworkConfig, _EXAMPLE)
-  neuron = getattr(model, 'neuron', None)
   if feedback is None:
-    if isinstance(model, Function):
-      return _build_once(_function, model, axis_name, True)
-    build = _stochastic if neuron == 'stochastic' else _bipolar
-    return _build_once(build, model, axis_name)
-  if neuron != 'stochastic':
-    raise types.UserError(
-      'feedback is of stochastic neurons; leave it out, or give a '
-      'NetworkConfig of them.'
-    )
-  samples.check_params(model, feedback)
+    is_function = isinstance(model, Function)
+    build = _function if is_function else _stochastic
+    return _build_once(build, model, axis_name, *(True,) * is_function)
+  checks.check_type('model', model, NetworkConfig, 'a NetworkConfig')
+  checks.check_params(model, feedback)
   network = _stochastic(model, axis_name, feedback)
   # A play sends errors by the weights.
   kind = 'ssnn with feedback weights'
   return network._replace(kind=kind, has_spikes=False)
-
-
-@functools.lru_cache(maxsize=64)  # programs are cached by their functions
-def _build_once(build, model, *args):
-  return build(model, *args)
-
-
-def _bipolar(config, axis_name):
-  """Builds a network of the bipolar neurons of the chip, settled."""
-  options = config.num_steps, 1.0, 0.0, config.digits
-
-  def forward(params, key, batch):
-    rates, n = batch.inputs.rates, config.num_winners
-    if batch.inputs.train is None:
-      rates = spiking.encode_rates(
-        key, rates, config.steps_of_inputs, positions=batch.position
-      )
-    potential = crossbars.read_layers(
-      config,
-      crossbars.quantize(config, params),
-      rates,
-      lambda potential: spiking.fire(potential, *options),
-    )
-    winners = spiking.find_winners(key, potential, n, batch.position)
-    loss = None
-    if batch.label is not None:
-      loss = spiking.cross_entropy(
-        key, potential, batch.label, n, winners=winners
-      )
-    return loss, types.Inference(winners, potential)
-
-  return from_forward(
-    config, forward, axis_name, kind='ssnn', readout='potential'
-  )
-
-
-def _stochastic(config, axis_name, feedback=None):
-  """Builds a network of stochastic neurons."""
-  loss_of_batch = stochastic.make_loss(config, feedback, axis_name)
-
-  def forward(params, key, batch):
-    if batch.label is None:
-      without = dataclasses.replace(config, dropout=0.0)
-      signals = stochastic.present(without, params, key, batch)
-      return None, stochastic.read_out(without, signals)
-    num_classes = config.layer_sizes[-1]
-    checks.check_labels(batch.label, batch.position.shape, num_classes)
-    return loss_of_batch(params, key, batch)
-
-  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
-    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
-    signals = stochastic.present(config, params, key, batch, feedback)
-    counted = stochastic.count_pulses(
-      config,
-      key,
-      batch.position,
-      signals.forward,
-      signals.errors,
-      pulse_gradient,
-      axis_name,
-    )
-    return counted, stochastic.read_out(config, signals)
-
-  network = from_forward(
-    config,
-    forward,
-    axis_name,
-    kind='ssnn',
-    averages=False,
-    has_spikes=not config.exact,
-  )
-  return network._replace(count_pulses=count_pulses)
 
 
 def ann(
@@ -182,26 +104,9 @@ def ann(
   return _build_once(_ann, model, axis_name, activation)
 
 
-def _ann(config, axis_name, activation):
-  """Builds the ANN of a configuration."""
-  exact = config.num_steps, 1.0, 0.0, 2, ('backward', 'forward')
-  respond = activation or (lambda potential: spiking.fire(potential, *exact))
-
-  def forward(params, key, batch):
-    masks = None
-    if batch.label is not None:
-      masks = crossbars.draw_dropout(config, key, batch.position)
-    potential = crossbars.read_layers(
-      config, params, batch.inputs.rates, respond, masks
-    )
-    winner_counts = config.winners_of_sample * jax.nn.softmax(potential)
-    inference = types.Inference(winner_counts, potential)
-    return mean_loss(potential, batch, 'last', axis_name), inference
-
-  kind = 'ann' if activation is None else f'ann of {activation.__name__}'
-  return from_forward(
-    config, forward, axis_name, kind=kind, readout='potential'
-  )
+@functools.lru_cache(maxsize=64)  # programs are cached by their functions
+def _build_once(build, model, *args):
+  return build(model, *args)
 
 
 def _function(model, axis_name, is_spiking):
@@ -231,14 +136,88 @@ def _function(model, axis_name, is_spiking):
     if model.loss is not None:
       loss = model.loss(outputs, labels)
     else:
-      batch = samples.Batch(jnp.arange(len(signals)), None, labels)
-      loss = mean_loss(outputs, batch, model.answers, axis_name)
+      loss = mean_loss(outputs, labels, model.answers, axis_name)
     return loss, types.Inference(jax.nn.softmax(outputs), outputs)
 
   kind, init = 'ssnn' if is_spiking else 'ann', jax.jit(model.init)
   return types.Network(
     init, infer, loss, readout='potential', kind=kind, config=model
   )
+
+
+def _stochastic(config, axis_name, feedback=None):
+  """Builds a network of stochastic neurons."""
+  loss_of_batch = neuron.make_loss(config, feedback, axis_name)
+
+  def forward(params, key, batch):
+    if batch.label is None:
+      without = dataclasses.replace(config, dropout=0.0)
+      signals = neuron.present(without, params, key, batch)
+      return None, neuron.read_out(without, signals)
+    num_classes = config.layer_sizes[-1]
+    checks.check_labels(batch.label, batch.position.shape, num_classes)
+    return loss_of_batch(params, key, batch)
+
+  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
+    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
+    signals = neuron.present(config, params, key, batch, feedback)
+    counted = neuron.count_pulses(
+      config,
+      key,
+      batch.position,
+      signals.forward,
+      signals.errors,
+      pulse_gradient,
+      axis_name,
+    )
+    return counted, neuron.read_out(config, signals)
+
+  network = from_forward(
+    config,
+    forward,
+    axis_name,
+    kind='ssnn',
+    averages=False,
+    has_spikes=not config.exact,
+  )
+  return network._replace(count_pulses=count_pulses)
+
+
+def _ann(config, axis_name, activation):
+  """Builds the ANN of a configuration."""
+  respond = activation or clip
+
+  def forward(params, key, batch):
+    masks = None
+    if batch.label is not None:
+      masks = crossbars.draw_dropout(config, key, batch.position)
+    potential = crossbars.read_layers(
+      config, params, batch.inputs.rates, respond, masks
+    )
+    winner_counts = config.num_steps * jax.nn.softmax(potential)
+    inference = types.Inference(winner_counts, potential)
+    if batch.label is None:
+      return None, inference
+    loss = mean_loss(potential, batch.label, axis_name=axis_name)
+    return loss, inference
+
+  kind = 'ann' if activation is None else f'ann of {activation.__name__}'
+  return from_forward(
+    config, forward, axis_name, kind=kind, readout='potential'
+  )
+
+
+@jax.custom_jvp
+def clip(potential: jax.Array) -> jax.Array:
+  """Returns rates of potentials; errors pass where a neuron is in between."""
+  return jnp.clip(potential, 0.0, 1.0)
+
+
+@clip.defjvp
+def _clip_tangents(primals, tangents):
+  (potential,), (tangent,) = primals, tangents
+  is_open = (0.0 < potential) & (potential < 1.0)
+  return clip(potential), jnp.where(is_open, tangent, jnp.zeros_like(tangent))
 
 
 def from_forward(
@@ -281,7 +260,7 @@ def from_forward(
   for function in (infer, loss):  # errors of Python name it
     function.__qualname__ = f'Network.{function.__name__}'
   return types.Network(
-    init=jax.jit(functools.partial(crossbars.init, config)),
+    init=jax.jit(config.init),
     infer=infer,
     loss=loss,
     readout=readout,
@@ -292,26 +271,37 @@ def from_forward(
 
 
 def mean_loss(
-  potential: jax.Array,
-  batch: samples.Batch,
+  logits: jax.Array,
+  labels: jax.Array,
   answers: str = 'last',
   axis_name: str | None = None,
-) -> jax.Array | None:
-  """Returns the mean cross-entropy of a batch, in nats; None without labels."""
-  if batch.label is None:
-    return None
-  asked = samples.ask(batch, potential.shape, answers, axis_name)
-  _, label, weight, total = asked
-  *shape, num_classes = potential.shape
-  is_masked = weight is not None
-  checks.check_labels(label, tuple(shape), num_classes, is_masked=is_masked)
-  marks = spiking.mark_classes(label, potential)
-  label = label if weight is None else jnp.maximum(label, 0)
-  losses = optax.softmax_cross_entropy_with_integer_labels(potential, label)
-  if weight is None:
+) -> jax.Array:
+  """Returns the mean cross-entropy of a batch, in nats.
+
+  Args:
+    logits: `[B, C]`, or `[B, L, C]` of moments.
+    labels: `[B]` integer classes, or `[B, L]`, -1 at moments without one; those
+      of a signal are of all its moments.
+    answers: of moments, as of `spiking.Function`.
+    axis_name: axis of a mesh whose accelerators share the total of weights.
+  """
+  shares = None
+  if logits.ndim == 3:
+    labels = temporal.spread(jnp.asarray(labels), logits.shape[1])
+    shares = temporal.weigh(labels, answers)[0]
+    total = jnp.sum(jnp.any(labels >= 0, axis=1), dtype=jnp.float32)
+    if axis_name:
+      total = jax.lax.pmean(total, axis_name)
+  *shape, num_classes = logits.shape
+  is_masked = shares is not None
+  checks.check_labels(labels, tuple(shape), num_classes, is_masked=is_masked)
+  marks = checks.mark_classes(labels, logits)
+  known = jnp.maximum(labels, 0) if is_masked else labels
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, known)
+  if not is_masked:
     return jnp.mean(losses * marks)
   # The derivative of a loss without a label would be NaN.
-  shares = jnp.where(weight > 0, weight * marks, 0.0)
+  shares = jnp.where(shares > 0, shares * marks, 0.0)
   return jnp.sum(shares * losses) / jnp.maximum(total, 1.0)
 
 

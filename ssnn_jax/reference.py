@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.layers import PRECISION
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
 
@@ -145,7 +144,7 @@ def stochastic(
   for layer in reversed(range(last)):
     W, read_gain = params[layer + 1].weights, config.read_gains[layer + 1]
     rates = jnp.sum(errors[0], axis=0) / T
-    g = read_gain * jnp.matmul(rates, W.T, precision=PRECISION)
+    g = read_gain * jnp.matmul(rates, W.T, precision='highest')
     is_open = (0.0 < potentials[layer]) & (potentials[layer] < 1.0)
     g = jnp.where(is_open, g, 0.0)
     rates = jnp.minimum(jnp.abs(g), 1.0)
@@ -216,7 +215,7 @@ def leaky(
 
 
 def _read(params, gain, rates):
-  product = jnp.matmul(rates, params.weights, precision=PRECISION)
+  product = jnp.matmul(rates, params.weights, precision='highest')
   return gain * product + params.biases
 
 

@@ -14,10 +14,13 @@ fire less, and the coincidence estimate *is* a gradient.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+import optax
 
 
 class UserError(ValueError):
@@ -33,6 +36,23 @@ class LayerParams(NamedTuple):
 
 #: Of a configuration, first layer first; those of a model are any tree
 Params = tuple[LayerParams, ...]
+
+
+def init_layers(key: jax.Array, shapes: Sequence[tuple[int, int]]) -> Params:
+  """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
+
+  Args:
+    key: PRNG key; consumed.
+    shapes: `[M, F]` of each layer, first layer first; its fan-in is M.
+  """
+  draw = jax.nn.initializers.lecun_normal()
+  return tuple(
+    LayerParams(
+      draw(jax.random.fold_in(key, layer), shape, jnp.float32),
+      jnp.zeros(shape[1], jnp.float32),
+    )
+    for layer, shape in enumerate(shapes)
+  )
 
 
 class Inputs(NamedTuple):
@@ -76,7 +96,8 @@ class Network(NamedTuple):
       ticks, or 'potential', that with the largest potential.
     kind: 'ssnn', 'ann', as 'ann of relu' with another activation, or the name
       of a baseline.
-    config: the `Function` or the `NetworkConfig` of which it was built.
+    config: the `Function`, `NetworkConfig` or `chip.Config` of which it was
+      built.
     has_spikes: whether all of its signals are spikes, which can be played.
   """
 
@@ -93,9 +114,22 @@ class Network(NamedTuple):
 class SavedNetwork(NamedTuple):
   """A network from a folder, or from a graph of NIR."""
 
-  config: Any  #: a `NetworkConfig`, or the `Function` that was given
+  config: Any  #: the configuration, or the `Function` that was given
   params: Any  #: of NumPy arrays
   kind: str = 'ssnn'  #: of `Network`: what has trained the parameters
+
+
+class DeviceState(NamedTuple):
+  """State of resistive devices or of a chip, except their weights."""
+
+  num_updates: jax.Array  #: int32 batches so far
+  learning_rate: jax.Array  #: before the schedule
+  hardware: Any  #: constants of each array, or a register of random bits
+
+  def current_rate(self, schedule: optax.Schedule | None) -> jax.Array:
+    """Returns the learning rate of the next batch; None is constant."""
+    factor = schedule or optax.constant_schedule(1.0)
+    return self.learning_rate * factor(self.num_updates)
 
 
 class Device(NamedTuple):

@@ -109,7 +109,7 @@ class UnbiasedTest(parameterized.TestCase):
   )
   def test_mean_update_matches_enumeration(self, options, contrast):
     options = {'num_steps': 2, 'sampler': 'bernoulli'} | options
-    config = networks.stochastic(**options)
+    config = ssnn_jax.NetworkConfig(**options)
     params = make_params(config, contrast)
     # Of an output error of 1.
     largest = np.abs(np.diff(params[-1].weights)).max()
@@ -120,7 +120,7 @@ class UnbiasedTest(parameterized.TestCase):
     self.assert_unbiased(ssnn_jax.ssnn(config), params, exact, (128, 4096))
 
   def test_mean_update_of_rpus_is_the_gradient(self):
-    config = networks.stochastic(**TINY, num_steps=32, input_gain=0.5)
+    config = ssnn_jax.NetworkConfig(**TINY, num_steps=32, input_gain=0.5)
     params, image = make_params(config), IMAGE[None, :2]
     exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
       params, jax.random.key(0), image, jnp.array([LABEL])

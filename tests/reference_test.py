@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import crossbars
 from ssnn_jax import reference
-from ssnn_jax import samples
 from ssnn_jax import trains
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import samples
 from ssnn_jax.trains import Role
 from tests.testing import mutations
 from tests.testing import networks
@@ -30,7 +30,7 @@ EVENTS = 33  # ticks of the setting whose inputs are spike trains
 
 
 def make_config(sampler, num_steps, sizes, **options):
-  return networks.stochastic(
+  return ssnn_jax.NetworkConfig(
     sizes, num_steps=num_steps, sampler=sampler, input_gain=1.25, **options
   )
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import importlib.util
 import pathlib
 import shutil
@@ -23,16 +22,16 @@ from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
-from ssnn_jax import hardware
-from ssnn_jax import layers
 from ssnn_jax import spiking
+from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
-from ssnn_jax.hardware import nir
-from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import networks
+from ssnn_jax.stochastic import layers
+from ssnn_jax.stochastic import nir
+from ssnn_jax.stochastic.device_config import DeviceConfig
 from ssnn_jax.trains import thresholds
 from tests.testing import commands
 from tests.testing import experiments
@@ -42,8 +41,7 @@ from tests.testing.checkpoints import make_state
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
 SOBOL = ssnn_jax.trains.SAMPLERS['sobol']
 CONV, DENSE = layers.Conv(2, 2), layers.Dense(3)
-FIRST, CHIP = layers.Conv(2, 1, channel_axis=0), dict(neuron='bipolar')
-RESIDUAL = DENSE, layers.Dense(9, residual=True), DENSE
+FIRST = layers.Conv(2, 1, channel_axis=0)
 LAYERS = dict(layer_sizes=None, layers=(CONV, DENSE), input_shape=(3, 3))
 # Nodes of NIR.
 AFFINE = nir.nir.Affine(np.ones((3, 3)), np.ones(3))
@@ -53,42 +51,9 @@ LEAKY = nir.nir.LIF(*np.ones((4, 3)))
 FIELDS = (
   (dict(layer_sizes=(5,)), 'layer_sizes is .*at least two layer_sizes'),
   (dict(input_shape=(6,)), r'input_shape is \(6,\); expected .*, or layers'),
-  (CHIP | dict(num_steps=2**24), r'num_steps is 16777216; .*1 to 8388608\.'),
-  (dict(neuron='leaky'), 'neuron is leaky; expected one of bipolar, stoch'),
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
-  # Fields of one kind of neuron, which would have no effect.
-  *(
-    (CHIP | {name: value}, f"{name} is .*, or neuron='stochastic'")
-    for name, value in (
-      ('sampler', 'sobol'),
-      ('exact', ('update',)),
-      ('dropout', 0.1),
-      ('read_noise', 0.1),
-      ('winner', 'race'),
-      ('timing', 'leaky'),
-    )
-  ),
-  (dict(weight_bits=8), "weight_bits is 8; .* neuron='bipolar'"),
-  (dict(digits=1), "digits is 1; expected 2, or neuron='bipolar'"),
-  (
-    LAYERS | dict(layers=RESIDUAL),
-    "layers is .*none with residual connections, or neuron='bipolar'",
-  ),
   (dict(exact=('inputs',)), 'exact is .*among forward, backward, update'),
   (dict(sampler='regular'), 'sampler is regular; expected one of sobol, bern'),
-  (CHIP | dict(digits=25), 'digits is 25; expected 1 to 24'),
-  (CHIP | dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
-  (dict(fraction_bits=9), 'fraction_bits is 9; expected 10 without weight_b'),
-  *(
-    (CHIP | dict(weight_bits=9, fraction_bits=bits), words)
-    for bits, words in (
-      (-3, 'fraction_bits is -3; .*0 to 32'),
-      (2.5, 'fraction_bits is 2.5; .*0 to 32'),
-      ((7, 6, 5), 'one for each of 2 layers'),
-    )
-  ),
-  (CHIP | dict(num_winners=0), 'num_winners is 0; expected 1 to'),
-  (CHIP | dict(input_steps=0), 'input_steps is 0; expected 1 to'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
   (dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
@@ -271,13 +236,6 @@ def _learn(changes, is_concrete):
   return jax.jit(loss)(params, key, *data)
 
 
-def _cross_entropy(logits, labels, num_winners=64, positions=None):
-  cross_entropy = functools.partial(spiking.cross_entropy, positions=positions)
-  return jax.jit(lambda own: cross_entropy(KEY, own, labels, num_winners))(
-    logits
-  )
-
-
 def _rows(function, rows):
   """Makes calls of a function; the last of a row are the words."""
   return [(lambda _, own=own: function(*own), words) for *own, words in rows]
@@ -293,14 +251,12 @@ CALLS = [  # function of a folder, words
     lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
     'params have the shapes',
   ),
-  *(
-    (
-      lambda _, own=own: ssnn_jax.stochastic.play(
-        ssnn_jax.NetworkConfig(SIZES, **own), GOOD_PARAMS, KEY, GOOD, LABELS
-      ),
-      'expected stochastic neurons, with spikes in all signals',
-    )
-    for own in (CHIP, {'exact': ('forward',)})
+  (
+    lambda _: stochastic.play(
+      ssnn_jax.NetworkConfig(SIZES, exact=('forward',)),
+      GOOD_PARAMS, KEY, GOOD, LABELS,
+    ),
+    'expected spikes in all signals',
   ),
   (
     lambda _: thresholds.is_below(jnp.ones((32, 3)), GOOD[:1, :3]),
@@ -315,30 +271,8 @@ CALLS = [  # function of a folder, words
     ({'exact': ('forwards',)}, 'exact is .*among forward, backward'),
   ]),
   (
-    lambda _: spiking.encode(KEY, GOOD, 4, 'sobel'),
-    'sampler is sobel; expected one of sobol, bernoulli',
-  ),
-  (
     lambda _: spiking.fire(GOOD[0].astype('bfloat16'), 64),
     'potential is bfloat16, .*no count above 256; with 64 steps and .* of 8',
-  ),
-  *_rows(_cross_entropy, [
-    (GOOD[:, 0], LABELS - 1, 'classes from 0 to 2'),
-    (GOOD, LABELS, r'inputs, of shape \(2, 2\)'),
-    (GOOD[0], LABELS, 64, np.zeros(1), 'positions have shape'),
-    (GOOD[:, 0], LABELS, 0, 'num_winners is 0; expected 1 to 1048576'),
-  ]),
-  *_rows(lambda key: spiking.find_winners(key, GOOD[:, 0]), [
-    (None, 'key is None; expected one PRNG key'),
-    (jax.random.split(KEY), r'key is key.* of shape \(2,\); expected one'),
-  ]),
-  (
-    lambda _: spiking.cross_entropy(GOOD[:, 0], KEY, LABELS),
-    r'key is .* of shape \(2, 3\); expected one PRNG key',
-  ),
-  (
-    lambda _: ssnn_jax.observe.make_observe(_FUNCTION),
-    'model has no stochastic neurons.* use ssnn_jax.explain of a function',
   ),
   *_rows(ssnn_jax.as_function, [
     (3, GOOD, 'module is of type int; expected a module of flax or equinox'),
@@ -359,17 +293,17 @@ CALLS = [  # function of a folder, words
   (lambda _: ssnn_jax.ann(GOOD), 'model is of type ndarray; expected a Funct'),
   (
     lambda _: ssnn_jax.ssnn(_FUNCTION, feedback=GOOD_PARAMS),
-    'feedback is of stochastic neurons; leave it out',
+    'model is of type Function; expected a NetworkConfig',
   ),
   (
-    lambda _: hardware.make_resistive(DeviceConfig(), 0.5).learn(
+    lambda _: stochastic.make_resistive(DeviceConfig(), 0.5).learn(
       _NETWORK, (None, None), (GOOD_PARAMS, None), GOOD, LABELS
     ),
     'coincidences of spikes that this network does not count; build it',
   ),
   (
-    lambda _: hardware.make_resistive('rerram', 1.0),
-    "config is of type str; expected a DeviceConfig, as hardware",
+    lambda _: stochastic.make_resistive('rerram', 1.0),
+    "config is of type str; expected a DeviceConfig, as stoch",
   ),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
   (
@@ -441,25 +375,21 @@ CALLS = [  # function of a folder, words
   ),
   # Devices and exchange.
   *_rows(lambda own: DeviceConfig(**own), DEVICES),
-  *_rows(hardware.parse_params, [
+  *_rows(stochastic.parse_params, [
     ('dw_mn=0.01', 'dw_mn .* did you mean dw_min'),
     ('dw_min=0.1,dw_min=0.2', 'dw_min is given twice'),
   ]),
   (
-    lambda f: _read(hardware.read_device, f, '{"parameters": {"w_max": -1}}'),
+    lambda f: _read(stochastic.read_device, f, '{"parameters": {"w_max": -1}}'),
     'own.*w_max',
   ),
   *(
-    (lambda f, own=own: _read(hardware.read_pulse_csv, f, own), words)
+    (lambda f, own=own: _read(stochastic.read_pulse_csv, f, own), words)
     for own, words in CURVES
   ),
   (
     lambda _: _to_graph((6, 5), layers.Conv(3, (3, 2)), DENSE),
     '^kernel is.*; export',
-  ),
-  (
-    lambda _: _to_graph((9,), *RESIDUAL, **CHIP),
-    'layers are of your own, or have residual connections.*; export Dense',
   ),
   (
     lambda _: nir.to_graph(_FUNCTION, GOOD_PARAMS),

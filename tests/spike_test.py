@@ -410,9 +410,6 @@ class SpikeTest(parameterized.TestCase):
       lambda w, x: sign_softly(x @ w) @ w,
       lambda w, x: x @ normalize_softly(w),
       lambda w, x: spiking.fire((x @ w).reshape(12), 8, digits=12),
-      lambda w, x: ssnn_jax.convolve(
-        x.reshape(1, 3, 4, 1), w.reshape(2, 2, 1, 4), (1, 1), 'SAME'
-      ),
     ):
       own, exact = find_gradients(
         function, WEIGHTS, round_digits(SIGNALS, 12),
@@ -647,7 +644,7 @@ class TrainingTest(parameterized.TestCase):
     def loss(outputs, labels):
       return jnp.mean((outputs - jax.nn.one_hot(labels, 4)) ** 2)
 
-    function = ssnn_jax.functions.as_function(
+    function = ssnn_jax.as_function(
       (lambda key: jax.random.normal(key, (4, 4)), lambda w, x: x @ w),
       SIGNALS, loss=loss, digits=12, error_digits=12, output_digits=12,
     )  # fmt: skip

@@ -26,11 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import crossbars
 from ssnn_jax import network as network_lib
-from ssnn_jax import samples
-from ssnn_jax import spiking
 from ssnn_jax import trains
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import samples
+from ssnn_jax.trains import thresholds
 
 THRESHOLD = 1.0
 _DECAY = math.exp(-1.0 / 16.0)  # in a tick; the time constant is 16 ticks
@@ -70,7 +70,9 @@ def make_network(
     scale = float(np.mean(units))
     logits = jnp.mean(outputs, axis=1) / scale
     inference = ssnn_jax.Inference(jnp.sum(winners, axis=1), logits)
-    return network_lib.mean_loss(logits, batch), inference
+    if batch.label is None:
+      return None, inference
+    return network_lib.mean_loss(logits, batch.label), inference
 
   return network_lib.from_forward(
     config, forward, axis_name, kind='surrogate_gradient'
@@ -94,12 +96,14 @@ def present(
   """
   words = batch.inputs.train
   if words is None:
-    words = spiking.draw_trains(
-      key,
+    words = trains.draw(
+      config.train_sampler,
+      thresholds.make_keys(key, 1),
+      trains.Role.INPUT,
+      0,
+      batch.position,
       batch.inputs.rates,
       config.num_steps,
-      config.train_sampler,
-      positions=batch.position,
     )
   train = trains.unpack(words)[:, : config.num_steps]
   sent = [train.astype(jnp.float32)]
@@ -128,21 +132,3 @@ def _simulate(is_hidden, currents):
     return reset, (spike, potential)
 
   return jax.lax.scan(tick, jnp.zeros_like(currents[0]), currents)[1]
-
-
-def make_observe(config: ssnn_jax.NetworkConfig):
-  """Builds `(params, key, inputs, labels) -> Activity`, without dropout."""
-  config = dataclasses.replace(config, dropout=0.0)
-
-  def observe(params, key, inputs, labels):
-    batch = samples.prepare(config, params, key, inputs, labels)
-    sent, _ = present(config, params, key, batch)
-    counts = [jnp.sum(train, axis=1) for train in sent]  # [B, I]
-    means = lambda function: tuple(map(jnp.mean, map(function, counts)))
-    return ssnn_jax.Activity(
-      firing_rates=tuple(jnp.mean(x) / config.num_steps for x in counts),
-      silent_fractions=means(lambda count: count == 0),
-      saturated_fractions=means(lambda count: count == config.num_steps),
-    )
-
-  return observe

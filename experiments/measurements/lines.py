@@ -12,7 +12,7 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 from experiments.studies import sweeps
 import ssnn_jax
-from ssnn_jax.functions import Function
+from ssnn_jax.spiking.functions import Function
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # --help has those of a measurement alone
@@ -44,7 +44,7 @@ def describe(
   line = records.describe(config, network) | {
     'model': config.model,
     'model_args': config.model_args or None,
-    'digits': network.digits,
+    'digits': getattr(network, 'digits', None),
     'timing': getattr(network, 'timing', None),
     'forgetting': getattr(network, 'forgetting', None),
   }

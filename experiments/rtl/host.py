@@ -25,6 +25,7 @@ import tqdm
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
@@ -173,7 +174,7 @@ def main() -> None:
   if count:
     raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
   network, params = (
-    ssnn_jax.ssnn(run.config),
+    chip.make_network(run.config),
     verilog.params_of(run.config, weights),
   )
   found = training.predict(network, params, dataset.test.inputs)

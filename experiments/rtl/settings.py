@@ -99,7 +99,7 @@ class Run(NamedTuple):
 
   def train(self, split: Any, num_epochs: int = 1) -> 'Run':
     """Returns the run after epochs of the twin."""
-    network, state = ssnn_jax.ssnn(self.config), self.state
+    network, state = chip.make_network(self.config), self.state
     epoch = training.make_train_epoch(network, self.device, self.batch_size)
     epoch = jax.jit(epoch)
     for _ in range(num_epochs):
@@ -200,7 +200,7 @@ def _make_run(config, dataset):
   if config.init_from:
     (params,), _ = train.read_params(config, network, [config.seed])
   state = training.init_state(
-    ssnn_jax.ssnn(network), device, config.seed, params=params
+    chip.make_network(network), device, config.seed, params=params
   )
   size, epochs = config.batch_size, config.num_epochs
   return Run(network, size, epochs, device, schedule, state)

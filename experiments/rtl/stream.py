@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
-import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import training
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     carry, is_right = train_epoch(carry, rng.permutation(size))
     accuracy = np.mean(is_right)
     print(f'epoch {epoch + 1}: train accuracy {accuracy:.2%}', flush=True)
-  found = training.predict(ssnn_jax.ssnn(run.config), carry[0], test.inputs)
+  found = training.predict(chip.make_network(run.config), carry[0], test.inputs)
   is_right = (found.classes == test.labels)[~test.more]
   print(f'test accuracy {np.mean(is_right):.2%}')
 

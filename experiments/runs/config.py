@@ -26,18 +26,15 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
-from ssnn_jax import functions
-from ssnn_jax import samples
 from ssnn_jax import temporal
 from ssnn_jax import training
-from ssnn_jax.config import NEURONS
-from ssnn_jax.config import SIGNALS
-from ssnn_jax.config import TIMINGS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import signals
-from ssnn_jax.functions import Function
-from ssnn_jax.hardware import device_config
+from ssnn_jax.spiking import functions
+from ssnn_jax.spiking.functions import Function
+from ssnn_jax.stochastic import device_config
+from ssnn_jax.stochastic.config import TIMINGS
 
 flags.disclaim_key_flags()  # flags of fields are those of the command
 
@@ -69,8 +66,6 @@ class Method(NamedTuple):
   help: str
   # (config, key of the seed, *, axis_name) -> Network
   make: Callable[..., ssnn_jax.Network]
-  # (config, key) -> `ssnn_jax.observe.make_observe`; None of the chip
-  make_observe: Callable[..., Callable[..., ssnn_jax.Activity]] | None
   fields: set[str]  # of spikes and of the chip, that affect the method
   # The update counts coincidences: it estimates the gradient, and moves devices
   has_pulses: bool = False
@@ -90,29 +85,20 @@ METHODS = {
   'ssnn': Method(
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
-    _without_key(ssnn_jax.observe.make_observe),
     _SPIKES - _CHIP,
     has_pulses=True,
   ),
   ANN: Method(
-    'the ANN, by backpropagation',
-    _without_key(ssnn_jax.ann),
-    lambda config, key: ssnn_jax.observe.make_observe(
-      # Expected spikes at its exact rates.
-      dataclasses.replace(config, exact=SIGNALS)
-    ),
-    {'neuron'},
+    'the ANN, by backpropagation', _without_key(ssnn_jax.ann), {'neuron'}
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_key(surrogate_gradient.make_network),
-    _without_key(surrogate_gradient.make_observe),
     {'num_steps', 'sampler'},
   ),
   'rpu': Method(
     'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
-    lambda config, key: ssnn_jax.observe.make_observe(rpu.rpu_config(config)),
     _PULSES,
     has_pulses=True,
   ),
@@ -121,16 +107,12 @@ METHODS = {
     lambda config, key, **options: ssnn_jax.ssnn(
       config, feedback=_feedback(config, key), **options
     ),
-    lambda config, key: ssnn_jax.observe.make_observe(
-      config, _feedback(config, key)
-    ),
     _SPIKES - _CHIP,
     has_pulses=True,
   ),
   CHIP: Method(
     'the chip: the spiking network in integers, one sample after another',
-    _without_key(ssnn_jax.ssnn),
-    None,
+    _without_key(chip.make_network),
     _CHIP | {'num_steps', 'digits'},
   ),
 }
@@ -199,8 +181,7 @@ class ExperimentConfig:
     None,
     f'layers above the inputs, as 256,10 or conv16k5s2,conv32k5s2,10: '
     'neurons, or convolutions of 16 and 32 features, kernel 5, stride 2 (p1: '
-    'padding of 1); r at the end of a layer: a residual connection; default: '
-    f'{NUM_HIDDEN}, and the classes',
+    f'padding of 1); default: {NUM_HIDDEN}, and the classes',
   )
   model: str | None = _flag(
     None,
@@ -219,7 +200,7 @@ class ExperimentConfig:
     'bipolar',
     'neurons of any function, which take spikes back, or those of the paper, '
     'which draw them',
-    NEURONS,
+    ['bipolar', 'stochastic'],
   )
   bptt: bool = _flag(
     True,
@@ -422,7 +403,7 @@ _OF_CROSSBARS = {
   for field in dataclasses.fields(ExperimentConfig)
   if field.name
   in {'device', *_names(ssnn_jax.NetworkConfig)}
-  - {'neuron', 'layers', 'dropout', 'num_steps', 'digits', 'input_gain', *_CHIP}
+  - {'layers', 'dropout', 'num_steps', 'input_gain'}
 }
 
 
@@ -648,7 +629,7 @@ def split_name(config: ExperimentConfig) -> str:
 
 _DENSE = re.compile(r'[\d,]+')  # layers alone
 _SIZE = r'(\d+(?:x\d+)?)'
-_CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?(r?)')
+_CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?')
 
 
 def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
@@ -657,16 +638,14 @@ def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
   A number is a dense layer of so many neurons. A convolution is `conv` with its
   features, `k` with the size of the kernel, and where they differ from 1 and 0
   `s` with the stride and `p` with the padding. Sizes that differ in height and
-  width are joined by `x`, as in `conv8k5x3`. An `r` at the end is a residual
-  connection, as in `64,64,64r,10`.
+  width are joined by `x`, as in `conv8k5x3`.
   """
   return tuple(map(_parse_layer, text.split(',')))
 
 
 def _parse_layer(text):
-  dense = re.fullmatch(r'(\d+)(r?)', text)
-  if dense:
-    return ssnn_jax.layers.Dense(int(dense[1]), residual=bool(dense[2]))
+  if text.isdecimal():
+    return ssnn_jax.layers.Dense(int(text))
   found = _CONV.fullmatch(text)
   if not found:
     raise ssnn_jax.UserError(
@@ -674,15 +653,13 @@ def _parse_layer(text):
       'convolution as conv16k5s2p1: 16 features, kernel 5, stride 2, padding 1 '
       '(0 or more).'
     )
-  features, *sizes, residual = found.groups()
+  features, *sizes = found.groups()
   pairs = [tuple(map(int, size.split('x'))) if size else () for size in sizes]
   kernel, stride, padding = (
     pair[0] if len(pair) == 1 else pair or default
     for pair, default in zip(pairs, (None, 1, 0))
   )
-  return ssnn_jax.layers.Conv(
-    int(features), kernel, stride, padding, residual=bool(residual)
-  )
+  return ssnn_jax.layers.Conv(int(features), kernel, stride, padding)
 
 
 def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
@@ -698,7 +675,7 @@ def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
 @named()
 def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
-) -> ssnn_jax.NetworkConfig | Function:
+) -> ssnn_jax.NetworkConfig | chip.Config | Function:
   """Makes the function of a run for a data set, or the configuration."""
   is_image = len(dataset.input_shape) > 1
   is_image = is_image and not (dataset.is_recorded or dataset.is_signal)
@@ -713,25 +690,34 @@ def network_config(
     )
   if config.is_function:
     return _make_function(config, dataset)
-  input_gain, is_chip = config.input_gain, config.method == CHIP
+  layers = _layers(config, dataset)
+  if config.method == CHIP:
+    network = chip.Config(
+      layers['layer_sizes'],
+      config.num_steps,
+      2 if config.digits is None else config.digits,
+      12 if config.weight_bits is None else config.weight_bits,
+      config.fraction_bits,
+    )
+    # Refuses a rate that the chip has not.
+    chip.make_device(network, config.learning_rate / config.batch_size)
+    return network
+  input_gain = config.input_gain
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  same = {'num_steps', 'input_gain'}
-  if not is_chip:
-    same |= {'exact', 'winner', 'sampler', 'dropout', 'read_noise'}
-    same |= _TIMED if concerns(config.method, 'timing') else set()
+  same = {'num_steps', 'exact', 'winner', 'sampler', 'dropout', 'read_noise'}
+  same |= _TIMED if concerns(config.method, 'timing') else set()
   values = {name: getattr(config, name) for name in same}
-  values |= {'input_gain': input_gain}
-  if is_chip:
-    values |= dict.fromkeys(('input_steps', 'num_winners'), config.num_steps)
-    values |= {'neuron': 'bipolar', 'fraction_bits': config.fraction_bits}
-    for name, default in (('weight_bits', 12), ('digits', 2)):
-      own = getattr(config, name)
-      values[name] = default if own is None else own
-  network = ssnn_jax.NetworkConfig(**_layers(config, dataset), **values)
-  if config.method == CHIP:  # refuses what the chip has not
-    chip.make_device(network, config.learning_rate / config.batch_size)
+  return ssnn_jax.NetworkConfig(**layers, input_gain=input_gain, **values)
+
+
+def find_ann(
+  network: ssnn_jax.NetworkConfig | chip.Config | Function,
+) -> ssnn_jax.NetworkConfig | Function:
+  """Returns what a network is compared with: of the chip clipped units."""
+  if isinstance(network, chip.Config):
+    return ssnn_jax.NetworkConfig(network.layer_sizes)
   return network
 
 
@@ -806,5 +792,5 @@ def layers_text(
   """Returns the text of the layers of a run, also without --layers."""
   if config.model or config.layers:
     return config.layers
-  *_, biases = jax.tree.leaves(samples.find_shapes(network))
+  *_, biases = jax.tree.leaves(checks.find_shapes(network))
   return f'{NUM_HIDDEN},{biases.size}'

@@ -21,9 +21,9 @@ import jax.numpy as jnp
 
 import ssnn_jax
 from ssnn_jax import checks
-from ssnn_jax import crossbars
-from ssnn_jax import layers as layers_lib
-from ssnn_jax.functions import Function
+from ssnn_jax.spiking.functions import Function
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import layers as layers_lib
 
 _PARSERS = {
   bool: flags.BooleanParser,
@@ -129,7 +129,6 @@ def make_layers(
     layer_sizes,
     layers=layers,
     input_shape=input_shape,
-    neuron='bipolar',
     input_gain=input_gain,
   )
 
@@ -147,8 +146,7 @@ def make_layers(
     x = x.reshape(len(x), -1)
     return crossbars.read_layers(config, params, x, respond)
 
-  init = functools.partial(crossbars.init, config)
-  return Function(init, apply, train=apply if dropout else None)
+  return Function(config.init, apply, train=apply if dropout else None)
 
 
 def define_flags(argv: Sequence[str]) -> None:

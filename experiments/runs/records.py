@@ -28,8 +28,9 @@ import numpy as np
 from experiments.runs import config as config_lib
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
-from ssnn_jax.functions import Function
+from ssnn_jax import chip
 from ssnn_jax.runs import files
+from ssnn_jax.spiking.functions import Function
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
 READOUTS = {  # by the fields of their accuracies
@@ -127,19 +128,19 @@ def refuse_other(task: Task, found: dict[str, Any], what: str) -> None:
 
 def describe(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig | Function,
+  network: ssnn_jax.NetworkConfig | chip.Config | Function,
 ) -> dict[str, Any]:
   """Returns the fields of a setting in the last line of a run.
 
   Some have values that the configuration leaves to the network.
   """
+  is_drawn = isinstance(network, ssnn_jax.NetworkConfig)
   return {
     'method': config.method,
     'dataset': config.dataset,
     'num_steps': config.num_steps,
-    'neuron': network.neuron,
-    'sampler': config.sampler
-    or ('sobol' if network.neuron == 'stochastic' else None),
+    'neuron': 'stochastic' if is_drawn else 'bipolar',
+    'sampler': config.sampler or ('sobol' if is_drawn else None),
     'layers': config_lib.layers_text(config, network),
   }
 

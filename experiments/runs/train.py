@@ -23,14 +23,13 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
-from ssnn_jax import samples
+from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
-from ssnn_jax.functions import Function
-from ssnn_jax.hardware import devices as devices_lib
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
+from ssnn_jax.spiking.functions import Function
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
@@ -79,13 +78,6 @@ def describe_data(dataset: datasets.Dataset) -> str:
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
     )
-  # It is 1 if classes do not differ, 44 of N-MNIST.
-  if dataset.is_recorded and _f_statistic(dataset.train) < 1.5:
-    text += (
-      f'{name}: recordings of each class have the same mean counts of events, '
-      'as if classes differ in their order alone, which a network without '
-      f'traces does not see; take --dataset={name}/10ms, their moments.\n'
-    )
   if not (dataset.is_recorded or dataset.is_signal):
     few = ssnn_jax.rate_encode(dataset.train.inputs[:1000])
     mean, most = float(jnp.mean(few)), float(jnp.max(few))
@@ -109,23 +101,6 @@ def describe_data(dataset: datasets.Dataset) -> str:
   return text
 
 
-def _f_statistic(split):
-  """Returns the variance of counts between classes over that within them.
-
-  F of a one-way analysis of variance, with the squares of all trains of up to
-  1,000 recordings added up.
-  """
-  words, labels = split.inputs[:1000], np.asarray(split.labels[:1000])
-  counts = np.bitwise_count(words).sum(axis=1, dtype=np.float32)
-  classes, members = np.unique(labels, return_inverse=True)
-  sizes = np.bincount(members)
-  means = np.stack([counts[labels == own].mean(axis=0) for own in classes])
-  between = np.sum(sizes[:, None] * (means - counts.mean(axis=0)) ** 2)
-  within = np.sum((counts - means[members]) ** 2)
-  free = max(len(labels) - len(classes), 1) / max(len(classes) - 1, 1)
-  return between * free / max(within, 1e-9)
-
-
 # Compiled functions.
 
 
@@ -139,21 +114,21 @@ def _shared(config):
 @functools.lru_cache(maxsize=4)
 def make_programs(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig | Function,
+  network: ssnn_jax.NetworkConfig | chip.Config | Function,
   mesh: jax.sharding.Mesh,
   num_samples: int,
 ) -> loop.Programs:
   """Makes the functions of a run; each is compiled when first called.
 
   They have `start(seeds, learning_rates, parameters of the ANN or None to draw
-  them, epochs that they were trained before)`, and with diagnostics `observe`.
-  The learning rate of the configuration has no effect, as it is in the state.
+  them, epochs that they were trained before)`. The learning rate of the
+  configuration has no effect, as it is in the state.
   """
   method = config_lib.METHODS[config.method]
   schedule = make_schedule(config, num_samples)
   is_chip = config.method == config_lib.CHIP
   resistive = config_lib.device(config)
-  ann = ssnn_jax.ann(network, axis_name=loop.AXIS)
+  ann = ssnn_jax.ann(config_lib.find_ann(network), axis_name=loop.AXIS)
 
   def make_device(learning_rate):
     if is_chip:
@@ -161,7 +136,7 @@ def make_programs(
         network, learning_rate / config.batch_size, schedule
       )
     if resistive is not None:
-      return devices_lib.make_resistive(resistive, learning_rate, schedule)
+      return stochastic.make_resistive(resistive, learning_rate, schedule)
     return training.make_optimizer(
       learning_rate, schedule, config.weight_decay, config.optimizer
     )
@@ -175,11 +150,6 @@ def make_programs(
     device = make_device(learning_rate)
     return training.init_state(ann, device, seed, params=params, epoch=epoch)
 
-  def observe(state, split):
-    key = jax.random.fold_in(state.key, training.Stream.OBSERVE)
-    observe_batch = method.make_observe(network, state.key)
-    return observe_batch(state.params, key, *_probe_batch(split))
-
   programs = loop.make_programs(
     make_network,
     device,
@@ -189,9 +159,7 @@ def make_programs(
     is_augmented=config.augment,
   )
   start = loop.over_seeds(start, (0, 0, 0, None), mesh=mesh)
-  is_observed = config.diagnostics and network.neuron == 'stochastic'
-  observe = loop.over_seeds(observe, mesh=mesh) if is_observed else None
-  return programs._replace(start=start, observe=observe)
+  return programs._replace(start=start)
 
 
 def _probe_batch(split):
@@ -199,12 +167,13 @@ def _probe_batch(split):
 
 
 def probed_networks(
-  network: ssnn_jax.NetworkConfig | Function,
-) -> dict[str, ssnn_jax.NetworkConfig | Function]:
+  network: ssnn_jax.NetworkConfig | chip.Config | Function,
+) -> dict[str, ssnn_jax.NetworkConfig | chip.Config | Function]:
   """Returns the networks whose updates have errors, by the error."""
   probed = {'update_error': network}
   # A function has no update of its own; leaky neurons no exact signals.
-  if network.neuron == 'stochastic' and network.timing != 'leaky':
+  is_drawn = isinstance(network, ssnn_jax.NetworkConfig)
+  if is_drawn and network.timing != 'leaky':
     exact = tuple(sorted({*network.exact, 'forward', 'backward'}))
     probed['quantisation_error'] = dataclasses.replace(network, exact=exact)
   return probed
@@ -283,7 +252,7 @@ def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
 
 
 def read_initial(
-  task: Task, network: ssnn_jax.NetworkConfig | Function
+  task: Task, network: ssnn_jax.NetworkConfig | chip.Config | Function
 ) -> tuple[ssnn_jax.Params | None, int]:
   """Reads the parameters of --init_from: of each seed, or the same for all.
 
@@ -304,7 +273,7 @@ def read_initial(
 
 def read_params(
   config: ExperimentConfig,
-  network: ssnn_jax.NetworkConfig | Function,
+  network: ssnn_jax.NetworkConfig | chip.Config | Function,
   seeds: Sequence[int],
 ) -> tuple[list[Any], int]:
   """Reads --init_from: parameters of each seed or all, and epochs before."""
@@ -318,7 +287,7 @@ def read_params(
     ]
     remedy = 'give its --layers or --model, and its --dataset'
     with checks.explain(folder, remedy, 'is of another network'):
-      samples.check_params(network, params[0])
+      checks.check_params(network, params[0])
   return params, epochs or 0
 
 
@@ -420,8 +389,6 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
     values = {'loss': loss, 'train_accuracy': train_accuracy}
     if accuracy is not None:
       values['test_accuracy'] = accuracy.default
-    if programs.observe:
-      values |= programs.observe(state, splits[0])._asdict()
     rows = records.to_rows(values, task.num_seeds)
     run['lines'] += [
       {'event': 'epoch', 'seed': seed, 'epoch': total - before, **row}

@@ -22,7 +22,7 @@ import numpy as np
 from ssnn_jax import types
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
-from ssnn_jax.config import NetworkConfig
+from ssnn_jax.chip.learning import Config
 
 _TRIES = 5
 _LIST = 1 << verilog.LIST_LOG  # entries
@@ -52,12 +52,12 @@ FAULTS = {
 class Board(NamedTuple):
   """A board that answers."""
 
-  config: NetworkConfig
+  config: Config
   port: Any  #: serial.Serial, or a simulated one
   lists: Iterator[int]  #: numbers of the next lists of samples
 
 
-def connect(port: Any, config: NetworkConfig, word: int) -> Board:
+def connect(port: Any, config: Config, word: int) -> Board:
   """Resets the chip of a board; a `UserError` refuses another chip."""
   board = Board(config, port, itertools.count())
   port.reset_input_buffer()
@@ -247,7 +247,7 @@ def _request(letter, place=0, payload=b'', size=0, number=0):
 
 
 def write_transcript(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   weights: cosimulation.Weights,
   samples: tuple[np.ndarray, np.ndarray],
@@ -328,7 +328,7 @@ def _sum(data):
 
 
 def compile_board(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   chip: Sequence[pathlib.Path] = (),
   optimize: bool = True,

@@ -26,7 +26,7 @@ import numpy as np
 from ssnn_jax import types
 from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
-from ssnn_jax.config import NetworkConfig
+from ssnn_jax.chip.learning import Config
 
 _DRIVER = verilog.FOLDER / 'chip_driver.cc'
 _RUNTIME = ('verilated.cpp', 'verilated_threads.cpp')
@@ -48,7 +48,7 @@ Weights = tuple[np.ndarray, ...]  # [N_l + 1, N_{l+1}] int16 of each layer
 class Simulator(NamedTuple):
   """A compiled chip in Verilog, whose state changes with each call."""
 
-  config: NetworkConfig
+  config: Config
   model: Any  #: its compiled functions
   chip: Any  #: pointer to its state
   shifts: tuple[int, ...]  #: of its traces, as of `verilog.top`
@@ -66,7 +66,7 @@ def verilator_root() -> pathlib.Path:
 
 @contextlib.contextmanager
 def simulate(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,

@@ -1,9 +1,10 @@
 """Learning of the chip: the settled network in integers, sample by sample.
 
-The chip is a network of bipolar neurons with `weight_bits`. Its weights w are
-integers in units of 2^-F, and so are its input currents D; counts X of spikes
-are integers anyway. So are the errors E of classes; those of hidden neurons are
-in units of 2^-U, with U the F of the last layer, and 0 for classes:
+The chip is a network of neurons that take back spikes (`spiking.fire` of
+ceiling 1). Its weights w are integers in units of 2^-F, and so are its input
+currents D; counts X of spikes are integers anyway. So are the errors E of
+classes; those of hidden neurons are in units of 2^-U, with U the F of the last
+layer, and 0 for classes:
 
   D = X w                      X = clip((D + 2^(F-1)) >> F, 0, T)
   E = N_c - T [label]          E = leading digits of w E, if 0 < D < T 2^F
@@ -18,6 +19,8 @@ may be traces (`trace_signals`).
 """
 
 from collections.abc import Sequence
+import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +28,8 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import crossbars
-from ssnn_jax import samples
-from ssnn_jax import spiking
+from ssnn_jax import powers
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
-from ssnn_jax.hardware import devices
 from ssnn_jax.trains import encoding
 
 ROUND_BITS = 12  # of u, and below the unit of a change
@@ -45,41 +44,77 @@ EXPONENTIALS = np.int32(
 _ROW, _COLUMN = 0x9E37, 0x6A09  # odd numbers, whose multiples look random
 
 
-def check_config(config: NetworkConfig) -> None:
-  """Refuses a network that the chip has not; raises `UserError`."""
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """A network that the chip has.
 
-  def check(name, is_valid, expected):
-    checks.check_field(config, name, is_valid, f'{expected}, on the chip')
+  Attributes:
+    layer_sizes: neurons of each layer, from the inputs to the classes.
+    num_steps: T, steps of a rate, a power of 2, and winners of a sample.
+    digits: leading signed binary digits of an error of a hidden neuron.
+    weight_bits: bits of a weight, with its sign.
+    fraction_bits: F, bits after the binary point of weights and biases; one
+      number for all layers of weights, or one for each.
 
-  sizes, steps = config.layer_sizes, config.num_steps
-  check('neuron', config.neuron == 'bipolar', 'bipolar')
-  check('input_gain', config.input_gain == 1, '1')
-  for name in ('input_steps', 'num_winners'):
-    check(name, getattr(config, name) == steps, f'{steps}, as num_steps')
-  check('layers', config.layers is None, 'dense layers by layer_sizes')
-  is_valid = 3 <= len(sizes) <= 5 and sizes[-1] <= 240
-  is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) < 1024
-  expected = 'one to three hidden layers of up to 1,023 neurons, up to 16,383 '
-  check('layer_sizes', is_valid, f'{expected} inputs and 240 classes')
-  is_power = steps & (steps - 1) == 0 and 2 <= steps <= 128
-  check('num_steps', is_power, 'a power of 2 from 2 to 128')
-  bits = config.weight_bits
-  check('weight_bits', bits is not None and bits <= 16, '2 to 16 bits')
-  is_valid = all(3 <= bits <= 14 for bits in config.fractions)
-  is_valid = is_valid and steps * 2 ** config.fractions[-1] >= STEPS_PER_NAT
-  check(
-    'fraction_bits', is_valid, '3 to 14 bits, of classes 4 if num_steps is 2'
-  )
-  check('digits', config.digits <= 2, '1 or 2')
-  # Sums have 32 bits here.
-  sums = bits + steps.bit_length() - 1 + max(sizes[:-1]).bit_length()
-  check('weight_bits', sums <= 32, 'fewer, for so many inputs and steps')
-  for fraction, columns in zip(config.fractions[1:-1], sizes[2:-1]):
-    low, high = fraction, _error_bits(config) - fraction
-    is_valid = bits - 1 + max(low, high) + (columns - 1).bit_length() <= 31
-    check('weight_bits', is_valid, 'fewer, with several hidden layers')
-  is_valid = _error_bits(config) - config.fractions[-1] + RATE_BITS <= 32
-  check('fraction_bits', is_valid, 'more of the classes')
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  layer_sizes: tuple[int, ...]
+  num_steps: int = 8
+  digits: int = 2
+  weight_bits: int = 12
+  fraction_bits: int | tuple[int, ...] = 10
+
+  def __post_init__(self):
+    # Values are hashable, as programs are cached by them.
+    for name, value in list(vars(self).items()):
+      is_one = checks.is_integer(value)
+      value = int(value) if is_one else tuple(map(int, value))
+      object.__setattr__(self, name, value)
+    for name, is_valid, expected in self._list_checks():
+      checks.check_field(self, name, is_valid, f'{expected}, on the chip')
+
+  def _list_checks(self):
+    """Yields what each field must be: name, whether it is, and the words."""
+    sizes, steps, bits = self.layer_sizes, self.num_steps, self.weight_bits
+    is_valid = 3 <= len(sizes) <= 5 and 1 <= min(sizes) and sizes[-1] <= 240
+    is_valid = is_valid and sizes[0] < 2**14 and max(sizes[1:-1]) < 1024
+    expected = 'one to three hidden layers of up to 1,023 neurons, up to 16,383'
+    yield 'layer_sizes', is_valid, f'{expected} inputs and 240 classes'
+    is_power = checks.is_count(steps, 2) and steps & (steps - 1) == 0
+    is_power = is_power and steps <= 128
+    yield 'num_steps', is_power, 'a power of 2 from 2 to 128'
+    is_valid = checks.is_count(bits, 2) and bits <= 16
+    yield 'weight_bits', is_valid, '2 to 16 bits'
+    is_valid = len(self.fractions) == len(sizes) - 1
+    is_valid = is_valid and all(3 <= own <= 14 for own in self.fractions)
+    is_valid = is_valid and steps * 2 ** self.fractions[-1] >= STEPS_PER_NAT
+    expected = f'3 to 14 bits, one number or one for each of {len(sizes) - 1} '
+    expected += 'layers, of classes 4 if num_steps is 2'
+    yield 'fraction_bits', is_valid, expected
+    yield 'digits', self.digits in (1, 2), '1 or 2'
+    # Sums have 32 bits here.
+    sums = bits + steps.bit_length() - 1 + max(sizes[:-1]).bit_length()
+    yield 'weight_bits', sums <= 32, 'fewer, for so many inputs and steps'
+    for fraction, columns in zip(self.fractions[1:-1], sizes[2:-1]):
+      low, high = fraction, _error_bits(self) - fraction
+      is_valid = bits - 1 + max(low, high) + (columns - 1).bit_length() <= 31
+      yield 'weight_bits', is_valid, 'fewer, with several hidden layers'
+    is_valid = _error_bits(self) - self.fractions[-1] + RATE_BITS <= 32
+    yield 'fraction_bits', is_valid, 'more of the classes'
+
+  @property
+  def fractions(self) -> tuple[int, ...]:
+    """F of each layer of weights."""
+    bits = self.fraction_bits
+    is_one = checks.is_integer(bits)
+    return (bits,) * (len(self.layer_sizes) - 1) if is_one else bits
+
+  def init(self, key: jax.Array) -> types.Params:
+    """Draws initial parameters, as `types.init_layers`, before rounding."""
+    sizes = self.layer_sizes
+    return types.init_layers(key, list(zip(sizes, sizes[1:])))
 
 
 def _error_bits(config):
@@ -88,7 +123,7 @@ def _error_bits(config):
 
 
 def make_device(
-  config: NetworkConfig,
+  config: Config,
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
 ) -> types.Device:
@@ -105,9 +140,8 @@ def make_device(
       minibatches so far; None is constant.
 
   Raises:
-    UserError: if the chip has no such network, or no such rate.
+    UserError: if the chip has no such rate.
   """
-  check_config(config)
   largest = (2**RATE_BITS - 1) / max(_units(config))
   if not isinstance(learning_rate, jax.Array) and learning_rate > largest:
     raise types.UserError(
@@ -118,8 +152,8 @@ def make_device(
   def init(key, params):
     word = jax.random.bits(key) | jnp.uint32(1)
     rate = jnp.float32(learning_rate)
-    state = devices.DeviceState(jnp.int32(0), rate, word)
-    return crossbars.quantize(config, params), state
+    state = types.DeviceState(jnp.int32(0), rate, word)
+    return quantize(config, params), state
 
   def learn(network, keys, carry, inputs, labels):
     del network, keys  # the random words run on
@@ -142,9 +176,52 @@ def make_device(
   return types.Device(init, learn)
 
 
+def quantize(config: Config, params: types.Params) -> types.Params:
+  """Rounds parameters to the weights of the chip, multiples of 2^-F."""
+  limit = 2 ** (config.weight_bits - 1)
+
+  def on_grid(values, bits):
+    steps = jnp.clip(jnp.round(values * 2.0**bits), -limit, limit - 1)
+    return steps * 2.0**-bits
+
+  return tuple(
+    types.LayerParams(*(on_grid(values, bits) for values in layer))
+    for layer, bits in zip(params, config.fractions, strict=True)
+  )
+
+
+@functools.lru_cache(maxsize=64)  # programs are cached by their functions
+def make_network(config: Config, axis_name: str | None = None) -> types.Network:
+  """Builds the settled network, which `make_device` teaches.
+
+  Its winners are those of a phase of 0; a device learns, so that it has no
+  loss.
+
+  Args:
+    config: the network.
+    axis_name: axis of a mesh whose accelerators share a batch.
+  """
+  del axis_name  # samples are settled one by one
+
+  def infer(params, key, inputs):
+    del key
+    checks.check_params(config, params)
+    weights = _integer_weights(config, quantize(config, params))
+
+    def settle(counts):
+      _, drives = _settle(config, weights, counts)
+      return _infer(config, drives[-1], jnp.uint32(0))[1]
+
+    return jax.vmap(settle)(_encode(config, inputs))
+
+  return types.Network(
+    config.init, infer, None, readout='potential', kind='chip', config=config
+  )
+
+
 def integer_rates(
-  config: NetworkConfig,
-  state: devices.DeviceState,
+  config: Config,
+  state: types.DeviceState,
   schedule: optax.Schedule | None,
 ) -> jax.Array:
   """Returns the `[L]` int32 rates of the next minibatch."""
@@ -215,7 +292,7 @@ def check_shifts(shifts: Sequence[int], num_steps: int) -> None:
 
 
 def present(
-  config: NetworkConfig,
+  config: Config,
   params: types.Params,
   word: jax.Array,
   rates: jax.Array,
@@ -235,22 +312,12 @@ def present(
   Returns:
     The parameters, the register, the winners and the potential.
   """
-  num_steps, key = config.num_steps, jax.random.key(0)  # nothing is drawn
-  batch = samples.prepare(config, params, key, inputs[None])
-  encoded = batch.inputs.rates[0]
-  if batch.inputs.train is None:
-    encoded = spiking.encode_rates(key, encoded, num_steps)
-  weights = _integer_weights(config, params)
-  counts, drives = [_integers(encoded * num_steps)], []
-  for own, bits in zip(weights, config.fractions):
-    counts[-1] = jnp.append(counts[-1], num_steps)  # the bias
-    drives.append(counts[-1] @ own)
-    rounded = drives[-1] + 2 ** (bits - 1) >> bits
-    counts.append(jnp.clip(rounded, 0, num_steps))
-
+  checks.check_params(config, params)
+  num_steps, weights = config.num_steps, _integer_weights(config, params)
+  counts, drives = _settle(config, weights, _encode(config, inputs[None])[0])
   first = _step(word)
   word = _step(first)
-  winners = count_winners(config, drives[-1], first >> 16)
+  winners, inference = _infer(config, drives[-1], first >> 16)
   is_class = (label >= 0) & (label < len(winners))
   target = num_steps * jax.nn.one_hot(label, len(winners), dtype=jnp.int32)
   error, unit_bits = jnp.where(is_class, winners - target, 0), 0
@@ -273,10 +340,40 @@ def present(
     moved = jnp.clip(own - change, -limit, limit - 1)
     moved = moved.astype(jnp.float32) / 2.0**bits
     learned.append(types.LayerParams(moved[:-1], moved[-1]))
-  unit = num_steps * 2.0 ** config.fractions[-1]
-  potential = drives[-1].astype(jnp.float32) / unit
-  inference = types.Inference(winners.astype(jnp.float32), potential)
   return tuple(learned[::-1]), word, inference
+
+
+def _encode(config, inputs):
+  """Returns the `[B, I]` int32 counts of images or recordings."""
+  num_steps = config.num_steps
+  encoded = encoding.encode(inputs, num_steps)
+  if encoded.rates.shape[1] != config.layer_sizes[0]:
+    raise types.UserError(
+      f'inputs have {encoded.rates.shape[1]} values of a sample, but '
+      f'layer_sizes starts with {config.layer_sizes[0]}; make the two agree.'
+    )
+  if encoded.train is not None:
+    return _integers(encoded.rates * num_steps)
+  return _integers(jnp.floor(num_steps * encoded.rates + 0.5))
+
+
+def _settle(config, weights, inputs):
+  """Returns the counts of all layers, with the bias, and their currents."""
+  counts, drives = [inputs], []
+  for own, bits in zip(weights, config.fractions):
+    counts[-1] = jnp.append(counts[-1], config.num_steps)  # the bias
+    drives.append(counts[-1] @ own)
+    rounded = drives[-1] + 2 ** (bits - 1) >> bits
+    counts.append(jnp.clip(rounded, 0, config.num_steps))
+  return counts, drives
+
+
+def _infer(config, drives, phase):
+  """Returns the winners of the currents of the classes, and the readouts."""
+  winners = count_winners(config, drives, phase)
+  unit = config.num_steps * 2.0 ** config.fractions[-1]
+  potential = drives.astype(jnp.float32) / unit
+  return winners, types.Inference(winners.astype(jnp.float32), potential)
 
 
 def _integer_weights(config, params):
@@ -293,7 +390,7 @@ def _send_back(config, weights, error, layer):
   sums = _divide(weights, error, 0 if is_last else config.fractions[layer])
   most = 2 ** (_error_bits(config) - 2)
   sums = jnp.clip(sums, -most, most).astype(jnp.float32)
-  return _integers(spiking.leading_digits(sums, config.digits))
+  return _integers(powers.leading_digits(sums, config.digits))
 
 
 def _divide(factors, error, num_bits):
@@ -304,7 +401,7 @@ def _divide(factors, error, num_bits):
 
 
 def count_winners(
-  config: NetworkConfig, drives: jax.Array, phase: jax.Array
+  config: Config, drives: jax.Array, phase: jax.Array
 ) -> jax.Array:
   """Returns the `[C]` int32 winners of T ticks by a systematic sample.
 

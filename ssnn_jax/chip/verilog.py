@@ -14,7 +14,7 @@ import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.chip import learning
-from ssnn_jax.config import NetworkConfig
+from ssnn_jax.chip.learning import Config
 from ssnn_jax.trains import encoding
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
@@ -60,7 +60,7 @@ def sources(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
 
 
 def integer_weights(
-  config: NetworkConfig, params: types.Params
+  config: Config, params: types.Params
 ) -> tuple[np.ndarray, ...]:
   """Returns the weights of each layer, `[N_l + 1, N_{l+1}]` int16.
 
@@ -72,16 +72,14 @@ def integer_weights(
   )
 
 
-def params_of(
-  config: NetworkConfig, weights: tuple[np.ndarray, ...]
-) -> types.Params:
+def params_of(config: Config, weights: tuple[np.ndarray, ...]) -> types.Params:
   """Returns the parameters that weights of `integer_weights` stand for."""
   scaled = [np.float32(w) / 2**f for w, f in zip(weights, config.fractions)]
   return tuple(types.LayerParams(own[:-1], own[-1]) for own in scaled)
 
 
 def count_spikes(
-  config: NetworkConfig, inputs: Any, shifts: Sequence[int] = ()
+  config: Config, inputs: Any, shifts: Sequence[int] = ()
 ) -> np.ndarray:
   """Returns the spikes of inputs, `[B, N_0]` of 0 to T, or of channels.
 
@@ -101,7 +99,7 @@ def count_spikes(
 
 
 def pack(
-  config: NetworkConfig,
+  config: Config,
   inputs: Any,
   labels: Any,
   more: Any = False,
@@ -124,12 +122,12 @@ def pack(
   return np.concatenate([words.sum(2), labels[:, None]], 1).astype('<u2')
 
 
-def num_lanes(config: NetworkConfig) -> int:
+def num_lanes(config: Config) -> int:
   """Returns the counts of a word of a sample."""
   return 4 if config.num_steps <= 8 else 2
 
 
-def num_words(config: NetworkConfig) -> int:
+def num_words(config: Config) -> int:
   """Returns the words of a sample, with its label."""
   return -(-config.layer_sizes[0] // num_lanes(config)) + 1
 
@@ -140,7 +138,7 @@ def ports() -> str:
 
 
 def top(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   has_events: bool = True,
   shifts: Sequence[int] = (),
@@ -151,7 +149,6 @@ def top(
   there is no open mode, as on the board. With shifts, its inputs are traces of
   the channels of a sample (`chip.trace_signals`).
   """
-  learning.check_config(config)
   learning.check_shifts(shifts, config.num_steps)
   if shifts and config.layer_sizes[0] % len(shifts):
     raise types.UserError(
@@ -187,7 +184,7 @@ def top(
 
 
 def board_parameters(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   divider: int,
   transcript: str = '',
@@ -211,7 +208,7 @@ def board_parameters(
 
 
 def board_top(
-  config: NetworkConfig,
+  config: Config,
   word: int,
   clock_mhz: float,
   baud_rate: int,
@@ -254,7 +251,7 @@ def constraints() -> str:
   return text
 
 
-def signature(config: NetworkConfig, word: int) -> int:
+def signature(config: Config, word: int) -> int:
   """Returns 32 bits by which a board says which chip it holds."""
   return zlib.crc32(f'{config!r} {word}'.encode())
 

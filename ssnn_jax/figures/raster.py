@@ -7,7 +7,7 @@ from matplotlib import ticker
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.observe import Raster
+from ssnn_jax.stochastic.observe import Raster
 
 # Of spikes, of error spikes to fire less, and to fire more, from the palette of
 # Okabe and Ito for colour-blind readers.

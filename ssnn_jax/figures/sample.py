@@ -17,11 +17,11 @@ from matplotlib import lines
 from matplotlib import ticker
 import numpy as np
 
-from ssnn_jax import observe
 from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.datasets import Dataset
 from ssnn_jax.figures import raster
+from ssnn_jax.stochastic import observe
 from ssnn_jax.training import metrics
 
 _MAX_CLASSES = 10  # that are drawn

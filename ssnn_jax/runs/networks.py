@@ -18,18 +18,19 @@ import jax
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import layers
-from ssnn_jax import samples
+from ssnn_jax import chip
 from ssnn_jax import types
 from ssnn_jax import version
-from ssnn_jax.config import NetworkConfig
-from ssnn_jax.functions import Function
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
+from ssnn_jax.spiking.functions import Function
+from ssnn_jax.stochastic import layers
+from ssnn_jax.stochastic.config import NetworkConfig
 
 NETWORK = 'network.npz'
 _KINDS = {
-  kind.__name__: kind for kind in (NetworkConfig, layers.Dense, layers.Conv)
+  kind.__name__: kind
+  for kind in (NetworkConfig, layers.Dense, layers.Conv, chip.Config)
 }
 _KINDS['Function'] = dict  # of its fields that are no functions
 # Of a Function, which no file can hold.
@@ -38,7 +39,7 @@ _FUNCTIONS = 'init', 'apply', 'train', 'loss'
 
 def save(
   folder: str | os.PathLike,
-  network: types.Network | Function | NetworkConfig,
+  network: types.Network | Function | NetworkConfig | chip.Config,
   params: Any,
 ) -> None:
   """Saves a network to a folder, which `load` reads; replaces the one in it.
@@ -55,17 +56,17 @@ def save(
   """
   expected = 'arguments folder, network, params'
   checks.check_type('folder', folder, str | os.PathLike, expected)
-  kinds = types.Network | Function | NetworkConfig
+  kinds = types.Network | Function | NetworkConfig | chip.Config
   checks.check_type('network', network, kinds, expected)
   kind, config = 'ssnn', network
   if isinstance(network, types.Network):
     kind, config = network.kind, network.config
-  samples.check_params(config, params)
+  checks.check_params(config, params)
   folder = pathlib.Path(folder).expanduser()
   arrays = {
     name: np.asarray(leaf) for name, leaf in files.name_leaves(params).items()
   }
-  _check(arrays, samples.find_shapes(config))
+  _check(arrays, checks.find_shapes(config))
   if checkpoints.last_epoch(folder) is not None:
     raise types.UserError(
       f'{folder} is the folder of a run, whose parameters are in its '
@@ -76,7 +77,7 @@ def save(
 
 def write(
   folder: pathlib.Path,
-  config: Function | NetworkConfig,
+  config: Function | NetworkConfig | chip.Config,
   kind: str,
   arrays: Mapping[str, np.ndarray],
 ) -> None:
@@ -133,7 +134,7 @@ def load(
       remedy = 'give the Function that was saved, as load(folder, model)'
       checks.check_type('model', model, Function, 'the Function that was saved')
       config = dataclasses.replace(model, **config)
-    like = samples.find_shapes(config)
+    like = checks.find_shapes(config)
     if arrays:
       _check(arrays, like)
   except Exception as error:  # zip, zlib and NumPy raise many types

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax.spiking import neuron
+from ssnn_jax import powers
 from ssnn_jax.spiking import transform
 
 SUMS = 'forward', 'back', 'synapses', 'products', 'learning_products'
@@ -81,7 +81,7 @@ class Observer(transform.Interpreter):
     if steps is not None:
       counts = jnp.asarray(steps, sent.dtype)
       counts = jnp.where(counts > 0, jnp.round(counts * sent), sent)
-    counts = neuron.count_digits(counts)
+    counts = powers.count_digits(counts)
     # What `fire` would send without steps is not known, but that it is not 0.
     is_rounded = (is_open if cell.has_own_code else value != 0) & (sent == 0)
     arrays = {'spikes': counts, 'silent': sent == 0, 'closed': ~is_open,
@@ -266,7 +266,7 @@ def _flow(operate, ones, number, counts):
 
 def _find_counts(known):
   is_sent = known.counts is not None
-  return known.counts if is_sent else neuron.count_digits(known.array)
+  return known.counts if is_sent else powers.count_digits(known.array)
 
 
 def _find_steps(cell, potential):

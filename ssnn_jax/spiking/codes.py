@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax.spiking import neuron
+from ssnn_jax import powers
 
 LIMIT = 2.0**30  # of a value that is sent: poles are met before silence
 
@@ -98,7 +98,7 @@ def encode_error(
 
 def round_to(value: jax.Array, digits: int | None) -> jax.Array:
   """Returns the leading digits of values, of None all."""
-  return value if digits is None else neuron.leading_digits(value, digits)
+  return value if digits is None else powers.leading_digits(value, digits)
 
 
 def _limit(value):

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import powers
 from ssnn_jax import types
 from ssnn_jax.spiking import additions
-from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import stream
 from ssnn_jax.spiking import transform
 
@@ -185,7 +185,7 @@ def explain(
     (errors,) = pull(jax.grad(find_loss, allow_int=True)(outputs))
     flat = [own.astype(jnp.float32).ravel() for own in errors]
     flat = jnp.concatenate([*flat, jnp.zeros(0)])
-    return measures, errors, neuron.count_digits(flat)
+    return measures, errors, powers.count_digits(flat)
 
   measures, errors, counts = jax.device_get(measure(traced.arrays))
   counts = np.split(counts, np.cumsum([own.size for own in errors])[:-1])

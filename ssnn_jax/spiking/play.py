@@ -21,8 +21,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import powers
 from ssnn_jax import types
-from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import stream
 from ssnn_jax.spiking import transform
 
@@ -233,7 +233,7 @@ def _settle(run, make, weights, find_loss, key, wires, before=None):
       targets.append(value)
       returns += pull(error)
     asked = jax.tree.map(
-      lambda own: neuron.leading_digits(own, codes.output_digits),
+      lambda own: powers.leading_digits(own, codes.output_digits),
       jax.grad(find_loss)(outputs),
     )
     # What is no number yet, as 0 / 0 before silence, is not sent, nor what is
@@ -323,6 +323,6 @@ def _approach(sent, target):
   """Sends the power of two nearest to what is missing; a bit flips."""
   if not jnp.issubdtype(sent.dtype, jnp.inexact):
     return target
-  new = sent + neuron.nearest_power(target - sent)
+  new = sent + powers.nearest_power(target - sent)
   is_near = jnp.abs(target - new) <= 2.0**-20 * jnp.abs(target)
   return jnp.where(is_near, target, new)

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import powers
 from ssnn_jax import types
-from ssnn_jax.spiking import neuron
 from ssnn_jax.spiking import transform
 
 
@@ -599,7 +599,7 @@ def _count_changes(now, before):
   """
   if not jnp.issubdtype(now.dtype, jnp.inexact):
     return jnp.sum(now != before, dtype=jnp.float32)
-  return jnp.sum(neuron.count_digits(now - before), dtype=jnp.float32)
+  return jnp.sum(powers.count_digits(now - before), dtype=jnp.float32)
 
 
 def _check(moments, moment, carries):

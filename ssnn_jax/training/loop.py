@@ -43,7 +43,6 @@ class Programs(NamedTuple):
   start: Callable  #: (seeds, ...) -> state before the first epoch
   train_epoch: Callable  #: (state, split) -> (state, loss, accuracy); donates
   evaluate: Callable  #: (state, split) -> Accuracy
-  observe: Callable | None = None  #: (state, split) -> Activity; of commands
 
 
 class Epoch(NamedTuple):

@@ -33,7 +33,7 @@ class Stream(enum.IntEnum):
   PRESENT = 2  # spikes and dropout of training
   EVALUATE = 3  # spikes of evaluation
   PROBE = 4  # spikes of measured update errors
-  OBSERVE = 5  # spikes of observed activity
+  OBSERVE = 5  # spikes of samples that are looked at
   DEVICE = 6  # device-to-device variability
   PULSE = 7  # cycle-to-cycle variability of weight updates
   FEEDBACK = 8  # random feedback weights

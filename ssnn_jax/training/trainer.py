@@ -24,12 +24,12 @@ import tqdm
 from ssnn_jax import checks
 from ssnn_jax import temporal
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
 from ssnn_jax.datasets import arrays
-from ssnn_jax.functions import Function
-from ssnn_jax.functions import as_function
 from ssnn_jax.network import ann
 from ssnn_jax.network import ssnn
+from ssnn_jax.spiking.functions import Function
+from ssnn_jax.spiking.functions import as_function
+from ssnn_jax.stochastic.config import NetworkConfig
 from ssnn_jax.training import loop
 from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib

@@ -126,7 +126,7 @@ def make_run():
   rng = np.random.default_rng(3)
   inputs = rng.integers(0, 256, (30 * BATCH_SIZE, 16)).astype(np.uint8)
   labels = rng.integers(0, CONFIG.layer_sizes[-1], len(inputs))
-  network = ssnn_jax.ssnn(CONFIG)
+  network = chip.make_network(CONFIG)
   schedule = lambda count: 1 / (1 + count // 4)
   device = chip.make_device(CONFIG, 0.2, schedule)
   state = jax.jit(lambda: training.init_state(network, device, seed=4))()
@@ -146,7 +146,7 @@ def answer():
   """Returns the classes that the twin answers after an epoch."""
   params = verilog.params_of(CONFIG, train_twin())
   inputs = make_run()[1].test.inputs
-  return training.predict(ssnn_jax.ssnn(CONFIG), params, inputs).classes
+  return training.predict(chip.make_network(CONFIG), params, inputs).classes
 
 
 class NoisyPort:

@@ -9,7 +9,6 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax import crossbars
 from ssnn_jax.chip import learning
 from ssnn_jax.chip import verilog
 from tests.testing import networks
@@ -18,7 +17,7 @@ from tests.testing import networks
 CONFIGS = {
   'two_layers': networks.of_chip((20, 33, 5), 8, 8, (5, 6)),
   'four_layers': networks.of_chip((30, 20, 17, 9, 6), 4, 9, (6, 5, 6, 7), 1),
-  'saturated': networks.of_chip((37, 20, 16, 6), 16, 3, (3, 2, 2)),
+  'saturated': networks.of_chip((37, 20, 16, 6), 16, 3, (3, 3, 3)),
 }
 RATES = [3000, 2500, 2000, 4000]
 
@@ -38,7 +37,7 @@ def draw(config, num_samples=6):
   labels = np.int32(rng.integers(0, sizes[-1], num_samples))
   labels[1] = -1
   rates = np.int32(RATES[: len(sizes) - 1])
-  return crossbars.quantize(config, params), inputs, labels, rates
+  return learning.quantize(config, params), inputs, labels, rates
 
 
 def present_in_integers(config, weights, word, rates, pixels, label):
@@ -143,7 +142,7 @@ class LearningTest(parameterized.TestCase):
     schedule = lambda count: 1 / (1 + count)
     device = chip.make_device(config, 0.5, schedule)
     params, state = device.init(jax.random.key(1), params)
-    word, network = state.hardware, ssnn_jax.ssnn(config)
+    word, network = state.hardware, chip.make_network(config)
     (after, state), inference = jax.jit(device.learn, static_argnums=0)(
       network, None, (params, state), inputs, labels
     )

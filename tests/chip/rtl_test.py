@@ -19,7 +19,6 @@ from experiments.rtl import compare
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax import crossbars
 from ssnn_jax import datasets
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import learning
@@ -221,12 +220,12 @@ def make(network, num_samples=24):
   labels[3], labels[11] = 200 if sizes[-1] < 200 else -1, sizes[-1]
   rates = np.int32(2 ** rng.uniform(5, 10, (num_samples, len(sizes) - 1)))
   rates[16:] = 2**16 - 1  # changes saturate
-  infer = ssnn_jax.ssnn(network).infer
+  infer = chip.make_network(network).infer
   potential = infer(params, jax.random.key(0), inputs[:1]).potential[0]
   *_, second, best = np.argsort(potential)
   params[-1].weights[:, second] = params[-1].weights[:, best]
   params[-1].biases[second] = params[-1].biases[best]
-  params = crossbars.quantize(network, params)
+  params = learning.quantize(network, params)
   return params, rates, inputs, np.int32(labels)
 
 

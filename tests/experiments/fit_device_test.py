@@ -9,14 +9,16 @@ import numpy as np
 from experiments import fit_device
 from experiments.runs import config as config_lib
 import ssnn_jax
-from ssnn_jax import hardware
+from ssnn_jax import stochastic
 from tests.testing import commands
 from tests.testing import pulse_curves
 
 DEVICE = ssnn_jax.DeviceConfig(
   dw_min=0.0625, w_max=1.0, w_min=-1.0, gamma_up=0.75, gamma_down=0.5
 )
-FIT = hardware.PulseFit(DEVICE, {'dw_min': (0.05, 0.07)}, 5.0, 2.0, 0.02, 1, ())
+FIT = stochastic.PulseFit(
+  DEVICE, {'dw_min': (0.05, 0.07)}, 5.0, 2.0, 0.02, 1, ()
+)
 
 
 class FitTest(absltest.TestCase):
@@ -33,7 +35,7 @@ class FitTest(absltest.TestCase):
     self.assertRegex(done.stdout, r'number of states +3\d')
     self.assertIn('no device-to-device variability', done.stdout)
     self.assertTrue(file.with_suffix('.png').exists())
-    device = hardware.read_device(file)
+    device = stochastic.read_device(file)
     self.assertAlmostEqual(device.dw_min, DEVICE.dw_min, delta=0.005)
     config = config_lib.ExperimentConfig(neuron='stochastic', device=str(file))
     self.assertEqual(config_lib.device(config), device)

@@ -189,7 +189,7 @@ class PlotTest(FolderTestCase):
 
   @parameterized.parameters('phased', 'window', 'leaky')
   def test_accuracy_by_ticks_of_stochastic_neurons(self, timing):
-    config = networks.stochastic((64, 10), 32, timing=timing)
+    config = ssnn_jax.NetworkConfig((64, 10), 32, timing=timing)
     network, params = ssnn_jax.ssnn(config), networks.make_params(config)
     data, key = small_digits(), jax.random.key(0)
     trained = plot.Trained(network, params, key, data, 'test')

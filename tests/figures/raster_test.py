@@ -6,7 +6,7 @@ from matplotlib import colors
 import numpy as np
 
 from ssnn_jax import figures
-from ssnn_jax import observe
+from ssnn_jax.stochastic import observe
 
 
 class DrawTest(parameterized.TestCase):

@@ -29,13 +29,10 @@ RICH = ssnn_jax.NetworkConfig(
   read_noise=0.1,
   exact=('forward', 'update'),
 )
-BIPOLAR = ssnn_jax.NetworkConfig(
+CHIP = ssnn_jax.chip.Config(
   (6, 5, 3),
-  neuron='bipolar',
-  digits=np.int64(3),
-  input_steps=16,
-  num_winners=32,
-  weight_bits=np.int64(8),
+  num_steps=np.int64(8),
+  weight_bits=8,
   fraction_bits=(7, np.int64(6)),
 )
 PAIR = (
@@ -46,7 +43,7 @@ FUNCTION = ssnn_jax.as_function(PAIR, np.ones((1, 6)), num_steps=4)
 
 
 def init(config, seed=0):
-  return ssnn_jax.ssnn(config).init(jax.random.key(seed))
+  return jax.jit(config.init)(jax.random.key(seed))
 
 
 class NetworksTest(parameterized.TestCase):
@@ -64,7 +61,7 @@ class NetworksTest(parameterized.TestCase):
       self.assertEqual(ours.dtype, theirs.dtype)
       np.testing.assert_array_equal(ours, theirs)
 
-  @parameterized.parameters(DENSE, RICH, BIPOLAR)
+  @parameterized.parameters(DENSE, RICH, CHIP)
   def test_loads_the_configuration_and_every_bit(self, config):
     params = init(config)
     ssnn_jax.save(self.folder, config, params)
@@ -80,14 +77,14 @@ class NetworksTest(parameterized.TestCase):
       ssnn_jax.load(self.folder)
 
   def test_replaces_a_network_or_leaves_it(self):
-    first, second = init(DENSE), init(BIPOLAR)
+    first, second = init(DENSE), init(CHIP)
     ssnn_jax.save(self.folder, DENSE, first)
     with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
       with self.assertRaises(KeyboardInterrupt):
-        ssnn_jax.save(self.folder, BIPOLAR, second)
+        ssnn_jax.save(self.folder, CHIP, second)
     self.assert_loads(DENSE, first)
-    ssnn_jax.save(self.folder, BIPOLAR, second)
-    self.assert_loads(BIPOLAR, second)
+    ssnn_jax.save(self.folder, CHIP, second)
+    self.assert_loads(CHIP, second)
     self.assertEqual(os.listdir(self.folder), ['network.npz'])
 
   def test_refuses_damaged_files(self):

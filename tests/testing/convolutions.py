@@ -11,7 +11,6 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import types
-from tests.testing import networks
 
 INPUT_SHAPE, NUM_CLASSES = (7, 6, 2), 3
 LAYERS = (
@@ -24,7 +23,7 @@ LAYERS = (
 def make_config(**options):
   """Returns the configuration of the convolutional network."""
   options = {'layers': LAYERS, 'input_shape': INPUT_SHAPE} | options
-  return networks.stochastic(**options)
+  return ssnn_jax.NetworkConfig(**options)
 
 
 def make_params(config, seed=0):

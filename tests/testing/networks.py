@@ -6,23 +6,15 @@ import jax
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import checks
+from ssnn_jax import chip
 
 SIZES = (12, 9, 3)
-stochastic = functools.partial(ssnn_jax.NetworkConfig, neuron='stochastic')
 
 
 def of_chip(sizes, num_steps, weight_bits, fraction_bits, digits=2):
-  """Returns a network whose inputs and winners have the steps of neurons."""
-  return ssnn_jax.NetworkConfig(
-    sizes,
-    num_steps=num_steps,
-    neuron='bipolar',
-    digits=digits,
-    input_steps=num_steps,
-    num_winners=num_steps,
-    weight_bits=weight_bits,
-    fraction_bits=fraction_bits,
-  )
+  """Returns a network of the chip."""
+  return chip.Config(sizes, num_steps, digits, weight_bits, fraction_bits)
 
 
 def batch(size=5, sizes=SIZES):
@@ -36,10 +28,12 @@ def make_params(config, seed=0):
   rng = np.random.default_rng(seed)
   return tuple(
     ssnn_jax.LayerParams(
-      np.float32(rng.normal(size=shape) / np.sqrt(shape[0])),
-      np.zeros(shape[1], np.float32),
+      np.float32(
+        rng.normal(size=own.weights.shape) / np.sqrt(len(own.weights))
+      ),
+      np.zeros(own.biases.shape, np.float32),
     )
-    for shape in (wiring.weights_shape for wiring in config.wirings)
+    for own in checks.find_shapes(config)
   )
 
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import crossbars
 from ssnn_jax import reference
-from ssnn_jax import samples
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import samples
 from ssnn_jax.trains import Role
 
 _PATTERNS_AT_ONCE = 2**13

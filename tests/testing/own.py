@@ -56,7 +56,7 @@ def make_function(width):
       x = x * 2.0 * jax.random.bernoulli(key, shape=x.shape).astype(x.dtype)
     return x @ params[2]
 
-  return ssnn_jax.functions.Function(init, apply, train=apply)
+  return ssnn_jax.spiking.Function(init, apply, train=apply)
 
 
 def make(kind='function', width=8):

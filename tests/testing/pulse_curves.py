@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
-from ssnn_jax import hardware
-from ssnn_jax.hardware import devices
-from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax import stochastic
+from ssnn_jax.stochastic import devices
+from ssnn_jax.stochastic.device_config import DeviceConfig
 
 _simulate = jax.jit(devices.simulate, static_argnums=(1, 2))
 # Steps of 16 states that decrease towards the bounds, and vary.
@@ -52,7 +52,7 @@ def simulate(
   weights += read_noise * np.random.default_rng(0).normal(size=weights.shape)
   shape = 2 * num_cycles, num_pulses, num_devices
   curves = [
-    hardware.PulseCurve(
+    stochastic.PulseCurve(
       np.arange(num_pulses)[::every],
       5.0 + 2.0 * curve[::every, device],
       is_up=index % 2 == 0,

@@ -13,8 +13,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import hardware
-from ssnn_jax import spiking
+from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
@@ -68,8 +67,10 @@ class FourDevicesTest(parameterized.TestCase):
   @parameterized.parameters(
     # Integers, of which presynaptic spikes are dropped at the synapses.
     (
-      networks.stochastic(SIZES, NUM_STEPS, dropout=0.5, sampler='bernoulli'),
-      hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0),
+      ssnn_jax.NetworkConfig(
+        SIZES, NUM_STEPS, dropout=0.5, sampler='bernoulli'
+      ),
+      stochastic.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0),
     ),
     (FUNCTION, training.make_optimizer(0.125)),
   )
@@ -104,7 +105,7 @@ class FourDevicesTest(parameterized.TestCase):
     np.testing.assert_array_equal(*learned)
 
   def test_update_of_the_ann_is_the_mean_over_devices(self):
-    config = networks.stochastic(SIZES, num_steps=10, dropout=0.1)
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=10, dropout=0.1)
     built = ssnn_jax.ann(config, axis_name=loop.AXIS)
 
     def learn(params, inputs, labels):
@@ -120,33 +121,6 @@ class FourDevicesTest(parameterized.TestCase):
       for mesh in map(make_mesh, (1, 4))
     ]
     networks.assert_close(learned[1], learned[0])
-
-  def test_plain_model_learns_the_same_from_a_sharded_batch(self):
-    to_grid = lambda own: np.round(2**10 * own) / 2**10
-    config = ssnn_jax.NetworkConfig(SIZES)
-    params = jax.tree.map(to_grid, networks.make_params(config))
-
-    @jax.jit
-    @jax.grad
-    def learn(params, key, images, labels):
-      first, second = params
-      rates = spiking.encode(key, images, NUM_STEPS, 'bernoulli')
-      hidden = rates.reshape(-1, 64) @ first.weights + first.biases[None]
-      hidden = spiking.fire(hidden, NUM_STEPS)
-      logits = hidden @ second.weights + second.biases[None]
-      return spiking.cross_entropy(key, logits, labels, NUM_STEPS)
-
-    batch = [array[:BATCH_SIZE] for array in DIGITS]
-    spec = jax.sharding.PartitionSpec(loop.AXIS)
-    placed = jax.sharding.NamedSharding(make_mesh(4), spec)
-    shards = jax.device_put(batch, placed)
-    self.assertLen(shards[0].addressable_shards, 4)
-    learned = [
-      jax.device_get(learn(params, jax.random.key(1), *own))
-      for own in (batch, shards)
-    ]
-    self.assertTrue(all(map(np.any, jax.tree.leaves(learned[0]))))
-    networks.assert_same(*learned)
 
   def test_evaluates_each_sample_once_at_its_position(self):
     num_samples, num_devices, batch_size = 40, 3, 25

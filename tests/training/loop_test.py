@@ -13,7 +13,6 @@ from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
 from ssnn_jax.training import metrics
-from tests.testing import networks
 from tests.testing.networks import assert_same
 
 NETWORK = ssnn_jax.ann(  # traced in less time than spikes
@@ -108,7 +107,7 @@ class LoopTest(parameterized.TestCase):
 
 class TrainEpochTest(parameterized.TestCase):
   def test_learns_digits(self):
-    config = networks.stochastic((64, 16, 10), 8, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig((64, 16, 10), 8, sampler='bernoulli')
     digits = datasets.load('digits')
     train, test = jax.device_put((digits.train, digits.test))
     programs = loop.make_programs(

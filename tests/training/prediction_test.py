@@ -12,10 +12,10 @@ INPUTS = np.random.default_rng(0).random((300, 6), np.float32)
 
 
 class PredictionTest(parameterized.TestCase):
-  @parameterized.parameters('bipolar', 'stochastic')
-  def test_equals_inference_of_batches(self, neuron):
-    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, neuron=neuron)
-    network = ssnn_jax.ssnn(config)
+  @parameterized.parameters(ssnn_jax.ann, ssnn_jax.ssnn)
+  def test_equals_inference_of_batches(self, make):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
+    network = make(config)
     params = networks.make_params(config)
     found = training.predict(network, params, INPUTS, seed=2)
     key = jax.random.fold_in(jax.random.key(2), training.Stream.EVALUATE)
@@ -28,7 +28,7 @@ class PredictionTest(parameterized.TestCase):
       mine = found.classes[samples]
       np.testing.assert_array_equal(mine, classes[: len(mine)])
       expected = jax.nn.softmax(inference.potential)
-      if neuron == 'stochastic':
+      if make is ssnn_jax.ssnn:
         expected = inference.winner_counts / 8
       np.testing.assert_array_equal(
         found.probabilities[samples], expected[: len(mine)]

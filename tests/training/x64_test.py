@@ -24,7 +24,7 @@ def digest():
   labels = np.arange(16) % 3
   inputs = np.eye(6)[labels] + np.random.default_rng(0).random((16, 6)) / 8
   inputs = np.minimum(inputs, 1.0)
-  of_counts = networks.stochastic((6, 5, 3), num_steps=8)
+  of_counts = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
   key, learn = jax.random.key(1), networks.learner(ssnn_jax.ssnn(of_counts))
   init = lambda key: jax.random.normal(key, (6, 3), jnp.float32)
   apply = lambda weights, x: jax.nn.relu(x @ weights)

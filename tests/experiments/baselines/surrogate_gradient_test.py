@@ -15,9 +15,9 @@ import numpy as np
 
 from experiments.baselines import surrogate_gradient
 import ssnn_jax
-from ssnn_jax import crossbars
-from ssnn_jax import samples
 from ssnn_jax import trains
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import samples
 from tests.testing import networks
 from tests.testing import statistics
 
@@ -27,7 +27,7 @@ DECAY = 0.5  # of a membrane
 # The mean response of a membrane to a constant current of 1.
 MEAN_UNIT = np.mean((1 - DECAY ** np.arange(1, 11)) / (1 - DECAY))
 # Dropout 1/2 and input gain 2 cause no rounding.
-CONFIG = networks.stochastic(SIZES, 10, dropout=0.5, input_gain=2.0)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, 10, dropout=0.5, input_gain=2.0)
 
 
 def make_params():
@@ -125,22 +125,8 @@ class RulesTest(parameterized.TestCase):
     winners = np.eye(SIZES[-1])[outputs.argmax(axis=-1)].sum(axis=1)
     np.testing.assert_array_equal(inference.winner_counts, winners)
 
-  def test_activity_is_that_of_the_trains_without_dropout(self):
-    masks = [np.ones((BATCH_SIZE, size)) for size in SIZES[1:-1]]
-    response = present(masks, (CONFIG.input_gain, 1, 1))
-    observe = jax.jit(surrogate_gradient.make_observe(CONFIG))
-    activity = observe(*BATCH, LABELS)
-    expected = [
-      (train.mean(), np.mean(~train.any(axis=1)), np.mean(train.all(axis=1)))
-      for train in response.trains
-    ]
-    self.assertTrue(all(0 < fraction < 1 for fraction in expected[0]))
-    found = np.transpose(activity[:3])
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    self.assertEqual(activity[3:], (None,) * 4)
-
   def test_spikes_are_those_of_the_stochastic_network(self):
-    config = networks.stochastic((4, 4), 70, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig((4, 4), 70, sampler='bernoulli')
     images, _ = networks.batch(1, config.layer_sizes)
     params = networks.make_params(config)
 

@@ -11,9 +11,9 @@ from experiments.runs import config as config_lib
 from experiments.runs.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import hardware
-from ssnn_jax.layers import Conv
-from ssnn_jax.layers import Dense
+from ssnn_jax import stochastic
+from ssnn_jax.stochastic.layers import Conv
+from ssnn_jax.stochastic.layers import Dense
 from tests.testing import statistics
 from tests.testing.experiments import blank_dataset
 
@@ -117,8 +117,6 @@ class LayersTest(parameterized.TestCase):
   @parameterized.parameters(
     ('10', Dense(10)),
     ('conv16k5', Conv(16, 5)),
-    ('conv16k5p1r', Conv(16, 5, padding=1, residual=True)),
-    ('16r', Dense(16, residual=True)),
     ('conv16k5x3s2x1p0x1', Conv(16, (5, 3), (2, 1), (0, 1))),
   )
   def test_texts_describe_layers(self, text, expected):
@@ -159,7 +157,7 @@ class DevicesTest(parameterized.TestCase):
     config = ExperimentConfig(
       neuron='stochastic', device='reram', device_params=params
     )
-    preset = hardware.PRESETS['reram']
+    preset = stochastic.PRESETS['reram']
     expected = dataclasses.replace(preset, dw_min=0.1, mult_noise=True)
     self.assertEqual(config_lib.device(config), expected)
     self.assertIsNone(config_lib.device(ExperimentConfig()))

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import layers
 from ssnn_jax import trains
-from ssnn_jax.trains import coincidences
+from ssnn_jax.stochastic import coincidences
+from ssnn_jax.stochastic import layers
 
 BACKENDS = 'cpu', 'gpu'  # whose products are of other types
 

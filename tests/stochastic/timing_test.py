@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import crossbars
 from ssnn_jax import reference
-from ssnn_jax import samples
-from ssnn_jax import stochastic
 from ssnn_jax import trains
-from ssnn_jax import wta
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import neuron as stochastic
+from ssnn_jax.stochastic import samples
+from ssnn_jax.stochastic import wta
 from ssnn_jax.trains import Role
 from ssnn_jax.trains import thresholds
 from tests.testing import convolutions
@@ -28,7 +28,7 @@ KEY, SIZE = jax.random.key(3), 4
 
 def make(timing, sizes, num_steps, **options):
   """Returns a network, and what it is presented; some gates are shut."""
-  config = networks.stochastic(sizes, num_steps, timing=timing, **options)
+  config = ssnn_jax.NetworkConfig(sizes, num_steps, timing=timing, **options)
   params = tuple(
     ssnn_jax.LayerParams(1.5 * weights, biases + np.float32(0.2))
     for weights, biases in networks.make_params(config)

@@ -162,7 +162,7 @@ def parse_params(text: str) -> dict[str, float]:
   or is repeated, or a value is no number. True and false are 1 and 0.
 
   Example:
-    >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=false')
+    >>> ssnn_jax.stochastic.parse_params('dw_min=0.01,mult_noise=false')
     {'dw_min': 0.01, 'mult_noise': 0.0}
   """
   fields, params = vars(DeviceConfig()), {}

@@ -34,16 +34,15 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import crossbars
-from ssnn_jax import layers
-from ssnn_jax import samples
-from ssnn_jax import spiking
 from ssnn_jax import trains
 from ssnn_jax import types
-from ssnn_jax import wta
-from ssnn_jax.config import NetworkConfig
+from ssnn_jax.stochastic import coincidences as coincidences_lib
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import layers
+from ssnn_jax.stochastic import samples
+from ssnn_jax.stochastic import wta
+from ssnn_jax.stochastic.config import NetworkConfig
 from ssnn_jax.trains import bernoulli
-from ssnn_jax.trains import coincidences as coincidences_lib
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import NUM_BITS
 from ssnn_jax.trains.thresholds import Role
@@ -563,7 +562,7 @@ def make_loss(
     losses = optax.softmax_cross_entropy_with_integer_labels(
       signals.potential, batch.label
     )
-    marks = spiking.mark_classes(batch.label, signals.potential)
+    marks = checks.mark_classes(batch.label, signals.potential)
     counts = count(config, signals.forward, signals.errors)
     batch_size, is_wrong = len(batch.position), jnp.any(jnp.isnan(marks))
     if axis_name:
@@ -620,11 +619,11 @@ def play(
     labels: `[B]` integer classes.
 
   Raises:
-    UserError: if neurons are bipolar, signals exact, or arguments do not fit.
+    UserError: if signals are exact, or arguments do not fit.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig(
-    ...   (4, 8, 3), num_steps=16, neuron='stochastic', timing='leaky')
+    ...   (4, 8, 3), num_steps=16, timing='leaky')
     >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> played = ssnn_jax.stochastic.play(
@@ -634,10 +633,9 @@ def play(
     >>> played.counting.astype(int).tolist()
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
   """
-  if config.neuron != 'stochastic' or config.exact:
+  if config.exact:
     raise types.UserError(
-      f'neuron is {config.neuron} and exact {config.exact}; expected '
-      'stochastic neurons, with spikes in all signals.'
+      f'exact is {config.exact}; expected spikes in all signals.'
     )
   checks.check_finite(params)
   batch = samples.prepare(config, params, key, inputs, labels)

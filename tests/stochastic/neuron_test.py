@@ -13,10 +13,10 @@ import numpy as np
 from scipy.special import softmax
 
 import ssnn_jax
-from ssnn_jax import samples
-from ssnn_jax import stochastic
 from ssnn_jax import trains
-from ssnn_jax import wta
+from ssnn_jax.stochastic import neuron as stochastic
+from ssnn_jax.stochastic import samples
+from ssnn_jax.stochastic import wta
 from ssnn_jax.trains import Role
 from ssnn_jax.trains import bernoulli
 from ssnn_jax.trains import thresholds
@@ -33,7 +33,7 @@ UNIT = 1 / (T * BATCH_SIZE)  # gradient of one coincidence
 @functools.cache
 def make(exact, dropout):
   """Returns parameters, batch and the compiled `count_pulses` over keys."""
-  config = networks.stochastic(
+  config = ssnn_jax.NetworkConfig(
     SIZES, T, winner='race', exact=exact, dropout=dropout
   )
   first, *others = networks.make_params(config, seed=1)
@@ -177,7 +177,7 @@ class WinnersTest(parameterized.TestCase):
     statistics.assert_mean_within(np.mean(ticks, axis=1), softmax(potential))
 
   def test_output_errors_of_a_race_are_winners_minus_target(self):
-    config = networks.stochastic(SIZES, 50, winner='race')
+    config = ssnn_jax.NetworkConfig(SIZES, 50, winner='race')
     params, (images, labels) = networks.make_params(config), networks.batch(40)
     found = signals(config, params, images, labels)
     error = found.errors[-1]
@@ -253,7 +253,7 @@ class ReadNoiseTest(parameterized.TestCase):
     assert_uncorrelated(noise[:, 1:], noise[:, :-1])  # neurons
 
   def test_noise_of_all_reads_of_a_network(self):
-    config = networks.stochastic(
+    config = ssnn_jax.NetworkConfig(
       SIZES,
       T,
       exact=('forward', 'backward', 'winners'),

@@ -37,12 +37,10 @@ import nir
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import crossbars
-from ssnn_jax import samples
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
-from ssnn_jax.layers import Conv
-from ssnn_jax.layers import Dense
+from ssnn_jax.stochastic.config import NetworkConfig
+from ssnn_jax.stochastic.layers import Conv
+from ssnn_jax.stochastic.layers import Dense
 
 
 def to_graph(config: NetworkConfig, params: Any) -> nir.NIRGraph:
@@ -61,12 +59,11 @@ def to_graph(config: NetworkConfig, params: Any) -> nir.NIRGraph:
       of another network.
   """
   checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
-  samples.check_params(config, params)
+  checks.check_params(config, params)
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
-  if any(type(own) not in (Conv, Dense) or own.residual for own in layers):
+  if any(type(own) not in (Conv, Dense) for own in layers):
     raise types.UserError(
-      'layers are of your own, or have residual connections, which no chain of '
-      'NIR has; export Dense and Conv alone.'
+      'layers are of your own, which NIR has not; export Dense and Conv alone.'
     )
   num_convolutions = sum(isinstance(layer, Conv) for layer in layers)
   if not num_convolutions:  # the inputs are flat, of whatever shape they were
@@ -76,7 +73,6 @@ def to_graph(config: NetworkConfig, params: Any) -> nir.NIRGraph:
     shape = _channels_first(shape)
   nodes = {'input': nir.Input(input_type=np.array(shape))}
   gain, width = np.float32(config.input_gain), len(str(len(params)))
-  params = crossbars.quantize(config, params)
   rows = enumerate(zip(layers, config.wirings, params), start=1)
   for index, (layer, wiring, (weights, biases)) in rows:
     # Files sort nodes by name, which is their order in the chain.
@@ -198,7 +194,7 @@ def from_graph(
     sizes = math.prod(input_shape), *(layer.units for layer in layers)
     config = NetworkConfig(sizes, **fields)
   params = tuple(types.LayerParams(*map(np.float32, own)) for own in params)
-  samples.check_params(config, params)
+  checks.check_params(config, params)
   return types.SavedNetwork(config, params)
 
 

@@ -58,8 +58,6 @@ class Wiring:
       features; J is its product.
     inputs: `[P, M]` index from 0 to I - 1 of the input of each row at each
       position, or `SILENT`; None connects all inputs, at a single position.
-    is_residual: whether neurons also receive, by a fixed weight of 1, the
-      spikes that the layer below receives, of as many neurons.
 
   Raises:
     UserError: if `inputs` has another shape, other indices or none at all.
@@ -68,7 +66,6 @@ class Wiring:
   input_shape: tuple[int, ...]
   output_shape: tuple[int, ...]
   inputs: np.ndarray | None = None
-  is_residual: bool = False
 
   def __post_init__(self):
     for field in ('input_shape', 'output_shape'):
@@ -207,11 +204,9 @@ class Dense:
 
   Attributes:
     units: number of neurons.
-    residual: whether it has a residual connection, as `Wiring.is_residual`.
   """
 
   units: int
-  residual: bool = False
 
   def __post_init__(self):
     check_field(self, 'units', is_count(self.units), COUNT)
@@ -219,7 +214,7 @@ class Dense:
 
   def connect(self, input_shape: tuple[int, ...]) -> Wiring:
     """Connects the layer to inputs of any shape."""
-    return Wiring(input_shape, (self.units,), is_residual=self.residual)
+    return Wiring(input_shape, (self.units,))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +232,6 @@ class Conv:
     padding: rows and columns of silent inputs around the image, on each side.
     channel_axis: axis of the channels in the input, last (-1) or first (0); in
       the output it is the last.
-    residual: whether it has a residual connection, as `Wiring.is_residual`.
 
   Raises:
     UserError: if a field is out of range.
@@ -253,7 +247,6 @@ class Conv:
   stride: _Pair = 1
   padding: _Pair = 0
   channel_axis: int = -1
-  residual: bool = False
 
   def __post_init__(self):
     check_field(self, 'features', is_count(self.features), COUNT)
@@ -301,7 +294,7 @@ class Conv:
     patches = np.moveaxis(patches, 2, -1)
     output_shape = *patches.shape[:2], self.features
     inputs = patches.reshape(math.prod(output_shape[:2]), -1)
-    return Wiring(input_shape, output_shape, inputs, self.residual)
+    return Wiring(input_shape, output_shape, inputs)
 
 
 @functools.lru_cache
@@ -319,13 +312,6 @@ def connect(
       raise UserError(
         f'{layer} is not connected to its inputs of shape {input_shape}; its '
         'connect must return a layers.Wiring with this input_shape.'
-      )
-    below = wirings[-1].num_inputs if wirings else 0
-    if wiring.is_residual and wiring.num_neurons != below:
-      raise UserError(
-        f'{layer} has a residual connection from {below} inputs of a layer '
-        f'below to {wiring.num_neurons} neurons; make the numbers equal, or '
-        'leave the connection out.'
       )
     wirings.append(wiring)
     input_shape = wiring.output_shape

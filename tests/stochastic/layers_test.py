@@ -9,14 +9,14 @@ import numpy as np
 
 from experiments.baselines import rpu
 import ssnn_jax
-from ssnn_jax import samples
-from ssnn_jax import stochastic
 from ssnn_jax import trains
 from ssnn_jax import types
-from ssnn_jax.layers import Conv
-from ssnn_jax.layers import Dense
-from ssnn_jax.layers import Wiring
-from ssnn_jax.trains.coincidences import count_coincidences
+from ssnn_jax.stochastic import neuron as stochastic
+from ssnn_jax.stochastic import samples
+from ssnn_jax.stochastic.coincidences import count_coincidences
+from ssnn_jax.stochastic.layers import Conv
+from ssnn_jax.stochastic.layers import Dense
+from ssnn_jax.stochastic.layers import Wiring
 from tests.testing import convolutions
 from tests.testing import networks
 
@@ -155,7 +155,6 @@ class EqualDenseTest(parameterized.TestCase):
   @parameterized.parameters(
     (learn, dict(layers=RINGS, num_steps=64, dropout=0.5)),
     (count_pulses, dict(layers=SHORT, num_steps=16, winner='race')),
-    (learn, dict(layers=SHORT, num_steps=8, neuron='bipolar')),
   )
   def test_spikes_and_updates_are_equal(self, learn, options):
     config = convolutions.make_config(**options)
@@ -199,7 +198,7 @@ class NetworksTest(parameterized.TestCase):
     self.assertGreater(np.abs(signals.errors[0].errors).max(), 0)
 
   def test_images_may_be_flat_or_have_an_axis_of_one_channel(self):
-    config = networks.stochastic(
+    config = ssnn_jax.NetworkConfig(
       layers=(Conv(2, 3), Dense(4)), input_shape=(7, 6)
     )
     images = np.random.default_rng(0).random((3, 7, 6), np.float32)

@@ -23,10 +23,10 @@ from jax.scipy.stats import norm
 import numpy as np
 import tqdm
 
-from ssnn_jax.hardware import pulse_curves
-from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.devices import QUANTITIES
-from ssnn_jax.hardware.pulse_curves import PulseCurve
+from ssnn_jax.stochastic import pulse_curves
+from ssnn_jax.stochastic.device_config import DeviceConfig
+from ssnn_jax.stochastic.devices import QUANTITIES
+from ssnn_jax.stochastic.pulse_curves import PulseCurve
 from ssnn_jax.types import UserError
 
 ZEROS = ('middle', 'symmetry')

@@ -20,7 +20,6 @@ interleaved pulses. Weights are clipped once, after all pulses.
 """
 
 import math
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -29,8 +28,8 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import types
-from ssnn_jax.hardware.device_config import GAMMAS
-from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.stochastic.device_config import GAMMAS
+from ssnn_jax.stochastic.device_config import DeviceConfig
 from ssnn_jax.trains import thresholds
 
 # Sampled quantities, in the order of their keys.
@@ -39,19 +38,6 @@ _NUM_CONSTANT_KEYS, _STUCK, _STUCK_WEIGHT = 12, 8, 9
 NUM_KEYS = 5  # uint32 keys of the noise of one array
 _TINY = 1e-6
 _MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
-
-
-class DeviceState(NamedTuple):
-  """State of resistive devices or of a chip, except their weights."""
-
-  num_updates: jax.Array  #: int32 batches so far
-  learning_rate: jax.Array  #: before the schedule
-  hardware: Any  #: `Constants` of each array, or a register of random bits
-
-  def current_rate(self, schedule: optax.Schedule | None) -> jax.Array:
-    """Returns the learning rate of the next batch; None is constant."""
-    factor = schedule or optax.constant_schedule(1.0)
-    return self.learning_rate * factor(self.num_updates)
 
 
 def make_resistive(
@@ -68,7 +54,7 @@ def make_resistive(
     schedule: factor on the learning rate, as a function of the number of
       updates so far; None is constant.
   """
-  expected = "a DeviceConfig, as hardware.PRESETS['reram']"
+  expected = "a DeviceConfig, as stochastic.PRESETS['reram']"
   checks.check_type('config', config, DeviceConfig, expected)
   checks.check_rate('learning_rate', learning_rate)
 
@@ -80,7 +66,7 @@ def make_resistive(
     clip = lambda weights, own: jnp.clip(weights, own.w_min, own.w_max)
     params = jax.tree.map(clip, params, constants)
     rate = jnp.float32(learning_rate)
-    return params, DeviceState(jnp.int32(0), rate, constants)
+    return params, types.DeviceState(jnp.int32(0), rate, constants)
 
   def learn(network, keys, carry, inputs, labels):
     if network.count_pulses is None:

@@ -9,8 +9,8 @@ the sum over its samples, and that of a weight which several positions share
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import layers
 from ssnn_jax import types
+from ssnn_jax.stochastic import layers
 from ssnn_jax.trains import words as words_lib
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
+from ssnn_jax.stochastic.config import NetworkConfig
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
 
@@ -28,15 +28,12 @@ def read_layers(
     respond: rates of hidden neurons by their potentials.
     masks: of dropout, as of `draw_dropout`; None drops no neuron.
   """
-  gain, below = config.input_gain, None
+  gain = config.input_gain
   # Accelerators would round potentials by default.
   with jax.default_matmul_precision('highest'):
     for layer, wiring in enumerate(config.wirings):
       potential = wiring.read(params[layer], gain, rates)
-      if wiring.is_residual:
-        potential = potential + below
       if layer < len(params) - 1:
-        below = gain * rates
         rates, gain = respond(potential), 1.0
         if masks is not None and config.dropout:
           rates, gain = masks[layer] * rates, 1.0 / (1.0 - config.dropout)
@@ -70,47 +67,3 @@ def draw_dropout(
     )
     for layer, size in enumerate(sizes)
   ]
-
-
-def quantize(config: NetworkConfig, params: types.Params) -> types.Params:
-  """Rounds parameters to the grid of `weight_bits` and `fraction_bits`.
-
-  Sums of spikes of up to 24 bits are then exact, in any order. The derivative
-  is that of the parameters themselves, so that an optimizer collects steps
-  below the grid.
-  """
-  if config.weight_bits is None:
-    return params
-  limit = 2 ** (config.weight_bits - 1)
-
-  def on_grid(values, bits):
-    steps = jnp.clip(jnp.round(values * 2.0**bits), -limit, limit - 1)
-    fixed = jax.lax.stop_gradient
-    return fixed(steps * 2.0**-bits) + (values - fixed(values))
-
-  return tuple(
-    types.LayerParams(*(on_grid(values, bits) for values in layer))
-    for layer, bits in zip(params, config.fractions, strict=True)
-  )
-
-
-def init(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
-
-  The fan-in of a layer is the number of rows of its crossbar.
-
-  Args:
-    config: the architecture.
-    key: PRNG key; consumed.
-
-  Returns:
-    float32 parameters, first layer first.
-  """
-  draw = jax.nn.initializers.lecun_normal()
-  return tuple(
-    types.LayerParams(
-      draw(jax.random.fold_in(key, layer), wiring.weights_shape, jnp.float32),
-      jnp.zeros(wiring.num_columns, jnp.float32),
-    )
-    for layer, wiring in enumerate(config.wirings)
-  )

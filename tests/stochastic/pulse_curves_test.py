@@ -6,8 +6,8 @@ from absl.testing import absltest
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import hardware
-from ssnn_jax.hardware import pulse_curves as curves_lib
+from ssnn_jax import stochastic
+from ssnn_jax.stochastic import pulse_curves as curves_lib
 from tests.testing import pulse_curves
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -22,7 +22,7 @@ class FileTest(absltest.TestCase):
 
   def read(self, rows, header='pulse,conductance'):
     self.path.write_text('\n'.join([header, *rows]))
-    return hardware.read_pulse_csv(self.path)
+    return stochastic.read_pulse_csv(self.path)
 
   def test_restart_of_the_pulse_number_begins_the_next_curve(self):
     curves = self.read([*UP, *DOWN, *UP, *DOWN])
@@ -39,7 +39,7 @@ class FileTest(absltest.TestCase):
     self.assertEqual(curves[1].pulses[0], 9)
 
   def test_reads_the_example_of_the_documentation(self):
-    curves = hardware.read_pulse_csv(ROOT / 'docs' / 'reram.csv')
+    curves = stochastic.read_pulse_csv(ROOT / 'docs' / 'reram.csv')
     self.assertEqual([len(c.pulses) for c in curves], [1000, 1000])
     self.assertEqual([c.is_up for c in curves], [True, False])
     self.assertEqual(curves[1].conductances[-1], -1.3556)
@@ -49,7 +49,7 @@ class FileTest(absltest.TestCase):
     written, _ = pulse_curves.simulate(config, 3, 15, num_cycles=2)
     for direction in (True, False):
       pulse_curves.write_csv(self.path, written, direction)
-      read = curves_lib.by_device(hardware.read_pulse_csv(self.path))
+      read = curves_lib.by_device(stochastic.read_pulse_csv(self.path))
       for device, expected in curves_lib.by_device(written).items():
         for curve, other in zip(read[device], expected, strict=True):
           self.assertEqual(curve.is_up, other.is_up)

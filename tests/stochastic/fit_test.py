@@ -6,8 +6,8 @@ from absl.testing import absltest
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import hardware
-from ssnn_jax.hardware import device_config
+from ssnn_jax import stochastic
+from ssnn_jax.stochastic import device_config
 from tests.testing import pulse_curves
 from tests.testing import statistics
 
@@ -27,7 +27,7 @@ def fit_simulated(config=EXACT, unit=1.0, every=1, read_noise=0.0, **options):
     read_noise=read_noise,
   )
   curves = [c._replace(conductances=unit * c.conductances) for c in curves]
-  return hardware.fit_pulse_response(curves, **options)
+  return stochastic.fit_pulse_response(curves, **options)
 
 
 def at(point, config):
@@ -80,7 +80,7 @@ class FitTest(absltest.TestCase):
     curves, _ = pulse_curves.simulate(
       config, num_pulses=NUM_PULSES, num_cycles=2
     )
-    fit = hardware.fit_pulse_response(curves)
+    fit = stochastic.fit_pulse_response(curves)
     # The first reading, from which the next are predicted, is no estimate.
     values = np.concatenate([curve.conductances[1:] for curve in curves])
     self.assertAlmostEqual(fit.zero, (values.max() + values.min()) / 2, 3)
@@ -127,7 +127,7 @@ class VaryingTest(absltest.TestCase):
     hits, log_noises = {}, []
     for index in range(NUM_DEVICES):
       curves = [curve for curve in self.curves if curve.device == str(index)]
-      fit = hardware.fit_pulse_response(curves)
+      fit = stochastic.fit_pulse_response(curves)
       log_noises.append(np.log(fit.config.dw_min_std))
       truth = pulse_curves.truth(VARYING, self.constants, index, fit)
       for name, value in truth.items():
@@ -142,7 +142,7 @@ class VaryingTest(absltest.TestCase):
     statistics.assert_mean_within(log_noises, np.log(VARYING.dw_min_std))
 
   def test_devices_give_mean_and_variability(self):
-    fit = hardware.fit_pulse_response(self.curves)
+    fit = stochastic.fit_pulse_response(self.curves)
     self.assertEqual(fit.num_devices, NUM_DEVICES)
     point, unit = (fit.zero - 5) / 2, fit.scale / 2
     expected = at(point, VARYING)
@@ -165,6 +165,6 @@ class VaryingTest(absltest.TestCase):
     curves, _ = pulse_curves.simulate(
       config, 3, NUM_PULSES, num_cycles=2, read_noise=0.02
     )
-    intervals = hardware.fit_pulse_response(curves).intervals
+    intervals = stochastic.fit_pulse_response(curves).intervals
     for name in names:
       self.assertEqual(intervals[name][0], 0.0, name)

@@ -10,11 +10,11 @@ import numpy as np
 import optax
 
 import ssnn_jax
-from ssnn_jax import stochastic
 from ssnn_jax import types
-from ssnn_jax.hardware import devices
-from ssnn_jax.hardware.device_config import PRESETS
-from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.stochastic import devices
+from ssnn_jax.stochastic import neuron as stochastic
+from ssnn_jax.stochastic.device_config import PRESETS
+from ssnn_jax.stochastic.device_config import DeviceConfig
 from ssnn_jax.training import state as state_lib
 from tests.testing import networks
 from tests.testing import pulse_curves
@@ -24,7 +24,7 @@ from tests.testing.networks import assert_same
 STEP = 2.0**-8
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
-CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
+CONFIG = ssnn_jax.NetworkConfig(SIZES, NUM_STEPS, sampler='bernoulli')
 PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
 # No error exceeds one spike in a tick.
 assert np.ptp(PARAMS[-1].weights, axis=1).max() < 2
@@ -134,7 +134,7 @@ class PulsesTest(parameterized.TestCase):
   def test_steps_are_whole_pulses_whose_mean_is_that_of_the_gradient(self):
     for config, ratios in (
       (CONFIG, (0.0, 1.0, 1.7)),
-      (networks.stochastic(SIZES, NUM_STEPS, exact=('update',)), (1.7,)),
+      (ssnn_jax.NetworkConfig(SIZES, NUM_STEPS, exact=('update',)), (1.7,)),
     ):
       learn_often = make_learn_often(config)
       for ratio in ratios:  # pulses of a coincidence

@@ -14,10 +14,10 @@ import nir
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import crossbars
 from ssnn_jax import spiking
 from ssnn_jax import types
-from ssnn_jax.hardware import nir as nir_lib
+from ssnn_jax.stochastic import crossbars
+from ssnn_jax.stochastic import nir as nir_lib
 from tests.testing.networks import assert_same
 
 Conv, Dense = ssnn_jax.layers.Conv, ssnn_jax.layers.Dense
@@ -106,31 +106,31 @@ def simulate(graph, signal, num_steps, start):
 def settle(name):
   """Settles a network of one hidden layer for 16 ticks.
 
-  All sums are exact, as weights and currents are multiples of 1 / 16. Weights
-  are drawn off the grid of the network, on which those of the graph must be.
+  All sums are exact, as weights and currents are multiples of 1 / 16.
 
   Returns:
     Its graph, currents of the input, settled counts of the hidden layer in the
     shapes of the graph, and the potential.
   """
-  config = dataclasses.replace(
-    NETWORKS[name],
-    neuron='bipolar',
-    weight_bits=8,
-    fraction_bits=(4, 3),
-    input_gain=0.5,
-    num_steps=16,
+  config = dataclasses.replace(NETWORKS[name], input_gain=0.5, num_steps=16)
+  params = tuple(
+    jax.tree.map(lambda own, bits=bits: np.round(own * bits) / bits, layer)
+    for layer, bits in zip(draw_params(config), (16, 8))
   )
-  params, key = draw_params(config), jax.random.key(0)
   graph, rng = nir_lib.to_graph(config, params), np.random.default_rng(2)
   images = rng.integers(0, 17, (20, *config.input_shape)) / np.float32(16)
 
   @jax.jit
   def run(images):
-    first, rates = crossbars.quantize(config, params)[0], images.reshape(20, -1)
-    drives = config.wirings[0].read(first, config.input_gain, rates)
-    inference = ssnn_jax.ssnn(config).infer(params, key, images)
-    return 16 * spiking.fire(drives, 16, 1.0), inference.potential
+    counts = []
+
+    def respond(drives):
+      counts.append(spiking.fire(drives, 16, 1.0))
+      return counts[-1]
+
+    rates = images.reshape(20, -1)
+    potential = crossbars.read_layers(config, params, rates, respond)
+    return 16 * counts[0], potential
 
   counts, potential = run(images)
   shape = graph.nodes['input'].input_type['input']
