@@ -80,11 +80,12 @@ MUTANTS = (
   ('transform.py', "    return 'unsent'\n", "    return 'sent'\n"),
   ('transform.py', "'sent' if own == 'unsent' else own for own",
    'own for own'),
-  ('transform.py', "params['reverse'],\n", 'False,\n'),
+  ('transform.py', 'xs, length, reverse, kinds[', 'xs, length, False, kinds['),
   # Digits and `fire`.
-  ('neuron.py', 'bits + jnp.uint32(0x400000)', 'bits + jnp.uint32(0x3FFFFF)'),
-  ('neuron.py', 'for _ in range(digits):', 'for _ in range(digits - 1):'),
-  ('neuron.py', 'rest = rest - nearest_power(rest)',
+  ('../powers.py', 'bits + jnp.uint32(0x400000)',
+   'bits + jnp.uint32(0x3FFFFF)'),
+  ('../powers.py', 'for _ in range(digits):', 'for _ in range(digits - 1):'),
+  ('../powers.py', 'rest = rest - nearest_power(rest)',
    'rest = rest - nearest_power(values)'),
   ('neuron.py', '(low < drive) & (drive < high)',
    '(low <= drive) & (drive < high)'),
@@ -92,7 +93,7 @@ MUTANTS = (
    '(low < drive) & (drive <= high)'),
   ('neuron.py', 'jnp.clip(drive, low, high) + 0.5',
    'jnp.clip(drive, low, high) + 0.25'),
-  ('neuron.py', 'error = leading_digits(error, neurons.digits)', 'pass'),
+  ('neuron.py', 'error = powers.leading_digits(error, neurons.digits)', 'pass'),
   ('neuron.py', 'jnp.where(gate, error, jnp.zeros_like(error))', 'error'),
   # Events.
   ('play.py', 'jnp.take_along_axis(own, delay[None], axis=0)[0]', 'own[0]'),
@@ -117,9 +118,9 @@ MUTANTS = (
   ('play.py', 'jnp.sum(new[0] != own[0])', 'new[0].size'),
   ('play.py', "codes.output_digits", 'codes.error_digits'),
   ('play.py', 'returns += pull(error)', 'returns += [error]'),
-  ('play.py', 'for t in reversed(range(length)) if reverse else range(length)',
+  ('transform.py', 'for t in reversed(range(length)) if reverse else range(length)',
    'for t in range(length)'),
-  ('play.py', 'ys = ys[::-1] if reverse else ys', 'pass'),
+  ('transform.py', 'ys = ys[::-1] if reverse else ys', 'pass'),
   ('play.py', '      subkey, histories, delays\n',
    '      jax.random.key(0), histories, delays\n'),
   ('play.py', 'value = self.sent[len(self.cells)]',
@@ -137,10 +138,6 @@ MUTANTS = (
   ('stream.py', 'share = jnp.where(keeps[past], kept[rows[past]], 0)',
    'share = 0.0'),
   ('stream.py', 'share * before[past]', 'share * before[slot]'),
-  ('stream.py', 'jnp.where(now[colour], learned[colour], 0)',
-   'learned[colour]'),
-  ('stream.py', 'jnp.where(own.slots < 0, 0, errors[own.slots])',
-   'errors[own.slots]'),
   ('stream.py', 'jax.tree.map(jnp.add, now, past)', 'now'),
   ('stream.py', 'conflicts = links.astype(np.float32) @',
    'conflicts = 0 * links.astype(np.float32) @'),
@@ -153,8 +150,8 @@ MUTANTS = (
   ('stream.py', 'own + [-1] * (size', 'own + [0] * (size'),
   ('stream.py', 'shown.memory._replace(returned=returned)',
    'shown.memory'),
-  ('stream.py', 'neuron.count_digits(now - before)',
-   'neuron.count_digits(now)'),
+  ('stream.py', 'powers.count_digits(now - before)',
+   'powers.count_digits(now)'),
   ('stream.py', 'if self.is_inside or loop.length', 'if loop.length'),
 )  # fmt: skip
 
@@ -165,10 +162,10 @@ def find(folder: pathlib.Path, name: str) -> str:
   classes = classes[::-1] if name == 'play.py' else classes
   tests = [f'tests/spike_test.py::{own}' for own in classes]
   if name == 'transform.py':
-    tests.append('tests/stream_test.py::LocalTest')
+    tests.append('tests/stream_test.py')
   if name == 'stream.py':
     tests = ['tests/stream_test.py']
-  if name == 'neuron.py':
+  if name in ('neuron.py', '../powers.py'):
     tests = ['tests/spiking_test.py::NeuronTest', *tests]
   command = [sys.executable, '-m', 'pytest', '-x', '-q', '-k', f'not ({SLOW})']
   try:

@@ -106,14 +106,14 @@ def leaky(params, x):
 
 
 def packed(params, x):
-  """Two cells in one scan, of one carry, in which slices are delayed."""
+  """Cells in one scan, of one carry: a slice hears the past of others."""
   first, second, read = params
 
   def step(carry, now):
     v, w, late = jnp.split(carry, 3, axis=1)
-    v = jnp.tanh(0.5 * v + now @ first)
-    w = 0.75 * w + jnp.concatenate([v, late], axis=1) @ second
-    return jnp.concatenate([v, w, w * jax.nn.sigmoid(v)], axis=1), w
+    own = jnp.tanh(0.5 * v + now @ first)
+    heard = 0.75 * w + v + jnp.concatenate([v, late], axis=1) @ second
+    return jnp.concatenate([own, heard, w], axis=1), heard * late + late
 
   return scan(step, jnp.zeros((len(x), 15)), x) @ read
 
@@ -125,7 +125,8 @@ def chosen(params, x):
   def step(h, now):
     v = now @ receive + h @ recur
     v = v / (1 + jnp.mean(v**2, axis=1, keepdims=True))
-    kept = jnp.where(v > 0.2, scale[None] * h, -0.5 * h)
+    other = -0.5 * jnp.roll(h, 1, axis=1)
+    kept = jnp.where(v > 0.2, scale[None] * h, other)
     return jnp.maximum(kept, v) + kept, kept
 
   return scan(step, jnp.zeros((len(x), 5)), x) @ read
