@@ -93,8 +93,8 @@ MUTANTS = (
    '(low < drive) & (drive <= high)'),
   ('neuron.py', 'jnp.clip(drive, low, high) + 0.5',
    'jnp.clip(drive, low, high) + 0.25'),
-  ('neuron.py', 'error = powers.leading_digits(error, neurons.digits)', 'pass'),
-  ('neuron.py', 'jnp.where(gate, error, jnp.zeros_like(error))', 'error'),
+  ('neuron.py', 'error = powers.leading_digits(error, digits)', 'pass'),
+  ('neuron.py', 'jnp.where(is_open, error, jnp.zeros_like(error))', 'error'),
   # Events.
   ('play.py', 'jnp.take_along_axis(own, delay[None], axis=0)[0]', 'own[0]'),
   ('play.py', 'jnp.take_along_axis(own, delay[None], axis=0)[0]', 'own[-1]'),
