@@ -310,36 +310,42 @@ def _find_plan(codes, loop, carry, xs):
   carried = [
     n for n, kind in enumerate(loop.kinds) if kind in ('sent', 'unsent')
   ]
-  links, found = 0, []
-  for bit in (False, True):
-    first = _Structure(codes, bit)
-    start = list(map(first.draw, carry))
-    loop.step(first, start, xs)
+  first = _Structure(codes, False)
+  start = list(map(first.draw, carry))
+  loop.step(first, start, xs)
+  own = [start[n] for n in carried]
+  zeros = [
+    [jnp.zeros_like(x) for x in arrays]
+    for arrays in (first.weights, first.shapes)
+  ]
+  size = sum(x.size for x in own)
 
-    def respond(own, added, probes, bit=bit, start=start):
+  @jax.jit
+  def pull_back(bit, rows):
+    """Returns derivatives of sums, `[R, n]`, of what is carried on."""
+
+    def respond(own, added, probes):
       network = _Structure(codes, bit, probes)
       network.added = added
       outputs = _run_carried(network, loop, carried, start, own, xs)
       return jnp.concatenate([own.reshape(-1) for own in outputs])
 
-    own = [start[n] for n in carried]
-    zeros = [
-      [jnp.zeros_like(x) for x in arrays]
-      for arrays in (first.weights, first.shapes)
-    ]
-    outputs, pull = jax.vjp(respond, own, *zeros)
-    by_carry, _, by_probe = jax.vmap(pull)(jnp.eye(outputs.size))
-    rows = [own.reshape(outputs.size, -1) for own in (*by_carry, *by_probe)]
+    return jax.vmap(jax.vjp(respond, own, *zeros)[1])(rows)
+
+  links, bits = 0, (False, True)
+  for bit in bits:
+    by_carry, _, by_probe = pull_back(bit, jnp.eye(size))
+    rows = [own.reshape(size, -1) for own in (*by_carry, *by_probe)]
     links = links | (np.concatenate(rows, axis=1) != 0)
-    found.append(pull)
   colours = _colour(links)
-  links, numbers = links[:, : len(links)], 1.0 + np.arange(len(links))
+  links, numbers = links[:, :size], 1.0 + np.arange(size)
   touched = [-np.ones((len(colours), *own.shape), int) for own in zeros[0]]
-  for pull in found:
+  for bit in bits:
     # If an entry changes one value alone, these are its number and its square.
-    powers = [jax.vmap(pull)(jnp.asarray(colours * numbers**n))[1]
-              for n in range(3)]  # fmt: skip
-    for own, one, first, second in zip(touched, *jax.device_get(powers)):
+    powers_of = np.concatenate([colours * numbers**n for n in range(3)])
+    found = jax.device_get(pull_back(bit, jnp.float32(powers_of))[1])
+    for own, values in zip(touched, found):
+      one, first, second = np.split(values, 3)
       one = np.where(one == 0, np.nan, one)
       number = np.round(first / one)
       far = np.abs(second / one / number**2 - 1) + np.abs(first / one - number)
