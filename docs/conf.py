@@ -27,7 +27,7 @@ include_patterns = [
   'colab/*.ipynb',
 ]
 exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
-exclude_patterns += ['docs/navigation.md', 'docs/api.rst']
+exclude_patterns += ['docs/api.rst']
 
 html_theme = 'furo'
 html_title = f'{project} {version}'
@@ -49,11 +49,26 @@ autodoc_preserve_defaults = True
 napoleon_custom_sections = [('Attributes', 'params_style')]
 
 
+# The pages of each part of the navigation, in reading order.
+NAVIGATION = {
+  'Guides': (
+    *('docs/README', 'docs/your_model', 'docs/time', 'docs/paper_neuron'),
+    *('docs/devices', 'docs/data', 'docs/experiments', 'docs/chip'),
+    *('docs/bring_up', 'docs/method', 'docs/related_work'),
+  ),
+  'Notebooks': ('colab/quickstart', 'colab/spoken_digits', 'colab/chip'),
+  'Results': ('experiments/results/README', 'experiments/results/*'),
+  'Reference': ('API <docs/api/ssnn_jax>', 'CHANGELOG', 'CONTRIBUTING'),
+}
+TREE = '\n```{{toctree}}\n:hidden:\n:glob:\n:caption: {}\n{}\n```\n'
+
+
 def setup(app):
   """Appends the navigation to the README, where GitHub would show its text."""
 
   def navigate(_, name, source):
     if name == root_doc:
-      source[0] += (FOLDER / 'navigation.md').read_text()
+      for caption, pages in NAVIGATION.items():
+        source[0] += TREE.format(caption, '\n'.join(pages))
 
   app.connect('source-read', navigate)
