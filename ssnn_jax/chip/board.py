@@ -64,7 +64,7 @@ def connect(port: Any, config: NetworkConfig, word: int) -> Board:
   if read_counter(board, 'signature') != verilog.signature(config, word):
     raise types.UserError(
       'the board holds another chip; load a bitstream that `python -m '
-      'experiments.rtl fpga` made with the same flags.'
+      'experiments.chip fpga` made with the same flags.'
     )
   _command(board, b'Z')
   return board

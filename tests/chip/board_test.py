@@ -17,9 +17,9 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments.rtl import fpga
-from experiments.rtl import host
-from experiments.rtl import settings
+from experiments.chip import fpga
+from experiments.chip import host
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import training

@@ -15,8 +15,8 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments.rtl import compare
-from experiments.rtl import settings
+from experiments.chip import compare
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import crossbars
@@ -445,14 +445,18 @@ class EqualTest(parameterized.TestCase):
     sizes = '--layers=16,10 --num_steps=8 --weight_bits=10'.split()
     sizes += ['--fraction_bits=10,8', '--learning_rate=0.5']
     sizes += [f'--init_from={saved}']
-    done = commands.run('rtl.write', f'--folder={folder}', *sizes)
+    done = commands.run('chip.write', f'--folder={folder}', *sizes)
     self.assertIn('chip_top.sv, 9 files', done.stdout, done.stderr)
     for layer, own in enumerate(verilog.integer_weights(network, params)):
       text = pathlib.Path(f'{folder}/weights_{layer}.hex').read_text()
       found = [int(word, 16) for word in text.split()]
       np.testing.assert_array_equal(found, own.ravel() & 0x3FF)
     done = commands.run(
-      'rtl.compare', f'--sources={folder}', '--num_samples=20', '--open', *sizes
+      'chip.compare',
+      f'--sources={folder}',
+      '--num_samples=20',
+      '--open',
+      *sizes,
     )
     expected = 'equal: 1210 weights, and the answers to 20 samples'
     self.assertIn(expected, done.stdout, done.stderr)
@@ -475,11 +479,11 @@ class EqualTest(parameterized.TestCase):
     np.savez(path, **arrays)
     args = f'--dataset={path}', '--traces=0,2', '--layers=5,4', '--num_steps=8'
     sizes = '--num_samples=12', '--num_recognized=5'
-    done = commands.run('rtl.compare', '--open', *args, *sizes)
+    done = commands.run('chip.compare', '--open', *args, *sizes)
     expected = 'equal: 59 weights, and the answers to 12 samples'
     self.assertIn(expected, done.stdout, done.stderr)
     args += '--batch_size=5', '--num_epochs=1'
-    done = commands.run('rtl.stream', *args)
+    done = commands.run('chip.stream', *args)
     self.assertRegex(done.stdout, 'epoch 1: .*\ntest accuracy', done.stderr)
 
 
@@ -501,7 +505,9 @@ class FourStateTest(absltest.TestCase):
     sizes = '--num_steps=4', '--weight_bits=12', '--fraction_bits=6,5,6'
     rate = '--learning_rate=1', '--batch_size=1'
     folder = pathlib.Path(root) / 'new'
-    done = commands.run('rtl.write', f'--folder={folder}', *args, *sizes, *rate)
+    done = commands.run(
+      'chip.write', f'--folder={folder}', *args, *sizes, *rate
+    )
     self.assertIn('the modules', done.stdout, done.stderr)
     before, after = (
       folder.joinpath(f'weights{name}_0.hex').read_text()

@@ -1,6 +1,6 @@
 r"""Builds the bitstream of a chip for a board.
 
-  python -m experiments.rtl fpga --dataset=fashion_mnist --layers=256,10 \
+  python -m experiments.chip fpga --dataset=fashion_mnist --layers=256,10 \
     --board=ulx3s_85f --folder=build
 
 The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what
@@ -38,7 +38,7 @@ from absl import flags
 import numpy as np
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import cosimulation
@@ -308,7 +308,7 @@ def describe_next(folder: pathlib.Path) -> str:
   others = 'digits', 'baud_rate'
   run = {name: flags.FLAGS[name] for name in (*settings.RUN, *others)}
   given = [f'--{k}={flag.value}' for k, flag in run.items() if flag.present]
-  host = f'{command.line("rtl")} host --port=/dev/ttyUSB0 {shlex.join(given)}'
+  host = f'{command.line("chip")} host --port=/dev/ttyUSB0 {shlex.join(given)}'
   return (
     f'next, with the board on USB:\n  openFPGALoader --board ulx3s '
     f'{shlex.quote(str(folder / _BITSTREAM))}\n  {host.rstrip()}\n'

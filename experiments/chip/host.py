@@ -1,13 +1,13 @@
 """Trains the chip on a board over its serial line.
 
-  python -m experiments.rtl host --port=/dev/ttyUSB0 --dataset=fashion_mnist
-  python -m experiments.rtl host --port=simulation --num_epochs=1 --compare
+  python -m experiments.chip host --port=/dev/ttyUSB0 --dataset=fashion_mnist
+  python -m experiments.chip host --port=simulation --num_epochs=1 --compare
 
 Loads all samples into the memory of the board, and presents them by their
 numbers. Order and learning rates are those of `python -m experiments.run
 --method=chip` with the same flags. After the last epoch the weights are read,
 and the test samples are recognized. The bitstream is that of `python -m
-experiments.rtl fpga` with the same flags. --port=simulation is the Verilog of
+experiments.chip fpga` with the same flags. --port=simulation is the Verilog of
 the board, whose serial line is driven bit by bit, with a model of its SDRAM.
 
 A serial port needs pyserial (pip install '.[rtl]').
@@ -23,7 +23,7 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib

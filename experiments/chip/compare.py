@@ -1,8 +1,8 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
-  python -m experiments.rtl compare --dataset=digits --num_samples=100
-  python -m experiments.rtl compare --sources=verilog --open
-  python -m experiments.rtl compare --dataset=spoken_digits --traces=0,1,2,3,5
+  python -m experiments.chip compare --dataset=digits --num_samples=100
+  python -m experiments.chip compare --sources=verilog --open
+  python -m experiments.chip compare --dataset=spoken_digits --traces=0,1,2,3,5
 
 Streams the first training samples to both, one after another, and compares all
 weights and the answer after each sample. The samples of signals are their
@@ -25,7 +25,7 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
@@ -158,7 +158,7 @@ def main() -> None:
     if not sources:
       raise ssnn_jax.UserError(
         f'--sources={values["sources"]} has no modules (*.sv); give a folder '
-        'that `python -m experiments.rtl write` made.'
+        'that `python -m experiments.chip write` made.'
       )
   run, shifts, *streams = settings.load_streams()
   sizes = values['num_samples'], values['num_recognized']
