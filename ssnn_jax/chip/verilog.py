@@ -176,30 +176,22 @@ def top(
     'SHIFTS': _constant(shifts or (0,), 8),
     'SEED': _constant([word], 32),
   }
-  declarations = ports()
-  sizes = {
-    'RATE_BITS*LAYERS': learning.RATE_BITS * values['LAYERS'],
-    'WEIGHT_BITS': config.weight_bits,
-  }
-  for name, size in sizes.items():
-    declarations = declarations.replace(f'[{name}-1:0]', f'[{size - 1}:0]')
+  rates, bits = learning.RATE_BITS * values['LAYERS'], config.weight_bits
+  declarations = ports().replace('[RATE_BITS*LAYERS-1:0]', f'[{rates - 1}:0]')
+  declarations = declarations.replace('[WEIGHT_BITS-1:0]', f'[{bits - 1}:0]')
   return _instance(repr(config), TOP, declarations, 'chip', values)
 
 
 def board_parameters(
-  config: NetworkConfig,
-  word: int,
-  divider: int,
-  transcript: str = '',
-  path: str = TRANSCRIPT,
+  config: NetworkConfig, word: int, divider: int, transcript: str = ''
 ) -> dict[str, int | str]:
   """Returns the parameters of `board`; a bit of its line takes some clocks.
 
-  With a transcript, which is in the file of a path, the board tests itself.
+  With a transcript, which is in the file `TRANSCRIPT`, the board tests itself.
   """
   return {
     'TRANSCRIPT_BYTES': len(transcript.split()),
-    'TRANSCRIPT': f'"{path}"',
+    'TRANSCRIPT': f'"{TRANSCRIPT}"',
     'DIVIDER': divider,
     'LIST_LOG': LIST_LOG,
     'LAYERS': len(config.layer_sizes) - 1,
