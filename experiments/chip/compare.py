@@ -189,8 +189,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   flags.DEFINE_string(
     'sources',
     None,

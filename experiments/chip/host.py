@@ -153,27 +153,24 @@ def main() -> None:
   print(f'test accuracy {accuracy:.2%}')
   if clocks:  # simulated
     print(f'{clocks:,.0f} clocks a sample')
+  params = verilog.params_of(run.config, weights)
   if values['folder']:
-    params = verilog.params_of(run.config, weights)
     ssnn_jax.save(values['folder'], run.config, params)
-  if not values['compare']:
-    return
-  expected = first.train(dataset.train, run.num_epochs).weights
-  count = sum(map(np.count_nonzero, map(np.not_equal, weights, expected)))
-  if count:
-    raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
-  network, params = (
-    ssnn_jax.ssnn(run.config),
-    verilog.params_of(run.config, weights),
-  )
-  found = training.predict(network, params, dataset.test.inputs)
-  count = np.count_nonzero(answers != found.classes)
-  if count:
-    raise ssnn_jax.UserError(f'{count} answers differ from those of the twin.')
-  print(
-    f'equal: {sum(own.size for own in weights)} weights and {len(answers)} '
-    "answers are the twin's"
-  )
+  if values['compare']:
+    expected = first.train(dataset.train, run.num_epochs).weights
+    network = ssnn_jax.ssnn(run.config)
+    found = training.predict(network, params, dataset.test.inputs)
+    pairs = *zip(weights, expected), (answers, found.classes)
+    wrong = [np.count_nonzero(own != twin) for own, twin in pairs]
+    if any(wrong):
+      raise ssnn_jax.UserError(
+        f'{sum(wrong[:-1])} weights and {wrong[-1]} answers differ from those '
+        'of the twin; see the page on a first board.'
+      )
+    print(
+      f'equal: {sum(own.size for own in weights)} weights and {len(answers)} '
+      "answers are the twin's"
+    )
 
 
 if __name__ == '__main__':

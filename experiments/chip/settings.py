@@ -114,22 +114,22 @@ class Learned(NamedTuple):
     return board_lib.write_transcript(run.config, run.word, run.weights, *self)
 
 
-def define() -> None:
-  """Defines the flags of a chip and its run; defaults are those of the data."""
+def define(has_traces: bool = False) -> None:
+  """Defines the flags of a chip and its run; defaults are those of the data.
+
+  With traces there is a flag of those that the chip makes of its inputs.
+  """
   names = 'dataset layers num_steps weight_bits fraction_bits learning_rate '
   names += 'batch_size seed num_epochs init_from data_dir download'
   config_lib.define_flags(names.split())
   flags.DEFINE_integer('digits', 2, 'leading digits of a hidden error', 1, 2)
-
-
-def define_traces() -> None:
-  """Defines the flag of traces that the chip makes of its inputs."""
-  flags.DEFINE_list(
-    'traces',
-    [],
-    'numbers k, as 0,1,2,3,5: the chip makes traces of decays 1 - 2^-k of the '
-    'channels of signals',
-  )
+  if has_traces:
+    flags.DEFINE_list(
+      'traces',
+      [],
+      'numbers k, as 0,1,2,3,5: the chip makes traces of decays 1 - 2^-k of '
+      'the channels of signals',
+    )
 
 
 def load() -> tuple[Run, datasets.Dataset]:

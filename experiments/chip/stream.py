@@ -68,6 +68,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   command.launch(main)

@@ -108,8 +108,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
   flags.DEFINE_integer(
     'num_samples', 3, 'number of samples with expected answers', 1

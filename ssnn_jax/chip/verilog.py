@@ -134,9 +134,9 @@ def num_words(config: NetworkConfig) -> int:
   return -(-config.layer_sizes[0] // num_lanes(config)) + 1
 
 
-def ports() -> str:
-  """Returns the declarations of the ports of the chip, with their comments."""
-  return _ports_of(FOLDER / 'chip.sv')
+def ports(path: pathlib.Path = FOLDER / 'chip.sv') -> str:
+  """Returns the declarations of the ports of a module, with their comments."""
+  return path.read_text().split(') (\n', 1)[1].split('\n);', 1)[0]
 
 
 def top(
@@ -227,9 +227,8 @@ def board_top(
     clock['PHASE'] = sdram_phase % (8 * clock['DIVIDE'])
   values = clock | board_parameters(config, word, divider, transcript)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
-  return _instance(
-    comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
-  )
+  declarations = ports(BOARD / 'ulx3s.sv')
+  return _instance(comment, BOARD_TOP, declarations, 'ulx3s', values)
 
 
 def constraints() -> str:
@@ -267,10 +266,6 @@ def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
   # next one, when the board takes them, with the delays of pins.
   values['PHASE'] = round(8 * down * (1 - 3.75e-3 * clock_mhz))
   return values, clock_mhz
-
-
-def _ports_of(path):
-  return path.read_text().split(') (\n', 1)[1].split('\n);', 1)[0]
 
 
 def _instance(comment, name, declarations, module, values):
