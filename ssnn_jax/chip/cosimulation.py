@@ -123,7 +123,8 @@ def build(
     command += ['--Mdir', folder, *(folder / file for file in texts)]
     _run([*command, *sources], VERILATOR_ROOT=str(root))
     units, path = [*sorted(folder.glob('*.cpp')), driver], folder / 'model.so'
-    return _compile(path, units, '-O1', '-shared', f'-I{folder}', runtime)
+    # As fast as -O1, and compiled in two thirds of the time.
+    return _compile(path, units, '-Og', '-shared', f'-I{folder}', runtime)
 
   runtime = _make_once(compile_runtime)
   codes = [path.read_text() for path in (driver, *sources)]

@@ -321,9 +321,8 @@ class CommandsTest(absltest.TestCase):
 
   @needs_verilator
   def test_compare_finds_the_bits_of_the_twin(self):
-    sizes = '--num_samples=12', '--num_recognized=5', '--open'
-    args = f'--sources={self.folder}', *self.args, *sizes
-    done = commands.run('chip.compare', *args)
+    args = f'--sources={self.folder}', '--num_samples=12', '--open'
+    done = commands.run('chip.compare', *args, *self.args)
     expected = 'equal: 137 weights, and the answers to 12 samples'
     self.assertIn(expected, done.stdout, done.stderr)
 
