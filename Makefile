@@ -3,12 +3,13 @@ RUN := $(VENV)/bin/python
 # PYTHON=python3.13 chooses the interpreter of a new environment.
 PYTHON := python3
 
-.PHONY: help venv demo test lint docs notebooks format clean
+.PHONY: help venv demo test lint mutants docs notebooks format clean
 
 help:
 	@echo 'make venv       create $(VENV) with the project and its tools'
 	@echo 'make demo       a spiking network and its ANN on digits, and a figure'
 	@echo 'make test       lint, then test'
+	@echo 'make mutants    ask whether tests find mistakes, for an hour or two'
 	@echo 'make docs       build the site, build/docs/index.html'
 	@echo 'make notebooks  run the notebooks in colab/ again'
 	@echo 'make format     format the code'
@@ -38,6 +39,10 @@ lint: $(VENV)/tools
 
 test: lint
 	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=loadfile
+
+mutants: $(VENV)/tools
+	@$(RUN) -m tests.chip_mutants
+	@$(RUN) -m tests.spike_mutants
 
 docs: $(VENV)/tools
 	@rm -rf docs/api  # pages of modules that went

@@ -38,6 +38,9 @@ def pytest_configure(config):
   folder = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
   config.add_cleanup(folder.cleanup)
   os.environ['SSNN_JAX_CACHE_DIR'] = folder.name  # not that of the user
+  programs = COMPILED / 'verilator'
+  programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+  pathlib.Path(folder.name, programs.name).symlink_to(programs)
   # Of workers, and of commands that tests start, too.
   os.environ['JAX_COMPILATION_CACHE_DIR'] = str(COMPILED)
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'

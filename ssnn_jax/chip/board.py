@@ -64,7 +64,7 @@ def connect(port: Any, config: Config, word: int) -> Board:
   if read_counter(board, 'signature') != verilog.signature(config, word):
     raise types.UserError(
       'the board holds another chip; load a bitstream that `python -m '
-      'experiments.rtl fpga` made with the same flags.'
+      'experiments.chip fpga` made with the same flags.'
     )
   _command(board, b'Z')
   return board
@@ -87,8 +87,8 @@ def test_memory(
   Returns:
     The number of wrong words, at most 65,535, and the bits that were wrong.
   """
-  args = {'size': 4, 'number': int(reads_only)}
-  found = _command(board, b'T', block * _BLOCK_WORDS, **args)
+  place = block * _BLOCK_WORDS
+  found = _command(board, b'T', place, size=4, number=int(reads_only))
   return tuple(np.frombuffer(found, '<u2').tolist())
 
 
@@ -155,21 +155,12 @@ def present(
     table = np.column_stack([own, numbers])
     entries = table[np.column_stack([changes, np.ones(len(numbers), bool)])]
   waiting, answers = [], []
-
-  def receive():
-    number, size = waiting.pop(0)
-    answers.append(_command(board, b'A', size=size, number=number))
-
   for start in range(0, len(entries), _LIST):
-    own = entries[start : start + _LIST].tolist()
     if len(waiting) == 2:  # one is presented, and one waits
-      receive()
-    payload = _list(own)
-    number = next(board.lists) & 0xFF
-    _command(board, b'P', payload=payload, number=number)
-    waiting.append((number, len(own)))
-  while waiting:
-    receive()
+      answers.append(_receive(board, *waiting.pop(0)))
+    own = entries[start : start + _LIST].tolist()
+    waiting.append(_present(board, own))
+  answers += [_receive(board, *own) for own in waiting]
   found = np.frombuffer(b''.join(answers), np.uint8).astype(np.int32)
   return found[entries < 1 << 23]
 
@@ -188,37 +179,45 @@ def present_range(
   Returns:
     The right answers, and the clocks.
   """
-  before = [read_counter(board, name) for name in ('right', 'clocks')]
-  flag = 1 << 18 if rates is None else 0
+  read = lambda: [read_counter(board, name) for name in ('right', 'clocks')]
+  before, flag = read(), 1 << 18 if rates is None else 0
   entries = _set_rates(() if rates is None else rates)
   entries += [first | flag, 1 << 22 | flag | count - 1]
-  payload = _list(entries)
+  _receive(board, *_present(board, entries))
+  right, clocks = np.subtract(read(), before).tolist()
+  return right, clocks
+
+
+def _present(board, entries):
+  """Presents a list of samples and rates; returns its number and length."""
   number = next(board.lists) & 0xFF
-  _command(board, b'P', payload=payload, number=number)
-  _command(board, b'A', size=len(entries), number=number)
-  after = [read_counter(board, name) for name in ('right', 'clocks')]
-  right, clocks = np.subtract(after, before)
-  return int(right), int(clocks)
+  _command(board, b'P', payload=_list(entries), number=number)
+  return number, len(entries)
+
+
+def _receive(board, number, size):
+  """Returns the bytes of the answers of a list, which is finished then."""
+  return _command(board, b'A', size=size, number=number)
 
 
 def write_weights(board: Board, weights: cosimulation.Weights) -> None:
   """Writes `[N_l + 1, N_{l+1}]` weights of each layer."""
-  for layer, own in enumerate(weights):
-    for row, values in enumerate(np.asarray(own, '<i2')):
-      _command(board, b'W', layer << 16 | row, values.tobytes())
+  for place, payload in _rows(weights):
+    _command(board, b'W', place, payload)
 
 
 def read_weights(board: Board) -> cosimulation.Weights:
   """Returns `[N_l + 1, N_{l+1}]` int16 weights of each layer."""
-  sizes, weights = board.config.layer_sizes, []
-  for layer, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
-    read = [
-      _command(board, b'R', layer << 16 | row, size=2 * columns)
-      for row in range(rows + 1)
-    ]
-    values = np.frombuffer(b''.join(read), '<i2').astype(np.int16)
-    weights.append(values.reshape(rows + 1, columns))
-  return tuple(weights)
+  sizes = board.config.layer_sizes
+  weights = tuple(
+    np.empty((rows + 1, columns), np.int16)
+    for rows, columns in zip(sizes, sizes[1:])
+  )
+  for layer, own in enumerate(weights):
+    for row, values in enumerate(own):
+      read = _command(board, b'R', layer << 16 | row, size=2 * len(values))
+      values[:] = np.frombuffer(read, '<i2')
+  return weights
 
 
 def _command(board, letter, place=0, payload=b'', size=0, number=0):
@@ -276,24 +275,20 @@ def write_transcript(
     data.extend(len(request).to_bytes(2, 'little') + request)
     data.extend(len(answer).to_bytes(2, 'little') + answer[-2:])
 
-  rows = lambda own: [row.tobytes() for row in np.asarray(own, '<i2')]
-  signature = verilog.signature(config, word).to_bytes(4, 'little')
-  add(b'I', answer=signature)
+  add(b'I', answer=verilog.signature(config, word).to_bytes(4, 'little'))
   add(b'Z')
   for reads_only in range(2):
     for block in range(NUM_BLOCKS):
       place = block * _BLOCK_WORDS
       add(b'T', place, answer=bytes(4), number=reads_only)
-  for layer, own in enumerate(weights):
-    for row, payload in enumerate(rows(own)):
-      add(b'W', layer << 16 | row, payload)
+  for place, payload in _rows(weights):
+    add(b'W', place, payload)
   add(b'L', payload=verilog.pack(config, *samples).tobytes())
   entries = [*_set_rates(rates), *range(len(answers))]
   add(b'P', payload=_list(entries))
   add(b'A', answer=bytes(len(rates)) + bytes(answers))
-  for layer, own in enumerate(learned):
-    for row, answer in enumerate(rows(own)):
-      add(b'R', layer << 16 | row, answer=answer)
+  for place, answer in _rows(learned):
+    add(b'R', place, answer=answer)
   return (bytes(data) + bytes(2)).hex('\n') + '\n'
 
 
@@ -310,6 +305,13 @@ def explain(text: str) -> str:
     )
     own += f'; wrong words {wrong:,}, bits {bits:04x}'
   return f'failed at {steps[-1:]}: {own}'
+
+
+def _rows(weights):
+  """Yields the place and the bytes of each row of weights."""
+  for layer, own in enumerate(weights):
+    for row, values in enumerate(np.asarray(own, '<i2')):
+      yield layer << 16 | row, values.tobytes()
 
 
 def _set_rates(rates):
@@ -330,28 +332,25 @@ def _sum(data):
 def compile_board(
   config: Config,
   word: int,
-  chip: Sequence[pathlib.Path] = (),
-  optimize: bool = True,
-  transcript: pathlib.Path | None = None,
+  sources: Sequence[pathlib.Path] = (),
+  transcript: str = '',
 ) -> ctypes.CDLL:
   """Compiles the Verilog of a board, with a model of its SDRAM.
 
   Args:
     config: the network.
     word: register of random bits after reset.
-    chip: the Verilog of `chip_top`; default: that of the library.
-    optimize: as of `cosimulation.simulate`.
-    transcript: the file of the self-test, which the board then is.
+    sources: all modules, with `chip_top`; default: those of the library.
+    transcript: text of the self-test, which the board then is, and which it
+      reads from the file `verilog.TRANSCRIPT`.
   """
   texts = {f'{verilog.TOP}.sv': verilog.top(config, word, has_events=False)}
-  own = transcript and (transcript.read_text(), str(transcript))
   return cosimulation.build(
     'board_sim',
-    {} if chip else texts,
-    [*verilog.sources(verilog.BOARD), *(chip or verilog.sources())],
+    {} if sources else texts,
+    sources or [*verilog.sources(verilog.BOARD), *verilog.sources()],
     verilog.BOARD / 'board_driver.cc',
-    verilog.board_parameters(config, word, _DIVIDER, *(own or ())),
-    optimize,
+    verilog.board_parameters(config, word, _DIVIDER, transcript),
   )
 
 

@@ -132,9 +132,9 @@ def num_words(config: Config) -> int:
   return -(-config.layer_sizes[0] // num_lanes(config)) + 1
 
 
-def ports() -> str:
-  """Returns the declarations of the ports of the chip, with their comments."""
-  return _ports_of(FOLDER / 'chip.sv')
+def ports(path: pathlib.Path = FOLDER / 'chip.sv') -> str:
+  """Returns the declarations of the ports of a module, with their comments."""
+  return path.read_text().split(') (\n', 1)[1].split('\n);', 1)[0]
 
 
 def top(
@@ -173,30 +173,22 @@ def top(
     'SHIFTS': _constant(shifts or (0,), 8),
     'SEED': _constant([word], 32),
   }
-  declarations = ports()
-  sizes = {
-    'RATE_BITS*LAYERS': learning.RATE_BITS * values['LAYERS'],
-    'WEIGHT_BITS': config.weight_bits,
-  }
-  for name, size in sizes.items():
-    declarations = declarations.replace(f'[{name}-1:0]', f'[{size - 1}:0]')
+  rates, bits = learning.RATE_BITS * values['LAYERS'], config.weight_bits
+  declarations = ports().replace('[RATE_BITS*LAYERS-1:0]', f'[{rates - 1}:0]')
+  declarations = declarations.replace('[WEIGHT_BITS-1:0]', f'[{bits - 1}:0]')
   return _instance(repr(config), TOP, declarations, 'chip', values)
 
 
 def board_parameters(
-  config: Config,
-  word: int,
-  divider: int,
-  transcript: str = '',
-  path: str = TRANSCRIPT,
+  config: Config, word: int, divider: int, transcript: str = ''
 ) -> dict[str, int | str]:
   """Returns the parameters of `board`; a bit of its line takes some clocks.
 
-  With a transcript, which is in the file of a path, the board tests itself.
+  With a transcript, which is in the file `TRANSCRIPT`, the board tests itself.
   """
   return {
     'TRANSCRIPT_BYTES': len(transcript.split()),
-    'TRANSCRIPT': f'"{path}"',
+    'TRANSCRIPT': f'"{TRANSCRIPT}"',
     'DIVIDER': divider,
     'LIST_LOG': LIST_LOG,
     'LAYERS': len(config.layer_sizes) - 1,
@@ -232,9 +224,8 @@ def board_top(
     clock['PHASE'] = sdram_phase % (8 * clock['DIVIDE'])
   values = clock | board_parameters(config, word, divider, transcript)
   comment = f'{config!r}\n// {clock_mhz:g} MHz; {baud_rate:,} baud'
-  return _instance(
-    comment, BOARD_TOP, _ports_of(BOARD / 'ulx3s.sv'), 'ulx3s', values
-  )
+  declarations = ports(BOARD / 'ulx3s.sv')
+  return _instance(comment, BOARD_TOP, declarations, 'ulx3s', values)
 
 
 def constraints() -> str:
@@ -272,10 +263,6 @@ def pll(clock_mhz: float) -> tuple[dict[str, int], float]:
   # next one, when the board takes them, with the delays of pins.
   values['PHASE'] = round(8 * down * (1 - 3.75e-3 * clock_mhz))
   return values, clock_mhz
-
-
-def _ports_of(path):
-  return path.read_text().split(') (\n', 1)[1].split('\n);', 1)[0]
 
 
 def _instance(comment, name, declarations, module, values):

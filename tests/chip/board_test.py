@@ -17,9 +17,9 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments.rtl import fpga
-from experiments.rtl import host
-from experiments.rtl import settings
+from experiments.chip import fpga
+from experiments.chip import host
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import training
@@ -50,25 +50,6 @@ Info: 	          MULT18X18D:     5/   28    17%
 Info: 	          TRELLIS_FF:  7126/24288    29%
 Info: 	        TRELLIS_COMB: 30154/24288   124%
 """
-# Expressions of link, lists and memory, and wrong ones.
-CHANGES = (
-  ('crc16', "16'h1021", "16'h8005"),
-  ('link', "state <= @next == '0@ ? EXECUTE", "1'b1"),
-  ('link', "state <= @is_right@ ? REPLY", "1'b1"),
-  ('link', "@age == 8'd1 && list_started != '0@;", "1'b0"),
-  ('link', 'place + 24\'(item)', 'place'),
-  ('link', "letter == \"P\" && !again && @is_right@;", "1'b1"),
-  ('present', "sets ? '0 : @answer@;", "~answer"),
-  ('present', "sent + 1'b1 == sizes[list]", "1'b0"),
-  ('present', "named[18] && left == 16'd1 ? 16'hFF : '0", "'0"),
-  ('present', "@unanswered == '0@;", "1'b1"),
-  ('present', "named[22] ? @sample + 1'b1@", 'sample'),
-  ('present', "more == 18'd1, @data[7:0]@", "8'd0"),
-  ('present', '(result_valid && @flight[0][8]@)', "1'b1"),
-  ('present', 'state == READ && @sample_ready@', "1'b1"),
-  ('sdram', '|| @row_ends@)', "1'b0"),
-)  # fmt: skip
-
 # Faults of a board that tests itself, and what it says of them.
 FAULTS = (
   (
@@ -176,6 +157,20 @@ class NoisyPort:
       pass
 
 
+def write_top(folder):
+  """Writes `chip_top` to a folder; returns its path."""
+  path = folder / f'{verilog.TOP}.sv'
+  path.write_text(verilog.top(CONFIG, make_run()[0].word, has_events=False))
+  return path
+
+
+def write_mutants(folder, changes):
+  """Writes a board with wrong expressions to a folder; returns the modules."""
+  sources = *verilog.sources(verilog.BOARD), *verilog.sources()
+  sources = *sources, write_top(folder)
+  return mutants.write(folder, sources, changes, 'board_sim', 'board_sim')
+
+
 def compile_board(**options):
   return board_lib.compile_board(CONFIG, make_run()[0].word, **options)
 
@@ -267,54 +262,17 @@ class SimulatedBoardTest(parameterized.TestCase):
 
   @needs('yosys')
   def test_netlist_has_the_weights_of_the_twin(self):
-    sources = synthesize(pathlib.Path(self.create_tempdir().full_path))
-    with simulate(compile_board(chip=sources, optimize=False)) as port:
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    netlist = folder / 'netlist.v'
+    paths = ' '.join(map(str, [*verilog.sources(), write_top(folder)]))
+    # Memories are left as they are: as registers they would be most of it.
+    script = f'read_verilog -sv {paths}; synth -run begin:fine -top '
+    script += f'{verilog.TOP}; techmap; abc; clean; '
+    script += f'write_verilog -noattr {netlist}'
+    subprocess.run(['yosys', '-q', '-p', script], check=True)
+    sources = [*verilog.sources(verilog.BOARD), netlist]
+    with simulate(compile_board(sources=sources)) as port:
       self.assertIsNone(train_epoch(port))
-
-
-def synthesize(folder):
-  """Returns Verilog of the gates of the chip."""
-  top, netlist = folder / 'top.sv', folder / 'netlist.v'
-  top.write_text(verilog.top(CONFIG, make_run()[0].word, has_events=False))
-  paths = ' '.join(map(str, [*verilog.sources(), top]))
-  # Memories are left as they are: as registers they would be most of the gates.
-  script = f'read_verilog -sv {paths}; synth -top {verilog.TOP} -run begin:fine'
-  script += f'; techmap; abc -fast; clean; write_verilog -noattr {netlist}'
-  subprocess.run(['yosys', '-q', '-p', script], check=True)
-  return [netlist]
-
-
-@needs_verilator
-class MutationTest(parameterized.TestCase):
-  """One board has all wrong expressions."""
-
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
-    sources = verilog.sources(verilog.BOARD)
-    args = sources, CHANGES, 'board_sim', 'board_sim'
-    mutants.write(pathlib.Path(folder), *args)
-    shutil.copy(verilog.BOARD / 'board_driver.cc', folder)
-    with mock.patch.object(verilog, 'BOARD', pathlib.Path(folder)):
-      cls.model = compile_board()
-
-  def find(self, number):
-    with mock.patch.dict(os.environ, {mutants.VARIABLE: str(number)}):
-      with simulate(self.model) as port:
-        try:
-          found = train_epoch(NoisyPort(port, 0.25))
-          port.check()
-        except (AssertionError, ssnn_jax.UserError) as error:
-          return str(error)
-        return found
-
-  def test_right_expressions_are_equal(self):
-    self.assertIsNone(self.find(0))
-
-  @parameterized.parameters(*range(len(CHANGES)))
-  def test_changed_expression_is_found(self, index):
-    self.assertIsNotNone(self.find(index + 1), CHANGES[index])
 
 
 @needs_verilator
@@ -324,38 +282,25 @@ class SelfTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    cls.enterClassContext(contextlib.chdir(folder))  # of the transcript
     run, data = make_run()
-    transcript = folder / verilog.TRANSCRIPT
-    learned = run.learn_first(data.train, 6)
-    transcript.write_text(learned.transcript(run))
-    changes = [change for change, _ in FAULTS]
-    args = changes, 'board_sim', 'board_sim'
-    board, chip_folder = folder / 'board', folder / 'chip'
-    board.mkdir()
-    chip_folder.mkdir()
-    mutants.write(board, verilog.sources(verilog.BOARD), *args)
-    sources = mutants.write(chip_folder, verilog.sources(), *args)
-    top = chip_folder / f'{verilog.TOP}.sv'
-    top.write_text(verilog.top(CONFIG, run.word, has_events=False))
-    shutil.copy(verilog.BOARD / 'board_driver.cc', board)
-    with mock.patch.object(verilog, 'BOARD', board):
-      cls.model = compile_board(chip=[*sources, top], transcript=transcript)
+    transcript = run.learn_first(data.train, 6).transcript(run)
+    folder = pathlib.Path(folder)
+    folder.joinpath(verilog.TRANSCRIPT).write_text(transcript)
+    sources = write_mutants(folder, [change for change, _ in FAULTS])
+    cls.model = compile_board(sources=sources, transcript=transcript)
 
-  def read_line(self, number):
+  @parameterized.parameters(
+    *enumerate(['passed', *(words for _, words in FAULTS)])
+  )
+  def test_fault_is_named(self, number, words):
     with mock.patch.dict(os.environ, {mutants.VARIABLE: str(number)}):
       with board_lib.simulate(self.model) as port:
         line = b''
         while not line.endswith(b'\r\n'):
           line += port.read(1)
-    return board_lib.explain(line.decode())
-
-  def test_board_that_works_passes(self):
-    self.assertEqual(self.read_line(0), 'passed')
-
-  @parameterized.parameters(*range(len(FAULTS)))
-  def test_fault_is_named(self, index):
-    self.assertRegex(self.read_line(index + 1), FAULTS[index][1])
+    self.assertRegex(board_lib.explain(line.decode()), words)
 
 
 class LintTest(absltest.TestCase):
@@ -384,18 +329,6 @@ class LintTest(absltest.TestCase):
     environment = os.environ | {'VERILATOR_ROOT': str(root)}
     done = subprocess.run(
       command, cwd=self.folder, env=environment, capture_output=True, text=True
-    )
-    self.assertEqual((done.returncode, done.stderr), (0, ''))
-
-  @needs('iverilog')
-  def test_icarus_has_no_warning(self):
-    command = ['iverilog', '-g2012', '-t', 'null', '-s', verilog.TOP]
-    names = [path.name for path in verilog.sources()]
-    done = subprocess.run(
-      [*command, f'{verilog.TOP}.sv', *names],
-      cwd=self.folder,
-      capture_output=True,
-      text=True,
     )
     self.assertEqual((done.returncode, done.stderr), (0, ''))
 
@@ -489,7 +422,6 @@ class FpgaTest(parameterized.TestCase):
         (unfinished / 'log').touch()
         raise KeyboardInterrupt
     self.assertFalse(folder.exists())
-    self.assertTrue((unfinished / 'log').exists())
     with settings.new_folder(folder) as unfinished:
       (unfinished / 'report').touch()
     self.assertEqual(os.listdir(folder), ['report'])
@@ -497,7 +429,7 @@ class FpgaTest(parameterized.TestCase):
       with settings.new_folder(folder):
         pass
 
-  @parameterized.parameters(12.5, 25, 62.5, 70, 71, 96, 100)
+  @parameterized.parameters(12.5, 70, 71, 100)
   def test_pll_makes_a_clock_just_below(self, clock_mhz):
     own, made = verilog.pll(clock_mhz)
     self.assertBetween(made, 0.97 * clock_mhz, clock_mhz)
@@ -511,8 +443,3 @@ class FpgaTest(parameterized.TestCase):
   def test_clock_that_no_board_has_is_refused(self, clock, baud_rate, expected):
     with self.assertRaisesRegex(ssnn_jax.UserError, expected):
       verilog.board_top(CONFIG, make_run()[0].word, clock, baud_rate)
-
-  def test_silent_board_is_refused(self):
-    port = mock.Mock(read=lambda size: b'')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'no answer of the board'):
-      board_lib.connect(port, CONFIG, 1)

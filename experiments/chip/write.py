@@ -1,6 +1,6 @@
 """Writes the Verilog of a chip: modules, parameters, weights, and its ports.
 
-  python -m experiments.rtl write --folder=verilog --layers=16,10
+  python -m experiments.chip write --folder=verilog --layers=16,10
 
 The new folder holds the modules, `chip_top.sv` (the chip with all parameters
 and tables, and its register of random bits after reset), the initial weights in
@@ -18,7 +18,7 @@ from absl import flags
 import numpy as np
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 from ssnn_jax.chip import verilog
 
 _README = """# {sizes}: a chip that learns
@@ -108,8 +108,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
   flags.DEFINE_integer(
     'num_samples', 3, 'number of samples with expected answers', 1

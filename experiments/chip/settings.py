@@ -22,12 +22,6 @@ from ssnn_jax import training
 from ssnn_jax.chip import board as board_lib
 from ssnn_jax.chip import verilog
 
-#: Flags of a chip and its run
-RUN = (
-  'dataset layers num_steps weight_bits fraction_bits learning_rate '
-  'batch_size seed num_epochs init_from data_dir download'
-).split()
-
 #: `chip.present`, compiled.
 present = jax.jit(chip.present, static_argnums=0)
 
@@ -59,7 +53,7 @@ class Stream(NamedTuple):
 class Run(NamedTuple):
   """A run of `--method=chip` between two batches."""
 
-  config: ssnn_jax.NetworkConfig
+  config: chip.Config
   batch_size: int
   num_epochs: int
   device: Any  # of the chip
@@ -120,20 +114,22 @@ class Learned(NamedTuple):
     return board_lib.write_transcript(run.config, run.word, run.weights, *self)
 
 
-def define() -> None:
-  """Defines the flags of a chip and its run; defaults are those of the data."""
-  config_lib.define_flags(RUN)
+def define(has_traces: bool = False) -> None:
+  """Defines the flags of a chip and its run; defaults are those of the data.
+
+  With traces there is a flag of those that the chip makes of its inputs.
+  """
+  names = 'dataset layers num_steps weight_bits fraction_bits learning_rate '
+  names += 'batch_size seed num_epochs init_from data_dir download'
+  config_lib.define_flags(names.split())
   flags.DEFINE_integer('digits', 2, 'leading digits of a hidden error', 1, 2)
-
-
-def define_traces() -> None:
-  """Defines the flag of traces that the chip makes of its inputs."""
-  flags.DEFINE_list(
-    'traces',
-    [],
-    'numbers k, as 0,1,2,3,5: the chip makes traces of decays 1 - 2^-k of the '
-    'channels of signals',
-  )
+  if has_traces:
+    flags.DEFINE_list(
+      'traces',
+      [],
+      'numbers k, as 0,1,2,3,5: the chip makes traces of decays 1 - 2^-k of '
+      'the channels of signals',
+    )
 
 
 def load() -> tuple[Run, datasets.Dataset]:
@@ -149,12 +145,7 @@ def load() -> tuple[Run, datasets.Dataset]:
 def load_streams() -> tuple[Run, tuple[int, ...], Stream, Stream]:
   """Returns the run, shifts of --traces, and training and test stream."""
   config, dataset = _load_data()
-  try:
-    shifts = tuple(map(int, flags.FLAGS.traces))
-  except ValueError:
-    raise ssnn_jax.UserError(
-      f'--traces={",".join(flags.FLAGS.traces)}; expected whole numbers.'
-    ) from None
+  shifts = tuple(map(int, flags.FLAGS.traces))
   streams = [cut(own, shifts, config.num_steps) for own in dataset[1:3]]
   train_, test = (datasets.Split(own.inputs, own.labels) for own in streams)
   samples = dataset._replace(train=train_, test=test)

@@ -1,6 +1,6 @@
 r"""Trains the twin of the chip on signals, and prints its accuracy.
 
-  python -m experiments.rtl stream --dataset=spoken_digits --traces=0,1,2,3,5 \
+  python -m experiments.chip stream --dataset=spoken_digits --traces=0,1,2,3,5 \
     --layers=64,10 --num_steps=16 --fraction_bits=12,11
 
 An epoch is one stream of all training signals, in random order, from whose
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import command
-from experiments.rtl import settings
+from experiments.chip import settings
 from ssnn_jax import chip
 from ssnn_jax import training
 
@@ -68,6 +68,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  settings.define()
-  settings.define_traces()
+  settings.define(has_traces=True)
   command.launch(main)
