@@ -671,7 +671,7 @@ class CommandsTest(parameterized.TestCase):
   @parameterized.parameters(
     ('run', '--num_steps=4,8', "several values are --grid='num_steps=4,8'"),
     ('results', '--study=parity --workdir=others', 'holds no finished run'),
-    ('plot', '--workdir=nope', 'nope does not exist; give a folder of runs'),
+    ('plot', '--workdir=nope', 'nope holds no finished run'),
     ('plot', 'runs/name', 'runs/name is not a flag; write --name=value'),
     ('benchmark', '--grid=method=ssnn', '--grid has methods, but not bp'),
   )

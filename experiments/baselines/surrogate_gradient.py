@@ -128,21 +128,3 @@ def _simulate(is_hidden, currents):
     return reset, (spike, potential)
 
   return jax.lax.scan(tick, jnp.zeros_like(currents[0]), currents)[1]
-
-
-def make_observe(config: ssnn_jax.NetworkConfig):
-  """Builds `(params, key, inputs, labels) -> Activity`, without dropout."""
-  config = dataclasses.replace(config, dropout=0.0)
-
-  def observe(params, key, inputs, labels):
-    batch = samples.prepare(config, params, key, inputs, labels)
-    sent, _ = present(config, params, key, batch)
-    counts = [jnp.sum(train, axis=1) for train in sent]  # [B, I]
-    means = lambda function: tuple(map(jnp.mean, map(function, counts)))
-    return ssnn_jax.Activity(
-      firing_rates=tuple(jnp.mean(x) / config.num_steps for x in counts),
-      silent_fractions=means(lambda count: count == 0),
-      saturated_fractions=means(lambda count: count == config.num_steps),
-    )
-
-  return observe

@@ -69,7 +69,7 @@ class Method(NamedTuple):
   help: str
   # (config, key of the seed, *, axis_name) -> Network
   make: Callable[..., ssnn_jax.Network]
-  # (config, key) -> `ssnn_jax.observe.make_observe`; None of the chip
+  # (config, key) -> `ssnn_jax.observe.make_observe`, if its rates are observed
   make_observe: Callable[..., Callable[..., ssnn_jax.Activity]] | None
   fields: set[str]  # of spikes and of the chip, that affect the method
   # The update counts coincidences: it estimates the gradient, and moves devices
@@ -106,7 +106,7 @@ METHODS = {
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_key(surrogate_gradient.make_network),
-    _without_key(surrogate_gradient.make_observe),
+    None,
     {'num_steps', 'sampler'},
   ),
   'rpu': Method(

@@ -190,6 +190,7 @@ def make_programs(
   )
   start = loop.over_seeds(start, (0, 0, 0, None), mesh=mesh)
   is_observed = config.diagnostics and network.neuron == 'stochastic'
+  is_observed = is_observed and method.make_observe
   observe = loop.over_seeds(observe, mesh=mesh) if is_observed else None
   return programs._replace(start=start, observe=observe)
 
