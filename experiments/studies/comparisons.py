@@ -44,12 +44,12 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     if setting.get(study.across) == '' or not all(shown):
       continue
     # The one with most of its cells; an empty one stands for any.
-    bases = {
-      sum(cells[name] == setting[name] for name in paired): base
-      for cells, base in reversed(baselines)
+    bases = [
+      (sum(map(bool, cells.values())), base)
+      for cells, base in baselines
       if all(cells[name] in ('', setting[name]) for name in paired)
-    }
-    base = bases[max(bases)] if bases else None
+    ]
+    _, base = max(bases, key=lambda own: own[0], default=(0, None))
     margin = 1.0 if setting['dataset'] == 'digits' else study.margin
     for metric in study.metrics:
       if metric in group and group[metric].count():
