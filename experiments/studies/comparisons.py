@@ -25,11 +25,9 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     Parameters of devices are those that differ.
 
   Raises:
-    UserError: if paired runs were trained on other samples, or runs of one
-      setting differ in a field that is no column of the study.
+    UserError: if paired runs were trained on other samples.
   """
   fields = [name for name in frames.setting_fields(study) if name in runs]
-  frames.refuse_hidden(runs, fields)
   paired = [name for name in fields if name not in study.baseline]
   settings, baselines, rows = [], [], []
   for cells, group in runs.groupby(fields, sort=False):

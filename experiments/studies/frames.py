@@ -162,7 +162,11 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   """
   settings = setting_fields(study)
   runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
-  refuse_hidden(runs, settings)
+  if hidden := differing(runs, settings):
+    raise ssnn_jax.UserError(
+      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
+      'export the runs of its sweeps alone.'
+    )
   seeded = runs.reindex(columns=[*settings, 'seed']).dropna(subset='seed')
   if seeded.duplicated().any():
     first = seeded[seeded.duplicated()].iloc[0]
@@ -175,15 +179,6 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   digests = [x for x in DIGESTS if x in runs and runs[x].fillna('').any()]
   rows = runs[[*settings, *numbers, *digests]]
   return rows.to_csv(index=False, float_format='%.10g')
-
-
-def refuse_hidden(runs: pd.DataFrame, settings: list[str]) -> None:
-  """Raises a user error if runs of one setting differ in another field."""
-  if hidden := differing(runs, settings):
-    raise ssnn_jax.UserError(
-      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
-      'export the runs of its sweeps alone.'
-    )
 
 
 def sort(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:

@@ -22,7 +22,7 @@ class FitTest(absltest.TestCase):
   def test_fitted_device_trains(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     csv, file = folder / 'm.csv', folder / 'own.json'
-    curves, _ = pulse_curves.simulate(DEVICE, num_cycles=2, read_noise=0.02)
+    curves, _ = pulse_curves.simulate(DEVICE, read_noise=0.02)
     pulse_curves.write_csv(csv, curves, direction=False)
     flags = f'--csv={csv}', f'--file={file}'
     done = commands.run('fit_device', *flags)
