@@ -154,7 +154,7 @@ def _compare(runs, row, new, metric, level):
   half_width = special.stdtrit(len(seeds) - 1, level) * math.sqrt(
     (1 + 1 / len(seeds)) * max(seeds.var(), least**2)
   )
-  texts = [f'{run[metric]:.10g}' for run in (row, new)]
+  texts = [f'{run[metric]:.7g}' for run in (row, new)]
   same = {name: row.get(name) == new.get(name) for name in frames.DIGESTS}
   if texts[0] == texts[1] and same['params_sha256']:
     result = 'equal'

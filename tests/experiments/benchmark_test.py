@@ -6,6 +6,13 @@ from absl.testing import absltest
 
 from tests.testing import commands
 
+MODEL = """
+import flax.linen as nn
+def make(num_classes: int, width: int = 8):
+  flatten = lambda x: x.reshape(len(x), -1)
+  return nn.Sequential([flatten, nn.Dense(width), nn.Dense(num_classes)])
+"""
+
 
 def run(words):
   """Returns the lines that the command prints for few, small samples."""
@@ -39,11 +46,12 @@ class BenchmarkTest(absltest.TestCase):
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
 
   def test_function_is_timed_beside_its_own_ann(self):
+    model = self.create_tempfile('own.py', MODEL).full_path + ':make'
     _, *lines = map(json.loads, run(
-      '--json --names=learn --model=gru --rows --cell=linear --num_steps=0'
+      f'--json --names=learn --model={model} --width=4 --num_steps=0'
     ))  # fmt: skip
     columns = 'name', 'method', 'num_steps', 'digits', 'model', 'model_args'
-    shared = 'gru', 'cell=linear,rows=True'
+    shared = model, 'width=4'
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [('learn', 'bp', None, None, *shared), ('learn', 'ssnn', 0, 3, *shared)],
