@@ -66,18 +66,16 @@ def measure(
   anns = [own for own in tasks if own.config.method == config_lib.ANN]
   for task in tasks:
     base = [own for own in anns if shared(own) == shared(task)]
-    if task.config.method != 'ssnn' or not base:
-      continue
-    right, of_base = (_find_right(own, dataset) for own in (task, base[0]))
-    gains = 100.0 * (right - np.float64(of_base))
-    images, both = find_widths(gains)
-    yield {
-      'setting': task.folder.parent.name,
-      'num_seeds': len(gains),
-      'points': round(float(gains.mean()), 3),
-      'images': round(images, 3),
-      'seeds_and_images': round(both, 3),
-    }
+    if task.config.method == 'ssnn' and base:
+      right, of_base = (_find_right(own, dataset) for own in (task, base[0]))
+      gains = 100.0 * (right - np.float64(of_base))
+      numbers = gains.mean(), *find_widths(gains)
+      names = 'points', 'images', 'seeds_and_images'
+      yield {
+        'setting': task.folder.parent.name,
+        'num_seeds': len(gains),
+        **{name: round(float(own), 3) for name, own in zip(names, numbers)},
+      }
 
 
 def _measure():
@@ -86,8 +84,7 @@ def _measure():
   files = sorted(workdir.rglob(records.CONFIG))
   tasks = [records.read_task(file.parent) for file in files]
   tasks = [own for own in tasks if records.is_finished(own)]
-  dataset = train.load(tasks[0].config, FLAGS.data_dir)
-  yield from measure(tasks, dataset)
+  yield from measure(tasks, train.load(tasks[0].config, FLAGS.data_dir))
 
 
 if __name__ == '__main__':
