@@ -37,7 +37,6 @@ from experiments.measurements import lines
 from experiments.runs import config as config_lib
 from experiments.runs import models
 from experiments.runs import train
-from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
@@ -49,7 +48,7 @@ FLAGS = flags.FLAGS
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
-_KEPT = 'method', 'num_steps', 'median_ms', 'ratio_to_bp', 'peak_mib'
+_TIMES = 'median_ms', 'ratio_to_bp', 'peak_mib'
 
 
 # Compiled steps.
@@ -74,15 +73,15 @@ def _select(dataset, size):
 def _compile(name, config, num_seeds):
   """Returns a function that runs a number of steps, and its memory in MiB."""
   dataset, resistive = _load(config.dataset), config_lib.device(config)
-  network_config = config_lib.network_config(config, dataset)
   device = state_lib.as_device(
     training.make_optimizer(_LEARNING_RATE)
     if resistive is None
     else devices.make_resistive(resistive, _LEARNING_RATE)
   )
-
-  def make_network(key):
-    return config_lib.METHODS[config.method].make(network_config, key)
+  make_network = functools.partial(
+    config_lib.METHODS[config.method].make,
+    config_lib.network_config(config, dataset),
+  )
 
   def infer(network, params, key, images):
     inference = network.infer(params, key, images)
@@ -200,22 +199,11 @@ def _measure():
 
 
 def _to_table(measured):
-  """Writes lines as a table, below what all networks share."""
-  write = lambda x: f'{x:.3g}' if isinstance(x, float) else str(x)
-  frame = pd.DataFrame(measured, dtype=object).drop(columns='rounds')
-  frame = frame.fillna('').map(write)
-  values = {x: {*frame[x]} - {''} for x in frame if x not in _KEPT}
-  shared = {x: own.pop() for x, own in values.items() if len(own) == 1}
-  empty = [x for x, own in values.items() if x not in shared and not own]
-  caption = ', '.join(
-    f'{tables.heading(x)} {tables.word(x, shared[x])}' for x in shared
-  )
-  frame = frame.drop(columns=[*shared, *empty])
-  for name in frame:
-    frame[name] = [tables.word(name, cell) for cell in frame[name]]
-  return (
-    f'{caption}:\n\n{tables.write_table(frame.rename(columns=tables.heading))}'
-  )
+  """Writes what differs between lines, and times, as a table."""
+  frame = pd.DataFrame(measured)
+  varied = [x for x in frame if frame[x].nunique(dropna=False) > 1]
+  shown = frame[[*dict.fromkeys([*varied, *_TIMES])]].fillna('')
+  return shown.to_string(index=False, float_format='{:.3g}'.format)
 
 
 def main() -> None:

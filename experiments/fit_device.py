@@ -6,8 +6,8 @@
 The columns of the CSV file are `pulse`, `conductance` in any unit, and
 optionally `direction` (up or down), `cycle` and `device`. Without directions,
 the curves of a device begin where the pulse number restarts, and alternate, up
-first. The parameters are written to the file, and curves and fit are drawn next
-to the file.
+first. The parameters are printed and written to the file, and curves and fit
+are drawn next to it.
 """
 
 import json
@@ -25,8 +25,6 @@ from ssnn_jax.stochastic import device_config
 from ssnn_jax.stochastic import devices
 from ssnn_jax.stochastic import fit as fit_lib
 
-_MOST_NOISE = 10  # steps; from here on the study device_tolerance has losses
-
 
 def describe(fit: stochastic.PulseFit, source: str) -> str:
   """Returns the JSON file of a fitted device, with notes on its measurement."""
@@ -39,6 +37,7 @@ def describe(fit: stochastic.PulseFit, source: str) -> str:
       'conductance_of_unit_weight': float(f'{fit.scale:.6g}'),
       'read_noise': float(f'{fit.read_noise:.6g}'),
       'num_devices': fit.num_devices,
+      'num_states': float(f'{fit.config.num_states:.4g}'),
       'intervals_95_percent': {
         name: '{:.6g} to {:.6g}'.format(*ends)
         for name, ends in fit.intervals.items()
@@ -49,28 +48,6 @@ def describe(fit: stochastic.PulseFit, source: str) -> str:
   return json.dumps(contents, indent=2) + '\n'
 
 
-def table(fit: stochastic.PulseFit) -> str:
-  """Returns the fitted parameters, their 95 % intervals and notes, as text."""
-  lines, notes = ['parameter             value       95 % interval'], ['']
-  rows = device_config.changed_fields(fit.config) | {
-    'read noise, weight': fit.read_noise,
-    'number of states': fit.config.num_states,
-    'weight 0, conductance': fit.zero,
-    'weight 1, conductance': fit.zero + fit.scale,
-  }
-  for name, value in rows.items():
-    lines.append(f'{name:21} {value:<11.4g}')
-    if name in fit.intervals:
-      lines[-1] += ' {:.4g} to {:.4g}'.format(*fit.intervals[name])
-  if fit.config.dw_min_std > _MOST_NOISE:
-    notes.append(
-      f'Write noise of {fit.config.dw_min_std:.3g} steps costs accuracy; '
-      'measure more curves, or train with a smaller dw_min_std in '
-      '--device_params.'
-    )
-  return '\n'.join([*map(str.rstrip, lines), *notes, *fit.notes])
-
-
 def draw(
   curves: list[stochastic.PulseCurve], fit: stochastic.PulseFit
 ) -> figure.Figure:
@@ -78,7 +55,6 @@ def draw(
   fig = figure.Figure(figsize=(6.2, 4.0), layout='constrained')
   panels = fig.subplots(1, 2, sharey=True)
   blue, vermilion, _ = figures.raster.COLORS
-  mean = device_config.remove_variability(fit.config)
   for axes, is_up in zip(panels, (True, False)):
     same = [curve for curve in curves if curve.is_up == is_up]
     for curve in same:
@@ -88,9 +64,9 @@ def draw(
     number = int(max(np.ptp(curve.pulses) for curve in same))
     pulses = np.linspace(0, number, min(number + 1, 1000), dtype=int)
     start = np.mean([curve.conductances[0] for curve in same])
-    expected = _simulate(fit, mean, 0.0, start, pulses, is_up)[:, 0]
+    readings = _simulate(fit, start, pulses, is_up)
+    expected = np.mean(readings, axis=1)
     axes.plot(pulses, expected, color=vermilion, label='mean of fitted devices')
-    readings = _simulate(fit, fit.config, fit.read_noise, start, pulses, is_up)
     band = np.percentile(readings, [2.5, 97.5], axis=1)
     look = {'color': vermilion, 'alpha': 0.15, 'lw': 0}
     axes.fill_between(pulses, *band, label='95 % of fitted devices', **look)
@@ -105,14 +81,15 @@ def draw(
   return fig
 
 
-def _simulate(fit, config, read_noise, start, pulses, is_up):
-  """Simulates `[pulses, devices]` conductances of 400 devices."""
+def _simulate(fit, start, pulses, is_up):
+  """Simulates `[pulses, devices]` readings of 400 devices."""
   number = np.diff(pulses, prepend=0).astype(np.int32)
   numbers = number * is_up, number * (not is_up)
   start = (start - fit.zero) / fit.scale
-  weights, _ = devices.simulate(jax.random.key(0), config, 400, *numbers, start)
+  key = jax.random.key(0)
+  weights, _ = devices.simulate(key, fit.config, 400, *numbers, start)
   noise = np.random.default_rng(0).normal(size=weights.shape)
-  return fit.zero + fit.scale * (np.asarray(weights) + read_noise * noise)
+  return fit.zero + fit.scale * (np.asarray(weights) + fit.read_noise * noise)
 
 
 def main() -> None:
@@ -134,9 +111,10 @@ def main() -> None:
   fit = stochastic.fit_pulse_response(
     curves, zero=values['zero'], w_max=values['w_max'], progress=True
   )
-  path.write_text(describe(fit, source.name))
+  described = describe(fit, source.name)
+  path.write_text(described)
   draw(curves, fit).savefig(drawing, dpi=120)
-  print(table(fit))
+  print(described, end='')
   line = f'{command.line("run")} --device={path}'
   print(f'figure: {drawing}\nnow train: {line}')
 

@@ -59,17 +59,6 @@ _WITHOUT_SPIKES = (
   'give a run of --neuron=stochastic without --exact, or --sample or --image '
   'alone.'
 )
-_LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
-
-
-def read_epochs(folder: pathlib.Path) -> pd.DataFrame:
-  """Reads the epochs of all seeds of a run, finished or not, one a row."""
-  epochs = records.read_lines(folder, 'epoch')
-  if not epochs:
-    raise ssnn_jax.UserError(
-      f'{folder} holds no epoch of a run; wait for its first checkpoint.'
-    )
-  return pd.DataFrame(epochs).drop(columns='event')
 
 
 def draw(epochs: pd.DataFrame) -> figure.Figure:
@@ -87,18 +76,15 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
   size = (7.6, 0.3 + 2.1 * num_lines)
   fig = figure.Figure(figsize=size, layout='constrained')
   for place, (title, names) in enumerate(panels.items(), 1):
-    axes = fig.add_subplot(num_lines, 2, place)
-    for number, name in enumerate(names):
+    axes = fig.add_subplot(num_lines, 2, place, title=title, xlabel='epoch')
+    for name in names:
       by_epoch = epochs.dropna(subset=name).groupby('epoch')[name]
-      label, look = name.replace('_', ' '), {'color': f'C{number % 10}'}
-      axes.plot(by_epoch.mean(), marker='.', label=label, **look)
+      axes.plot(by_epoch.mean(), marker='.', label=name.replace('_', ' '))
       low, high = by_epoch.min(), by_epoch.max()
-      axes.fill_between(low.index, low, high, alpha=0.2, **look)
-    axes.set_title(title, fontsize=10)
+      axes.fill_between(low.index, low, high, alpha=0.2)
     axes.grid(alpha=0.3)
-    axes.set_xlabel('epoch')
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    if title in _LOG and epochs[names].max(axis=None) > 0:
+    if 'loss' in names and epochs['loss'].max() > 0:
       axes.set_yscale('log')
     if len(names) > 1:
       axes.legend(fontsize=7)
@@ -113,7 +99,12 @@ def show(workdir: pathlib.Path) -> None:
   if not (workdir / records.CONFIG).exists():
     pages.show(workdir)
     return
-  epochs = read_epochs(workdir)
+  lines = records.read_lines(workdir, 'epoch')
+  if not lines:
+    raise ssnn_jax.UserError(
+      f'{workdir} holds no epoch of a run; wait for its first checkpoint.'
+    )
+  epochs = pd.DataFrame(lines).drop(columns='event')
   print(epochs.groupby('seed').last().T.to_string(float_format='{:.4g}'.format))
   _save(draw(epochs), workdir / 'curves.png')
 
@@ -141,11 +132,6 @@ def read_trained(
     dataset = train.load(config, data_dir)
     split = config_lib.split_name(config)
     model = config_lib.network_config(config, dataset)
-  elif runs := sorted(workdir.glob(f'**/{records.CONFIG}')):
-    raise ssnn_jax.UserError(
-      f'--workdir={workdir} holds {len(runs)} runs; give one of them, as '
-      f'--workdir={runs[0].parent}.'
-    )
   config, params, _ = ssnn_jax.load(workdir, model, seed=seed)
   key = jax.random.key(number)
   network = make(config, key)
@@ -196,14 +182,13 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   """Reads an image file in the shape of the images of a network.
 
   Colors become greys for a network of grey images. A resized image keeps its
-  aspect, with borders in the color of its own, and is named in a line of print.
+  aspect, with borders in the color of its first pixel.
   """
   dataset, config = trained.dataset, trained.network.config
   shape = getattr(config, 'input_shape', None)
   shape = dataset.input_shape if dataset else shape
   num_inputs = math.prod(shape or config.layer_sizes[:1])
-  if shape is None:  # of dense layers
-    shape = (math.isqrt(num_inputs),) * 2
+  shape = shape or (math.isqrt(num_inputs),) * 2  # of dense layers
   height, width, depth = (*shape, 1, 1)[:3]
   is_image = dataset is None or not dataset.is_recorded
   is_image &= math.prod(shape) == num_inputs
@@ -223,14 +208,7 @@ def read_image(path: str, trained: Trained, invert: bool = False) -> np.ndarray:
   image = Image.alpha_composite(paper, image).convert('RGB')
   if invert:
     image = ImageOps.invert(image)
-  if image.size != (width, height):
-    words = ' to '.join(f'{x} x {y}' for x, y in (image.size, (width, height)))
-    print(f'{path} is resized from {words} pixels')
-    pixels = np.asarray(image)
-    edges = pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]
-    color = np.median(np.concatenate(edges), axis=0)
-    color = tuple(int(own) for own in color)
-    image = ImageOps.pad(image, (width, height), color=color)
+  image = ImageOps.pad(image, (width, height), color=image.getpixel((0, 0)))
   return np.asarray(image.convert(images.MODES[depth])).reshape(shape)
 
 
@@ -263,7 +241,12 @@ def show_sample(
       raise ssnn_jax.UserError(
         '--raster is of images and events; give --sample or --play of a signal.'
       )
-    _show_signal(workdir, figures.signal.present(*args), name, words, play)
+    presented = figures.signal.present(*args)
+    print(f'{words}: {presented.title}')
+    if play:
+      _save(figures.signal.animate(presented), workdir / f'signal-{name}.gif')
+    else:
+      _save(figures.signal.draw(presented), workdir / f'signal-{name}.png')
     return
   presented = figures.sample.present(*args)
   recorded = presented.recorded
@@ -282,36 +265,11 @@ def show_sample(
       of_layer = '' if layer is None else f'-{layer}'
       _save(fig, workdir / f'raster-{name}{of_layer}.png')
   if play:
-    file = workdir / f'play-{name}.gif'
-    figures.sample.animate(presented).save(file, 'pillow')
-    print(f'figure: {file}')
+    _save(figures.sample.animate(presented), workdir / f'play-{name}.gif')
   if not raster and not play:
     fig = figures.sample.draw(presented)
     fig.suptitle(f'{words}: {presented.title}')
     _save(fig, workdir / f'sample-{name}.png')
-
-
-def _show_signal(workdir, presented, name, words, play):
-  """Draws a signal, or its film."""
-  print(f'{words}: {presented.title}')
-  if play:
-    file = workdir / f'signal-{name}.gif'
-    figures.signal.animate(presented).save(file, 'pillow', dpi=80)
-    print(f'figure: {file}')
-  else:
-    _save(figures.signal.draw(presented), workdir / f'signal-{name}.png')
-
-
-def draw_ticks(accuracies: np.ndarray) -> figure.Figure:
-  """Draws accuracies after each tick."""
-  fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
-  axes, ticks = fig.subplots(), range(1, 1 + len(accuracies))
-  axes.plot(ticks, accuracies, '.-', color=figures.raster.SPIKE)
-  axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
-  axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-  axes.set(xlabel='tick', ylabel='correct answers', ylim=(-0.02, 1.02))
-  axes.grid(alpha=0.3)
-  return fig
 
 
 def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
@@ -320,41 +278,44 @@ def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
   if not network.has_spikes:
     raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
   inputs, labels = (own[:_NUM_PLAYED] for own in _eval_split(trained))
-  batches = [
-    slice(first, first + _AT_ONCE) for first in range(0, len(labels), _AT_ONCE)
-  ]
   plays = [
-    stochastic.play(network.config, params, key, inputs[own], labels[own])
-    for own in batches
-  ]
-  accuracies = _score_winners(network.config, plays, labels)
+    stochastic.play(
+      network.config, params, key, inputs[first:][:_AT_ONCE],
+      labels[first:][:_AT_ONCE],
+    )
+    for first in range(0, len(labels), _AT_ONCE)
+  ]  # fmt: skip
+  winners = np.concatenate([own.winners for own in plays], axis=1)
+  wins, ticks = np.cumsum(winners, axis=0), np.arange(1, 1 + len(winners))
+  # Wins of the last ticks count: of leaky neurons a share of the ticks so far,
+  # of a window a cycle.
+  first = np.maximum(ticks - network.config.num_steps, 0)
+  if network.config.timing == 'leaky':
+    skipped = np.round((1 - network.config.counted) * ticks)
+    first = np.minimum(skipped, ticks - 1).astype(int)
+  before = np.pad(wins, ((1, 0), (0, 0), (0, 0)))[first]
+  answers = np.argmax(wins - before, axis=2)
+  accuracies = np.mean(answers == np.asarray(labels), axis=1)
   print(
     f'{len(labels)} samples of the {trained.split} split: accuracy '
     f'{accuracies[len(accuracies) // 2 - 1]:.1%} after half of the ticks, '
     f'{accuracies[-1]:.1%} after all {len(accuracies)}'
   )
-  _save(draw_ticks(accuracies), workdir / 'ticks.png')
-
-
-def _score_winners(config, plays, labels):
-  """Returns the accuracy of the classes of most wins up to each tick.
-
-  Wins of the last ticks count: of leaky neurons a share of the ticks so far, of
-  a window a cycle.
-  """
-  winners = np.concatenate([own.winners for own in plays], axis=1)
-  wins = np.cumsum(winners, axis=0, dtype=np.int32)
-  ticks = np.arange(1, 1 + len(wins))
-  first = np.maximum(ticks - config.num_steps, 0)
-  if config.timing == 'leaky':
-    first = np.minimum(np.round((1 - config.counted) * ticks), ticks - 1)
-  before = np.pad(wins, ((1, 0), (0, 0), (0, 0)))[first.astype(int)]
-  answers = np.argmax(wins - before, axis=2)
-  return np.mean(answers == np.asarray(labels), axis=1)
+  fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
+  axes = fig.subplots()
+  axes.plot(ticks, accuracies, '.-', color=figures.raster.SPIKE)
+  axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
+  axes.set(xlabel='tick', ylabel='correct answers', ylim=(-0.02, 1.02))
+  axes.grid(alpha=0.3)
+  _save(fig, workdir / 'ticks.png')
 
 
 def _save(fig, file):
-  fig.savefig(file, dpi=120)
+  """Saves a figure, or a film as .gif."""
+  if file.suffix == '.gif':
+    fig.save(file, 'pillow', dpi=80)
+  else:
+    fig.savefig(file, dpi=120)
   print(f'figure: {file}')
 
 

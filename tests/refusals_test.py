@@ -415,8 +415,8 @@ CALLS = [  # function of a folder, words
     r'^node own \(IF\) is not connected .*; remove',
   ),
   (
-    lambda _: studies.load('online').find_sweeps('mnist'),
-    'choose one of digits',
+    lambda _: studies.load('events').find_sweeps('mnist'),
+    'choose one of n_mnist',
   ),
 ]  # fmt: skip
 
@@ -462,15 +462,15 @@ class CallsTest(parameterized.TestCase):
 
   def test_page_without_marks(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    (folder / 'online.md').write_text('# ANN\n<!-- table -->\nmy own words')
-    csv = frames.path('online').read_text()
+    (folder / 'events.md').write_text('# ANN\n<!-- table -->\nmy own words')
+    csv = frames.path('events').read_text()
     with mock.patch.object(frames, 'FOLDER', folder):
-      frames.path('online').write_text(csv)
+      frames.path('events').write_text(csv)
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, 'online.md lacks the marks'
+        ssnn_jax.UserError, 'events.md lacks the marks'
       ):
-        pages.write_page('online')
-    self.assertIn('my own words', (folder / 'online.md').read_text())
+        pages.write_page('events')
+    self.assertIn('my own words', (folder / 'events.md').read_text())
 
 
 _PULSED = '--device=custom --neuron=stochastic'
@@ -600,7 +600,7 @@ class CommandsTest(parameterized.TestCase):
   @parameterized.parameters(
     ('run', '--num_steps=4,8', "several values are --grid='num_steps=4,8'"),
     ('results', '--study=parity --workdir=others', 'holds no finished run'),
-    ('plot', '--workdir=nope', 'nope does not exist; give a folder of runs'),
+    ('plot', '--workdir=nope', 'nope holds no finished run'),
     ('plot', 'runs/name', 'runs/name is not a flag; write --name=value'),
     ('benchmark', '--grid=method=ssnn', '--grid has methods, but not bp'),
   )

@@ -25,11 +25,9 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     Parameters of devices are those that differ.
 
   Raises:
-    UserError: if paired runs were trained on other samples, or runs of one
-      setting differ in a field that is no column of the study.
+    UserError: if paired runs were trained on other samples.
   """
   fields = [name for name in frames.setting_fields(study) if name in runs]
-  frames.refuse_hidden(runs, fields)
   paired = [name for name in fields if name not in study.baseline]
   settings, baselines, rows = [], [], []
   for cells, group in runs.groupby(fields, sort=False):
@@ -44,12 +42,12 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     if setting.get(study.across) == '' or not all(shown):
       continue
     # The one with most of its cells; an empty one stands for any.
-    bases = {
-      sum(cells[name] == setting[name] for name in paired): base
-      for cells, base in reversed(baselines)
+    bases = [
+      (sum(map(bool, cells.values())), base)
+      for cells, base in baselines
       if all(cells[name] in ('', setting[name]) for name in paired)
-    }
-    base = bases[max(bases)] if bases else None
+    ]
+    _, base = max(bases, key=lambda own: own[0], default=(0, None))
     margin = 1.0 if setting['dataset'] == 'digits' else study.margin
     for metric in study.metrics:
       if metric in group and group[metric].count():

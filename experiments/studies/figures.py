@@ -1,6 +1,5 @@
 """Figures of comparisons: curves, or lines of points, with the margin."""
 
-import math
 import re
 
 from matplotlib import figure
@@ -25,53 +24,52 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   """Draws the first metric of comparisons, with intervals and the margin.
 
   The rows of the table are curves over its columns if these are numbers and
-  there are few rows, or else lines of points. Data sets, or the values of the
-  first field of the curves of one data set, have their own panels, and so have
-  the columns if each row has a number in one of them.
+  there are few rows, or else lines of points. Each data set has a panel, or
+  each value of the first field of the curves of one data set.
   """
   shown = compared[compared['metric'] == study.metrics[0]]
-  names, across = tables.distinguishing(shown, study), study.across
-  panels = ['metric' if across == 'dataset' else 'dataset']
+  names, panel = tables.distinguishing(shown, study), 'dataset'
   rows = shown.groupby(['dataset', *names], sort=False).ngroup()
-  has_one_set = shown['dataset'].nunique() == 1 and len(names) > 1
-  of_curves = names[:1] if has_one_set else panels
-  num_curves = rows.groupby([shown[x] for x in of_curves]).nunique().max()
-  is_curves = tables.is_number(shown[across].iloc[0]) and not rows.is_unique
-  is_curves &= num_curves <= _MOST_CURVES
-  panels = of_curves if is_curves else panels + [across] * rows.is_unique
-  titled = ['dataset', *(panels if is_curves else names)]
-  titled += [across] * (across != 'metric')
-  parts = []
-  for _, part in shown.groupby(panels, sort=False):
-    shared = [x for x in dict.fromkeys(titled) if part[x].nunique() == 1]
-    own = [x for x in names if x not in shared]
-    labels = [_label(row, own) for row in part.to_dict('records')]
-    title = _label(part.iloc[0], shared)
-    parts.append((title, part.assign(label=labels)))
+  by_field = names[0] if len(names) > 1 else panel
+  by_field = by_field if shown['dataset'].nunique() == 1 else panel
+  is_curves = (
+    tables.is_number(shown[study.across].iloc[0])
+    and not rows.is_unique
+    and rows.groupby(shown[by_field]).nunique().max() <= _MOST_CURVES
+  )
+  panel = by_field if is_curves else panel
+  own = [x for x in names if x != panel]
+  labels = [_label(row, own) for row in shown.to_dict('records')]
+  parts = list(shown.assign(label=labels).groupby(panel, sort=False))
   num_columns = min(2, len(parts)) if is_curves else 1
-  num_lines = math.ceil(len(parts) / num_columns)
-  width = 3.7 * num_columns + 0.8 if is_curves else 7.2
-  looks = {}  # numbers of colors and markers, by the names of series
-  if not is_curves and across not in panels:
-    values = sorted(shown[across].unique(), key=frames.order)
-    looks = {tables.describe(across, x): i for i, x in enumerate(values)}
-  line = 0.15 + 0.05 * max(1, len(looks))
+  num_lines = -(-len(parts) // num_columns)
+  across = sorted(shown[study.across].unique(), key=frames.order)
+  line = 0.15 + 0.05 * len(across)
   heights = [
     2.6 if is_curves else 0.9 + line * part['label'].nunique()
     for _, part in parts[:num_lines]
   ]
-  fig = figure.Figure((width, sum(heights) + 0.4), layout='constrained')
+  width = 3.7 * num_columns + 0.8 if is_curves else 7.2
+  series = list(dict.fromkeys(labels)) if is_curves else across
+  height = sum(heights) + 0.6 + 0.1 * len(series)
+  fig = figure.Figure((width, height), layout='constrained')
   grid = fig.subplots(
     num_lines, num_columns, squeeze=False, height_ratios=heights
   )
   for axes in grid.flat[len(parts) :]:
     axes.remove()
-  for axes, (title, part) in zip(grid.flat, parts):
+  legend = {}
+  for axes, (value, part) in zip(grid.flat, parts):
+    title = {part['dataset'].iloc[0]: 'dataset', value: panel}
+    title = ', '.join(_describe(name, own) for own, name in title.items())
     axes.set_title(title, fontsize=10, wrap=True)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
-    _draw_panel(axes, part, study, is_curves, looks)
-  _add_legend(fig, looks)
+    _draw_panel(axes, part, study, is_curves, series)
+    handles, named = axes.get_legend_handles_labels()
+    legend |= dict(zip(named, handles))
+  place = {'loc': 'outside lower center', 'ncols': 3, 'fontsize': 8}
+  fig.legend(list(legend.values()), list(legend), **place)
   return fig
 
 
@@ -92,7 +90,7 @@ def _describe(name, value):
   return ', '.join(f'{tables.WORDS.get(x, x)} {y}' for x, y in named)
 
 
-def _draw_panel(axes, rows, study, is_curves, looks):
+def _draw_panel(axes, rows, study, is_curves, series):
   """Draws curves, or lines of points, shifted so that none hides another.
 
   Curves are the rows of the table, over its columns; points lie the other way
@@ -100,21 +98,17 @@ def _draw_panel(axes, rows, study, is_curves, looks):
   """
   fields = ['label', study.across] if is_curves else [study.across, 'label']
   axis, other = ('y', 'x') if is_curves else ('x', 'y')
-  series, places = (
-    list(rows[x].unique())
-    if x == 'label'
-    else sorted(rows[x].unique(), key=frames.order)
-    for x in fields
-  )
-  for index, name in enumerate(series):
+  places = list(rows[fields[1]].unique())
+  if is_curves:
+    places.sort(key=frames.order)
+  present = [x for x in series if x in {*rows[fields[0]]}]
+  for index, name in enumerate(present):
     own = rows[rows[fields[0]] == name]
-    width = 0.3 if is_curves else 0.6
-    shift = width * ((index + 0.5) / len(series) - 0.5)
+    shift = (0.3 if is_curves else 0.6) * ((index + 0.5) / len(present) - 0.5)
     at = (own[fields[1]].map(places.index) + shift).sort_values()
-    own = own.loc[at.index]
+    own, number = own.loc[at.index], series.index(name)
     if not is_curves:
-      name = tables.describe(study.across, name) if len(looks) > 1 else ''
-    number = looks.setdefault(name, len(looks))
+      name = tables.describe(study.across, name)
     axes.errorbar(
       **{
         other: at,
@@ -167,18 +161,3 @@ def _scale(axes, rows, study, axis):
     of_axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   of_axis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
   return label
-
-
-def _add_legend(fig, looks):
-  """Adds one legend of all panels below them, in the order of the looks."""
-  entries = {}
-  for axes in fig.axes:
-    entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
-  entries.pop('', None)
-  entries = dict(sorted(entries.items(), key=lambda x: looks.get(x[0], -1)))
-  if entries:
-    width, height = fig.get_size_inches()
-    columns = max(1, min(4, int(14 * width / (max(map(len, entries)) + 6))))
-    fig.set_figheight(height + 0.2 * math.ceil(len(entries) / columns))
-    place = {'loc': 'outside lower center', 'ncols': columns, 'fontsize': 8}
-    fig.legend(list(entries.values()), list(entries), **place)

@@ -83,10 +83,6 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
           f'two runs of seed {line["seed"]} in {workdir} have the same '
           'configuration, but other weights (params_sha256); remove one.'
         )
-  if not workdir.exists():
-    raise ssnn_jax.UserError(
-      f'{workdir} does not exist; give a folder of runs.'
-    )
   if not runs:
     raise ssnn_jax.UserError(
       f'{workdir} holds no finished run; wait for one, or continue it by its '
@@ -166,11 +162,15 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   """
   settings = setting_fields(study)
   runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
-  refuse_hidden(runs, settings)
+  if hidden := differing(runs, settings):
+    raise ssnn_jax.UserError(
+      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
+      'export the runs of its sweeps alone.'
+    )
   seeded = runs.reindex(columns=[*settings, 'seed']).dropna(subset='seed')
   if seeded.duplicated().any():
-    first = seeded[seeded.duplicated()].iloc[0].to_dict()
-    cells = ', '.join(f'{x}={first[x]}' for x in first if first[x] != '')
+    first = seeded[seeded.duplicated()].iloc[0]
+    cells = ', '.join(f'{x}={own}' for x, own in first.items() if own != '')
     raise ssnn_jax.UserError(
       f'two runs have the same settings and seed ({cells}); leave one out.'
     )
@@ -179,16 +179,6 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   digests = [x for x in DIGESTS if x in runs and runs[x].fillna('').any()]
   rows = runs[[*settings, *numbers, *digests]]
   return rows.to_csv(index=False, float_format='%.10g')
-
-
-def refuse_hidden(runs: pd.DataFrame, settings: list[str]) -> None:
-  """Raises a user error if runs of one setting differ in another field."""
-  hidden = differing(runs, settings)
-  if hidden:
-    raise ssnn_jax.UserError(
-      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
-      'export the runs of its sweeps alone.'
-    )
 
 
 def sort(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:

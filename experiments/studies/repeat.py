@@ -32,8 +32,6 @@ from experiments.studies import tables
 import ssnn_jax
 from ssnn_jax import datasets
 
-_GROUP = ['study', 'dataset']
-
 
 def repeat(
   name: str,
@@ -53,40 +51,32 @@ def repeat(
   """
   names = frames.list_recorded() if name == 'all' else [name]
   runs = pd.concat([_read(name, given) for name in names], ignore_index=True)
-  left = dict.fromkeys(zip(*map(runs.get, _GROUP)))
-  began, done, missing, pairs = time.monotonic(), [], set(), []
-  for row in _order(runs, seconds, seed).to_dict('records'):
-    group, taken = (row['study'], row['dataset']), time.monotonic() - began
-    # Records have no compilation, and may be of a faster machine.
-    excess = max(taken - sum(done), 0.0) / max(len(done), 1)
-    if taken + row['seconds'] + excess > seconds or group in missing:
+  end, missing, pairs = time.monotonic() + seconds, set(), []
+  # Studies and their data sets take turns.
+  drawn = runs.dropna(subset='seconds').sample(frac=1, random_state=seed)
+  drawn['turn'] = drawn.groupby(['study', 'dataset']).cumcount()
+  for row in drawn.sort_values(['turn', 'seconds']).to_dict('records'):
+    group = row['study'], row['dataset']
+    if time.monotonic() + row['seconds'] > end or group in missing:
       continue
     print(_describe(row), flush=True)
-    left.pop(group, None)
     try:
       new = _train(row, options)
     except ssnn_jax.UserError as error:
       missing.add(group)
       print(f'{", ".join(group)}: {error}', flush=True)
       continue
-    done.append(row['seconds'])
     for metric in studies.load(row['study']).metrics:
       if metric in new and pd.notna(row.get(metric)):
         pairs.append((row, new, metric))
   if not pairs:
-    shortest = runs['seconds'].min() / 60  # NaN without one
-    reason = f'the shortest takes {shortest:.1f} minutes'
-    if missing:
-      reason = 'for the reasons above'
-    elif math.isnan(shortest):
-      reason = 'as no such run has a time'
     raise ssnn_jax.UserError(
-      f'no run was repeated, {reason}; give other minutes, fields or data.'
+      f'no run was repeated: of {len(drawn)} with a recorded time the shortest '
+      f'takes {drawn["seconds"].min() / 60:.1f} minutes; give other minutes, '
+      'fields or data.'
     )
   level = 1 - 0.05 / (2 * len(pairs))
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
-  for group in left:
-    print(f'{", ".join(group)}: not repeated in this time')
   print(tables.write_table(lines))
   return lines['result'].isin(['equal', 'within']).all()
 
@@ -109,27 +99,15 @@ def _read(name, given):
   """Reads the runs of a study that have the given fields, and their times."""
   fields = frames.setting_fields(studies.load(name))  # or refuses the name
   runs = frames.read_csv(name)
-  columns = dict.fromkeys([*runs, *fields, 'seed', *given])
-  runs = runs.reindex(columns=[*columns])
+  runs = runs.reindex(columns=[*{*runs, *fields, 'seed', *given}])
   chosen = config_lib.ExperimentConfig(**given)
   for field in given:
-    cell = frames.write(field, getattr(chosen, field))
-    runs = runs[runs[field] == cell]
-  setting = list(runs[fields].itertuples(index=False, name=None))
-  times = {'seconds': frames.run_seconds(runs), 'setting': setting}
-  return runs.assign(study=name, **times).dropna(subset='seed')
-
-
-def _order(runs, seconds, seed):
-  """Orders runs at random, so that studies and their data sets take turns.
-
-  Runs that take longer than a share of the time are the last of their group.
-  """
-  runs = runs.dropna(subset='seconds').sample(frac=1, random_state=seed)
-  share = seconds / max(1, runs.groupby(_GROUP).ngroups)
-  excess = (runs['seconds'] - share).clip(lower=0).sort_values(kind='stable')
-  turn = runs.loc[excess.index].groupby(_GROUP).cumcount()
-  return runs.assign(turn=turn).sort_values(['turn', 'seconds'])
+    runs = runs[runs[field] == frames.write(field, getattr(chosen, field))]
+  return runs.assign(
+    study=name,
+    seconds=frames.run_seconds(runs),
+    setting=list(runs[fields].itertuples(index=False, name=None)),
+  ).dropna(subset='seed')
 
 
 def _train(row, options):
@@ -168,28 +146,28 @@ def _describe(row):
 
 def _compare(runs, row, new, metric, level):
   """Returns the line of a number, whose interval has the level at each end."""
-  is_same = runs['setting'].map(lambda cells: cells == row['setting'])
-  seeds = runs.loc[is_same & (runs['study'] == row['study']), metric]
-  deviation, half_width = seeds.std(), math.inf
-  if metric.startswith('test_accuracy'):
-    deviation = max(deviation, 1 / row['num_eval_samples'])
-  if len(seeds) > 1:
-    quantile = special.stdtrit(len(seeds) - 1, level)
-    half_width = quantile * deviation * math.sqrt(1 + 1 / len(seeds))
-  is_within = abs(new[metric] - seeds.mean()) <= half_width
-  result = 'within' if is_within else 'outside'
-  texts = [f'{run[metric]:.10g}' for run in (row, new)]
+  is_same = (runs['study'] == row['study']) & (
+    runs['setting'].map(row['setting'].__eq__)
+  )
+  seeds = runs.loc[is_same, metric]
+  least = metric.startswith('test_accuracy') / row['num_eval_samples']
+  half_width = special.stdtrit(len(seeds) - 1, level) * math.sqrt(
+    (1 + 1 / len(seeds)) * max(seeds.var(), least**2)
+  )
+  texts = [f'{run[metric]:.7g}' for run in (row, new)]
   same = {name: row.get(name) == new.get(name) for name in frames.DIGESTS}
   if texts[0] == texts[1] and same['params_sha256']:
     result = 'equal'
   elif not same['data_sha256']:
     result = 'other samples'
+  else:  # of one seed, whose interval is NaN, no number is outside
+    is_outside = abs(new[metric] - seeds.mean()) > half_width
+    result = 'outside' if is_outside else 'within'
   return {
     'result': result,
     'measure': metric,
     'recorded': texts[0],
     'new': texts[1],
-    'difference': f'{new[metric] - row[metric]:+.2g}',
     'interval': f'{seeds.mean():.4g} ± {half_width:.2g}',
     'run': _describe(row),
   }

@@ -335,21 +335,6 @@ STUDIES['baselines'] = Study(
 )
 
 
-def _batch(size):
-  """Sweeps a batch size, with the rate of a sample."""
-  base = {'batch_size': size, 'learning_rate': size / 32}
-  return Sweep({'num_steps': (16,)}, 5, base)
-
-
-STUDIES['online'] = Study(
-  question='Is learning sample by sample as accurate as in minibatches?',
-  sweeps={'digits': (_batch(1), _batch(32))},
-  base={'diagnostics': False, **_STOCHASTIC},
-  columns=('sampler', 'num_steps', 'batch_size'),
-  across='batch_size',
-)
-
-
 # Hardware.
 
 

@@ -24,7 +24,6 @@ from experiments.studies import studies
 import ssnn_jax
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
-from ssnn_jax.training import statistics
 
 
 def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
@@ -91,12 +90,10 @@ def find_sweeps(
       )
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
-      remedy = 'leave it out'
-      if study:
-        remedy += ', or choose recorded runs by it, with --quick=MINUTES'
-      elif name == 'method':
-        remedy = f"write --grid='method={given[name]};...' instead"
-      raise ssnn_jax.UserError(f'--{name} is varied by the sweep; {remedy}.')
+      raise ssnn_jax.UserError(
+        f'--{name} is varied by the sweep; leave it out, or write '
+        f"--grid='{name}={given[name]};...' instead."
+      )
   return [
     dataclasses.replace(
       sweep,
@@ -230,16 +227,15 @@ def run(
     )
   load = lambda config: train.load(config, options.data_dir, options.download)
   first, *_ = tasks.values()
-  dataset, pending = load(first.config), {}
-  print(train.describe_data(dataset), end='', flush=True)
+  print(train.describe_data(load(first.config)), end='', flush=True)
+  pending = {}
   for name, task in tasks.items():
     network = config_lib.network_config(task.config, load(task.config))
     train.read_initial(task, network)
     if records.is_finished(task):
       print(f'{name}: recorded', flush=True)
     else:
-      arguments = train.run_task, task, options, workdir
-      pending[name] = functools.partial(*arguments)
+      pending[name] = functools.partial(train.run_task, task, options, workdir)
   workdir.mkdir(parents=True, exist_ok=True)
   text = json.dumps(described, indent=2) + '\n'
   files.write_atomically(workdir / records.SWEEP, text)
@@ -254,8 +250,6 @@ def run(
       split = config_lib.split_name(tasks[name].config)
       seeds = 'seed' if len(lines) == 1 else 'seeds'
       end = f'{split} accuracy {mean:.1f} % ({len(lines)} {seeds})'
-      if statistics.is_at_chance(mean / 100, 1 / dataset.num_classes):
-        end += ', at chance: is the learning rate too high?'
       num_left = len(pending) - number
       minutes = (time.monotonic() - began) / number * num_left / 60
       end += f', {minutes:.1f} min left' if num_left else ''

@@ -8,7 +8,7 @@ import pandas as pd
 from experiments.studies import frames
 from experiments.studies import studies
 
-# Values, and names in values, in words.
+# Fields, their values, and names in values, in words.
 WORDS = frames.METRICS | {
   'mnist': 'MNIST',
   'fashion_mnist': 'Fashion-MNIST',
@@ -39,8 +39,6 @@ WORDS = frames.METRICS | {
   'up_down': 'asymmetry',
   'up_down_dtod': 'device-to-device asymmetry',
   'corrupt_devices_prob': 'stuck devices',
-}
-_HEADINGS = frames.METRICS | {
   'num_steps': 'N, T',
   'metric': 'measure',
   'dataset': 'data set',
@@ -128,7 +126,7 @@ def baseline_name(study: studies.Study) -> str:
 
 def heading(name: str) -> str:
   """Returns the heading of a field."""
-  return _HEADINGS.get(name, name.replace('_', ' '))
+  return WORDS.get(name, name.replace('_', ' '))
 
 
 def word(name: str, value: str) -> str:

@@ -1,6 +1,5 @@
 """Tests of the command that fits a device."""
 
-import dataclasses
 import pathlib
 
 from absl.testing import absltest
@@ -25,14 +24,15 @@ class FitTest(absltest.TestCase):
   def test_fitted_device_trains(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     csv, file = folder / 'm.csv', folder / 'own.json'
-    curves, _ = pulse_curves.simulate(DEVICE, num_cycles=2, read_noise=0.02)
+    curves, _ = pulse_curves.simulate(DEVICE, read_noise=0.02)
     pulse_curves.write_csv(csv, curves, direction=False)
     flags = f'--csv={csv}', f'--file={file}'
     done = commands.run('fit_device', *flags)
     self.assertEqual(done.returncode, 0, done.stderr)
     self.assertIn(f'{sum(len(c.pulses) for c in curves)} readings', done.stdout)
-    self.assertRegex(done.stdout, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+\n')
-    self.assertRegex(done.stdout, r'number of states +3\d')
+    self.assertIn(file.read_text(), done.stdout)
+    self.assertRegex(done.stdout, r'"dw_min": "0\.0\d+ to 0\.0\d+"')
+    self.assertRegex(done.stdout, r'"num_states": 3\d')
     self.assertIn('no device-to-device variability', done.stdout)
     self.assertTrue(file.with_suffix('.png').exists())
     device = stochastic.read_device(file)
@@ -44,12 +44,6 @@ class FitTest(absltest.TestCase):
     done = commands.run('fit_device', *flags)
     self.assertRegex(done.stderr, f'error: {file} exists already')
     self.assertEqual(file.read_bytes(), content)
-
-  def test_write_noise_that_costs_accuracy_is_named(self):
-    for noise in (0.0, 20.0):
-      config = dataclasses.replace(DEVICE, dw_min_std=noise)
-      text = fit_device.table(FIT._replace(config=config))
-      self.assertEqual('20 steps costs accuracy' in text, noise == 20.0)
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
     curves, _ = pulse_curves.simulate(DEVICE, read_noise=0.02)

@@ -54,7 +54,7 @@ def draw_masks():
   return jax.device_get(crossbars.draw_dropout(CONFIG, KEY, positions))
 
 
-def present(masks, gains=CONFIG.read_gains):
+def present(masks):
   """Presents the batch to the network.
 
   Returns the trains `[B, T, I]` that enter each layer, and the potentials `[B,
@@ -62,7 +62,7 @@ def present(masks, gains=CONFIG.read_gains):
   """
   sent, potentials = [TRAINS], []
   for layer, (weights, biases) in enumerate(PARAMS):
-    currents = gains[layer] * sent[layer] @ weights + biases
+    currents = CONFIG.read_gains[layer] * sent[layer] @ weights + biases
     fired, reached = np.zeros_like(currents), np.zeros_like(currents)
     potential, is_hidden = 0.0, layer < len(masks)
     for tick in range(10):

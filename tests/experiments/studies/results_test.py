@@ -46,8 +46,6 @@ def compare(runs, **changes):
 class VerdictTest(parameterized.TestCase):
   @parameterized.parameters(
     ([0.5] * 5, 'within 1 point'),
-    ([-1.2] * 5, 'not within'),
-    ([0.0, 5.0, -5.0, 2.0, -2.0], 'inconclusive'),
     ([0.28, 0.28], 'inconclusive (2 of 5 seeds)'),
   )
   def test_setting_has_its_difference_and_verdict(self, differences, verdict):
@@ -103,17 +101,13 @@ class PairsTest(parameterized.TestCase):
     alone = pd.concat([fast, slow[slow['method'] == 'ssnn']])
     *_, row = compare(alone, columns=columns)
     self.assertEqual(row['verdict'], '')
-
-  def test_ann_with_the_same_field_is_before_one_without(self):
-    columns = (*STUDY.columns, 'input_gain')
-    default = make_runs([0.0] * 5, input_gain='')
-    own = make_runs([-0.5] * 5, input_gain='4')
-    own['test_accuracy'] -= 0.1
-    for runs in ((default, own), (own, default)):
+    # An empty field is that of any, unless there is the same one.
+    slow.loc[slow['method'] == 'bp', 'learning_rate'] = ''
+    for runs in ([fast, slow], [slow, fast]):
       rows = compare(pd.concat(runs), columns=columns)
-      found = {row['input_gain']: row['value'] for row in rows}
-      self.assertAlmostEqual(found[''], 0.0)
-      self.assertAlmostEqual(found['4'], -0.5)
+      found = {row['learning_rate']: row['baseline'] for row in rows}
+      self.assertAlmostEqual(found['1.0'], 92)
+      self.assertAlmostEqual(found['0.5'], 82)
 
   def test_anns_of_several_t_are_those_of_recordings(self):
     first, second = make_runs([0.5] * 5, '64'), make_runs([-0.5] * 5, '256')
@@ -142,16 +136,6 @@ class PairsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 0 '):
       compare(binned)
 
-  def test_baseline_of_another_method_ignores_its_own_fields(self):
-    runs = make_runs([0.2] * 5)
-    other = runs[runs['method'] == 'ssnn'].assign(sampler='bernoulli')
-    other['test_accuracy'] += 0.01
-    baseline = {'method': 'ssnn', 'sampler': 'sobol', 'num_steps': None}
-    rows = compare(pd.concat([runs, other]), baseline=baseline)
-    values = {(x['method'], x['sampler']): x['value'] for x in rows}
-    self.assertAlmostEqual(values['ssnn', 'bernoulli'], 1.0)
-    self.assertNotIn(('ssnn', 'sobol'), values)
-
 
 class TableTest(parameterized.TestCase):
   def setUp(self):
@@ -178,7 +162,6 @@ class TableTest(parameterized.TestCase):
     for across, side in (('num_steps', 1), ('metric', 0)):
       study = dataclasses.replace(STUDY, across=across)
       fig = figures.draw(compared, study)
-      fig.draw_without_rendering()
       (axes,) = fig.axes
       labels = [text.get_text() for text in fig.legends[0].get_texts()]
       self.assertContainsSubset(['ANN', 'margin'], labels)
@@ -190,21 +173,6 @@ class TableTest(parameterized.TestCase):
       np.testing.assert_allclose(
         np.ptp(ends, axis=1), 2 * compared['half_width']
       )
-
-  def test_figures_have_words_and_panels_of_rows_with_one_t(self):
-    runs = pd.concat(
-      [
-        make_runs([0.5] * 5, num_steps, layers=f'{hidden},10')
-        for num_steps, hidden in (('4', 16), ('16', '16,16'), ('16', 32))
-      ]
-    )
-    study = dataclasses.replace(STUDY, columns=('layers', 'num_steps'))
-    fig = figures.draw(comparisons.compare(runs, study), study)
-    titles = [axes.get_title() for axes in fig.axes]
-    hidden = 'digits, 16 hidden neurons, N, T = 4'
-    self.assertEqual(titles, [hidden, 'digits, N, T = 16'])
-    labels = [x.get_text() for x in fig.axes[1].get_yticklabels()]
-    self.assertEqual(labels, ['2×16 hidden neurons', '32 hidden neurons'])
 
 
 class RunsTest(FolderTestCase):
@@ -252,19 +220,6 @@ class RunsTest(FolderTestCase):
     self.assertStartsWith(rows[1], 'digits,bp,,0,0.9,')
     self.assertStartsWith(rows[6], 'digits,ssnn,ecram,0,0.895,')
     self.assertLen(rows, 16)
-
-  def test_sweep_of_a_study_may_vary_further_fields(self):
-    self.write('ann', method='bp')
-    for size in (8, 128):
-      self.write(f'{size}', num_steps=16, batch_size=size)
-    (self.folder / 'sweep.json').write_text('{"study": "baselines"}')
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-      pages.show(self.folder)
-    header, *_ = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertStartsWith(header, 'dataset,method,num_steps,batch_size,')
-    # Rows are sorted by value, not as text.
-    table = printed.getvalue()
-    self.assertRegex(table, r'(?s)^Accuracy:\n.*\| 8 .*\| 128 ')
 
   def test_export_replaces_the_rows_of_a_data_set(self):
     self.write('ann', range(2), method='bp')

@@ -7,14 +7,11 @@ from unittest import mock
 from absl.testing import parameterized
 
 from experiments.runs import config as config_lib
-from experiments.studies import comparisons
-from experiments.studies import figures
 from experiments.studies import frames
 from experiments.studies import pages
 from experiments.studies import repeat
 from experiments.studies import studies
 from experiments.studies import sweeps
-from experiments.studies import tables
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
 
@@ -76,19 +73,11 @@ class StudyTest(parameterized.TestCase):
     begin, end = pages.MARKS
     self.assertIn(f'{begin}\n{made}\n{end}', page)
     self.assertNotIn(' / ', made)  # two settings in one cell
-    if name != frames.README:
-      prose = re.sub(r'\s+', ' ', page)
-      self.assertIn(f'**{study.question}**', prose)
-      self.assertIn(f'({name}.png)', page)
-      self.assertTrue(frames.path(name, 'png').exists())
-      for command in study.commands:
-        self.assertIn(command, page)
-    # Runs of one data set have a table and a figure, too.
-    own = runs[runs['dataset'] == runs['dataset'][0]]
-    own = comparisons.compare(own, study)
-    self.assertGreater(tables.table(own, study).count('\n'), 3)  # rows
-    panels = figures.draw(own, study).axes
-    self.assertTrue(panels and all(axes.has_data() for axes in panels))
+    self.assertIn(f'**{study.question}**', re.sub(r'\s+', ' ', page))
+    self.assertIn(f'({name}.png)', page)
+    self.assertTrue(frames.path(name, 'png').exists())
+    for command in study.commands:
+      self.assertIn(command, page)
 
   def test_time_and_memory_are_those_of_the_csv_files(self):
     page = frames.path(pages.EFFORTS, 'md').read_text()
