@@ -1,21 +1,15 @@
 """Tests of measurements, and their JSON lines."""
 
-import contextlib
 import json
-import pathlib
 
 from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.measurements import images as images_lib
 from experiments.runs import train
-from experiments.studies import frames
 import ssnn_jax
 from tests.testing import commands
-from tests.testing.experiments import make_task
-from tests.testing.experiments import small_digits
 
 FEW = '--layers=5,10'
 
@@ -70,31 +64,3 @@ class MeasurementsTest(absltest.TestCase):
     self.assertLen(line['lengths'], 2)
     self.assertLen(line['cosines'], 2)
     self.assertBetween(min(line['cosines']), 0.5, 1)
-
-
-class ImagesTest(absltest.TestCase):
-  def test_intervals_are_those_of_means(self):
-    draw = np.random.default_rng(0).normal
-    of_images = draw(size=(1, 4000)) + np.zeros((6, 1))
-    of_seeds = draw(size=(40, 1)) + np.zeros((1, 50))
-    images, both = images_lib.find_widths(of_images)
-    np.testing.assert_allclose([images, both], 1.96 / 4000**0.5, rtol=0.1)
-    images, both = images_lib.find_widths(of_seeds)
-    self.assertLess(images, 1e-9)
-    expected = 1.96 * np.std(of_seeds[:, 0], ddof=1) / 40**0.5
-    np.testing.assert_allclose(both, expected)
-
-  def test_networks_are_compared_with_their_ann(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    few = {'layers': '10', 'num_steps': 4, 'num_epochs': 1}
-    tasks = [
-      make_task(workdir / method, num_seeds=2, method=method, **few)
-      for method in ('bp', 'ssnn')
-    ]
-    with contextlib.redirect_stdout(None):
-      for task in tasks:
-        train.train(task, small_digits())
-    (line,) = images_lib.measure(tasks, small_digits())
-    runs = frames.read(workdir).set_index(['method', 'seed'])['test_accuracy']
-    points = 100 * (runs['ssnn'] - runs['bp']).mean()
-    self.assertAlmostEqual(line['points'], points, delta=1e-3)
