@@ -54,14 +54,9 @@ def save(
     UserError: if the configuration has functions or layers of your own, the
       parameters are not those of the network, or a run is in the folder.
   """
-  expected = 'arguments folder, network, params'
-  checks.check_type('folder', folder, str | os.PathLike, expected)
-  kinds = types.Network | Function | NetworkConfig | chip.Config
-  checks.check_type('network', network, kinds, expected)
   kind, config = 'ssnn', network
   if isinstance(network, types.Network):
     kind, config = network.kind, network.config
-  checks.check_params(config, params)
   folder = pathlib.Path(folder).expanduser()
   arrays = {
     name: np.asarray(leaf) for name, leaf in files.name_leaves(params).items()
