@@ -354,7 +354,7 @@ CALLS = [  # function of a folder, words
   # Devices and exchange.
   *_rows(lambda own: DeviceConfig(**own), DEVICES),
   *_rows(stochastic.parse_params, [
-    ('dw_mn=0.01', 'dw_mn .* did you mean dw_min'),
+    ('dw_mn=0.01', 'dw_mn .* expected dw_min, '),
     ('dw_min=0.1,dw_min=0.2', 'dw_min is given twice'),
   ]),
   (
