@@ -30,9 +30,9 @@ from experiments.studies import studies
 from experiments.studies import sweeps
 import ssnn_jax
 from ssnn_jax.datasets import catalog
-from ssnn_jax.training import trainer
 
 FLAGS = flags.FLAGS
+_DIVERGED = 100.0  # a loss, in nats
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 
 config_lib.define_flags(
@@ -162,7 +162,7 @@ def _describe(task):
   ]
   diverged = ''
   losses = [line.get('loss', 0) for line in records.read_lines(task.folder)]
-  if None in losses or max(losses) > trainer.DIVERGED:
+  if None in losses or max(losses) > _DIVERGED:
     diverged = (
       'the loss was not finite'
       if None in losses

@@ -18,8 +18,8 @@ import numpy as np
 from ssnn_jax import types
 
 MAX_COUNT = 2**31 - 1  # counts and indices are int32
-COUNT = f'a whole number from 1 to {MAX_COUNT}'
 POSITIVE = 'a positive 32-bit number'
+COUNT = f'a whole number from 1 to {MAX_COUNT}'
 _SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
 
 
@@ -76,18 +76,6 @@ def check_type(name: str, value: Any, kind: type, example: str) -> None:
   if not isinstance(value, kind):
     raise types.UserError(
       f'{name} is of type {type(value).__name__}; expected {example}.'
-    )
-
-
-def check_key(key: Any) -> None:
-  """Refuses what is no single PRNG key, as None, a seed, or a split key."""
-  dtype, shape = getattr(key, 'dtype', None), np.shape(key)
-  is_old = dtype == np.uint32 and shape == (2,)  # of jax.random.PRNGKey
-  is_key = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
-  if not is_old and (not is_key or shape):
-    found = key if dtype is None else f'{dtype} of shape {shape}'
-    raise types.UserError(
-      f'key is {found}; expected one PRNG key, as jax.random.key(0).'
     )
 
 
@@ -151,18 +139,12 @@ def check_labels(
 
 def check_params(network: Any, params: Any) -> None:
   """Refuses parameters of another network."""
-  expected = find_shapes(network)
-  structures = [jax.tree.structure(own) for own in (params, expected)]
-  shapes = [
-    list(map(np.shape, jax.tree.leaves(own))) for own in (params, expected)
-  ]
-  if structures[0] != structures[1] or shapes[0] != shapes[1]:
-    found, expected = (
-      jax.tree.map(np.shape, own) for own in (params, expected)
-    )
+  shapes = [jax.tree.map(np.shape, x) for x in (params, find_shapes(network))]
+  found, expected = map(jax.tree.flatten, shapes)
+  if found != expected:
     raise types.UserError(
-      f'params have the shapes {found!s:.300}, but the network has '
-      f'{expected!s:.300}; pass the params of this network, as of init, or '
+      f'params have the shapes {shapes[0]!s:.300}, but the network has '
+      f'{shapes[1]!s:.300}; pass the params of this network, as of init, or '
       'state.params of a result of fit.'
     )
 

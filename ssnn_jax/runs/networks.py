@@ -54,18 +54,11 @@ def save(
     UserError: if the configuration has functions or layers of your own, the
       parameters are not those of the network, or a run is in the folder.
   """
-  expected = 'arguments folder, network, params'
-  checks.check_type('folder', folder, str | os.PathLike, expected)
-  kinds = types.Network | Function | NetworkConfig | chip.Config
-  checks.check_type('network', network, kinds, expected)
   kind, config = 'ssnn', network
   if isinstance(network, types.Network):
     kind, config = network.kind, network.config
-  checks.check_params(config, params)
   folder = pathlib.Path(folder).expanduser()
-  arrays = {
-    name: np.asarray(leaf) for name, leaf in files.name_leaves(params).items()
-  }
+  arrays = files.name_leaves(jax.tree.map(np.asarray, params))
   _check(arrays, checks.find_shapes(config))
   if checkpoints.last_epoch(folder) is not None:
     raise types.UserError(
@@ -156,10 +149,8 @@ def load(
 
 def _check(arrays, like):
   """Refuses arrays that are not the parameters of a network, by their names."""
-  shapes, wanted = (
-    {name: own.shape for name, own in named.items()}
-    for named in (arrays, files.name_leaves(like))
-  )
+  wanted = {name: own.shape for name, own in files.name_leaves(like).items()}
+  shapes = {name: own.shape for name, own in arrays.items()}
   if shapes != wanted:
     raise types.UserError(
       f'params have the shapes {shapes}; the network has {wanted}.'
@@ -193,9 +184,5 @@ def _to_json(value):
 def _from_json(value):
   """Makes a configuration or a layer, or the fields of a function, of JSON."""
   kind = _KINDS[value.pop('type')]
-  return kind(
-    **{
-      name: tuple(field) if isinstance(field, list) else field
-      for name, field in value.items()
-    }
-  )
+  as_field = lambda own: tuple(own) if isinstance(own, list) else own
+  return kind(**{name: as_field(own) for name, own in value.items()})

@@ -9,7 +9,6 @@ device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
 
 import dataclasses
-import difflib
 import json
 import math
 import os
@@ -169,9 +168,8 @@ def parse_params(text: str) -> dict[str, float]:
   for pair in filter(str.strip, text.split(',')):
     name, _, value = map(str.strip, pair.partition('='))
     if name not in fields:
-      (near,) = difflib.get_close_matches(name, fields, n=1, cutoff=0.0)
       raise UserError(
-        f'{name} is not a parameter of devices; did you mean {near}?'
+        f'{name} is not a parameter of devices; expected {", ".join(fields)}.'
       )
     if name in params:
       raise UserError(f'{name} is given twice; give it once.')

@@ -54,8 +54,6 @@ def make_resistive(
     schedule: factor on the learning rate, as a function of the number of
       updates so far; None is constant.
   """
-  expected = "a DeviceConfig, as stochastic.PRESETS['reram']"
-  checks.check_type('config', config, DeviceConfig, expected)
   checks.check_rate('learning_rate', learning_rate)
 
   def init(key, params):
@@ -69,11 +67,6 @@ def make_resistive(
     return params, types.DeviceState(jnp.int32(0), rate, constants)
 
   def learn(network, keys, carry, inputs, labels):
-    if network.count_pulses is None:
-      raise types.UserError(
-        'the devices move by pulses, coincidences of spikes that this network '
-        'does not count; build it with ssnn_jax.ssnn of stochastic neurons.'
-      )
     (params, state), step = carry, config.dw_min
     rate = state.current_rate(schedule)
     # For this gradient, a step of SGD is one pulse.

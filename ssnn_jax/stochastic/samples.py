@@ -45,7 +45,6 @@ def prepare(
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
-  checks.check_key(key)
   checks.check_params(network, params)
   encoded = encoding.encode(inputs, network.num_steps)
   expected = network.input_shape

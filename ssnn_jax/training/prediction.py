@@ -26,39 +26,22 @@ class Prediction(NamedTuple):
   probabilities: np.ndarray  #: [N, C] as of `metrics.probabilities`
 
   def confusion(self, labels: npt.ArrayLike) -> np.ndarray:
-    """Counts samples by their class (row) and prediction (column), `[C, C]`."""
-    labels, classes, probabilities = self._choose(labels)
-    size = probabilities.shape[-1]
-    counts = np.zeros((size, size), np.int64)
-    np.add.at(counts, (labels, classes), 1)
-    return counts
+    """Counts samples by their class (row) and prediction (column), `[C, C]`.
 
-  def calibration_error(self, labels: npt.ArrayLike) -> float:
-    """Computes how far the confidence, the largest probability, is off.
-
-    The expected calibration error: the mean over samples of the difference of
-    accuracy and confidence, each of the samples of like confidence, in 15 bins
-    (C. Guo et al., ICML 2017).
-    """
-    labels, classes, probabilities = self._choose(labels)
-    confidence = probabilities.max(axis=1)
-    excess = confidence - (classes == labels)
-    bins = np.minimum(np.int32(15 * confidence), 14)
-    return float(np.abs(np.bincount(bins, excess)).sum() / len(bins))
-
-  def _choose(self, labels):
-    """Returns labels, classes and probabilities of all that have a label.
-
-    Signals with a label each answer at their last moment.
+    Signals with a label each answer at their last moment; of moments, those
+    with the label -1 do not count.
     """
     labels = arrays.as_classes(np.asarray(labels))
-    classes, probabilities = self
-    if classes.ndim == 2 and labels.ndim == 1:
-      classes, probabilities = classes[:, -1], probabilities[:, -1]
-    is_known = labels >= 0 if classes.ndim == 2 else np.ones(len(labels), bool)
+    classes, size = self.classes, self.probabilities.shape[-1]
+    is_known = np.ones(labels.shape, bool)
+    if classes.ndim == 2:
+      is_known = labels >= 0
+      classes = classes[:, -1] if labels.ndim == 1 else classes
     own = np.where(is_known, labels, 0)
-    checks.check_labels(own, classes.shape, probabilities.shape[-1])
-    return labels[is_known], classes[is_known], probabilities[is_known]
+    checks.check_labels(own, classes.shape, size)
+    counts = np.zeros((size, size), np.int64)
+    np.add.at(counts, (labels[is_known], classes[is_known]), 1)
+    return counts
 
 
 def predict(
@@ -90,12 +73,6 @@ def predict(
   """
   key = seed if isinstance(seed, jax.Array) else jax.random.key(seed)
   key = jax.random.fold_in(key, Stream.EVALUATE)
-  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(config)')
-  if isinstance(inputs, tuple):
-    raise types.UserError(
-      f'inputs is of type {type(inputs).__name__}; expected an array, as '
-      'dataset.test.inputs.'
-    )
   inputs, infer = np.asarray(inputs), jax.jit(network.infer)
   check_inputs(network, params, inputs)
   size, found = len(inputs), []

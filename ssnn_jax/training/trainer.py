@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 import functools
+import numbers
 from typing import Any
 from typing import NamedTuple
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,6 @@ from ssnn_jax.training import state as state_lib
 from ssnn_jax.training import statistics
 
 Arrays = Sequence[npt.ArrayLike]  # inputs and labels
-DIVERGED = 100.0  # a loss, in nats
 
 
 class History(NamedTuple):
@@ -93,13 +92,8 @@ def fit(
     progress: whether to show a progress bar.
 
   Raises:
-    UserError: if there is no epoch, the data do not fit the network, or
-      parameters of the state are not finite. A loss that is not finite is a
-      UserWarning.
+    UserError: if the data do not fit the network.
   """
-  checks.check_type('network', network, types.Network, 'ssnn_jax.ssnn(model)')
-  _check_count('num_epochs', num_epochs)
-  _check_count('batch_size', batch_size)
   train, held_out = _find_splits(dataset, evaluate)
   before = 0 if state is None else int(state.epoch)
   total = before + num_epochs
@@ -107,7 +101,6 @@ def fit(
   optimizer = _as_optimizer(optimizer, num_updates)
   if state is None:
     state = state_lib.init_state(network, optimizer, seed)
-  checks.check_finite(jax.device_get(state.params))
   train, held_out = _load_splits(network, state.params, train, held_out)
   programs = loop.make_programs(network, optimizer, batch_size)
   # The axis of one seed; a copy, which the loop may delete.
@@ -120,12 +113,6 @@ def fit(
       evaluated = epoch.accuracy and epoch.accuracy.default
       row = History(epoch.loss, epoch.train_accuracy, evaluated)
       rows.append(jax.tree.map(lambda x: x[0], jax.device_get(row)))
-      if not rows[-1].loss < DIVERGED:
-        warnings.warn(
-          f'the loss of epoch {len(rows)} is {rows[-1].loss:g}; try a smaller '
-          'learning rate, and look for NaN in your functions.',
-          stacklevel=2,
-        )
       shown = rows[-1]._asdict().items()
       metrics = {name: float(x) for name, x in shown if x is not None}
       bar.set_postfix(metrics)
@@ -138,7 +125,7 @@ def fit(
 
 def _as_optimizer(optimizer, num_updates):
   """Returns the optimizer of a learning rate or schedule, always the same."""
-  if checks.is_real(optimizer):
+  if isinstance(optimizer, numbers.Real):
     return _descend(float(optimizer), optax.linear_schedule, num_updates)
   if not callable(optimizer):
     return optimizer
@@ -262,14 +249,11 @@ def compare(
     model = as_function(model, splits[0][0])
   if checks.is_integer(seeds):
     seeds = range(seeds)
-  checks.check_type('seeds', seeds, Iterable, 'seeds, as range(5)')
   seeds = tuple(seeds)
   if not seeds or len({*seeds}) < len(seeds):
     raise types.UserError(f'seeds are {seeds}; expected different ones.')
-  if margin is not None and not checks.is_positive(margin):
+  if margin is not None and not margin > 0:
     raise types.UserError(f'margin is {margin}; expected points above 0.')
-  _check_count('num_epochs', num_epochs)
-  _check_count('batch_size', batch_size)
   steps = model.num_steps if num_steps is None else num_steps
   steps = tuple(steps) if isinstance(steps, Iterable) else (steps,)
   models = [dataclasses.replace(model, num_steps=own) for own in steps]
@@ -297,11 +281,6 @@ def compare(
   shared = of_ann, len(labels), margin, chance
   found = [Comparison(seeds, own, *shared) for own in of_ssnn]
   return found[0] if num_steps is None else Comparisons(zip(steps, found))
-
-
-def _check_count(name, value):
-  if not checks.is_count(value):
-    raise types.UserError(f'{name} is {value}; expected 1 or more.')
 
 
 def _find_splits(dataset, evaluate):

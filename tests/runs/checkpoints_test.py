@@ -79,12 +79,11 @@ class CheckpointsTest(parameterized.TestCase):
       self.assert_same_bits(params, of_seed(expected.params, index))
 
   @parameterized.parameters(
-    ([None], {1}, 1),
-    ([0.5, 0.9, None, 0.8], {2, 4}, 2),
+    ([0.5, 0.9, None, 0.8], {2, 4}, 2, False),
     ([0.9, None, 0.8], {1, 3}, 1, True),
   )
   def test_keeps_last_and_best_checkpoint(
-    self, accuracies, kept, best, is_reopened=False
+    self, accuracies, kept, best, is_reopened
   ):
     if is_reopened:  # after each epoch
       for epoch, accuracy in enumerate(accuracies, start=1):
@@ -98,7 +97,7 @@ class CheckpointsTest(parameterized.TestCase):
       params = checkpoints.load_params(self.folder, LIKE, best=is_best)
       self.assert_same_bits(params, of_seed(make_state(epoch).params, 0))
 
-  @parameterized.parameters('truncated', 'changed', 'progress')
+  @parameterized.parameters('changed', 'progress')
   def test_refuses_damaged_checkpoint(self, damage):
     # Random bits are stored without compression.
     weights = np.random.default_rng(0).bytes(4 * 4 * 500)
@@ -114,10 +113,7 @@ class CheckpointsTest(parameterized.TestCase):
       files = [path for path in self.path.rglob('*') if path.is_file()]
       (path,) = (x for x in files if weights in x.read_bytes())
       changed = bytes([weights[0] ^ 1]) + weights[1:]
-      whole = path.read_bytes()
-      damaged = {'truncated': whole[:100]}
-      damaged['changed'] = whole.replace(weights, changed)
-      path.write_bytes(damaged[damage])
+      path.write_bytes(path.read_bytes().replace(weights, changed))
     message = f'^{self.path}/1 is damaged .*; remove this folder to resume'
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       self.restore(num_hidden=500)

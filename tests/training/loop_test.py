@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
@@ -89,7 +88,7 @@ class LoopTest(parameterized.TestCase):
     np.testing.assert_array_equal(again, changed[::-1])
 
   def test_evaluates_when_due_and_after_the_last_epoch(self):
-    for every, expected in ((0, [3]), (1, [1, 2, 3]), (2, [2, 3])):
+    for every, expected in ((0, [3]), (2, [2, 3])):
       epochs = run(start([0], [0.5]), 3, eval_every=every)
       self.assertEqual([epoch.number for epoch in epochs], [1, 2, 3])
       evaluated = [e.number for e in epochs if e.accuracy is not None]
@@ -106,23 +105,6 @@ class LoopTest(parameterized.TestCase):
 
 
 class TrainEpochTest(parameterized.TestCase):
-  def test_learns_digits(self):
-    config = ssnn_jax.NetworkConfig((64, 16, 10), 8, sampler='bernoulli')
-    digits = datasets.load('digits')
-    train, test = jax.device_put((digits.train, digits.test))
-    programs = loop.make_programs(
-      ssnn_jax.ssnn(config), training.make_optimizer(0.5), 32
-    )
-    state = programs.start(jnp.array([0]))
-    *_, last = loop.run(programs, state, train, test, 5, 0)
-    self.assertEqual(programs.train_epoch._cache_size(), 1)
-    # Chance is 0.1 with a standard error of 0.016 on 360 images.
-    accuracy = last.accuracy
-    self.assertLess(accuracy.loss[0], 0.6)
-    for fraction in (accuracy.default, accuracy.winner, accuracy.potential):
-      self.assertGreater(fraction[0], 0.85)
-    self.assertGreater(last.train_accuracy[0], 0.8)
-
   def test_visits_samples_at_most_once_in_random_order(self):
     images = jnp.arange(10, dtype=jnp.uint8)[:, None]
     visited = []
@@ -177,11 +159,10 @@ class EvaluationTest(parameterized.TestCase):
     potential = jnp.array(
       [[0.0, 9.0, 0.0], [0.1, 0.2, 9.0], [9.0, 0.5, 0.4], [0.0, 0.0, 0.1]]
     )
-    for dtype in (jnp.int32, jnp.float32):
-      inference = types.Inference(counts.astype(dtype), potential)
-      for readout, expected in (
-        ('winner', [0, 1, 1, 2]),
-        ('potential', [1, 2, 0, 2]),
-      ):
-        predicted = metrics.predict(inference, readout)
-        np.testing.assert_array_equal(predicted, expected)
+    inference = types.Inference(counts, potential)
+    for readout, expected in (
+      ('winner', [0, 1, 1, 2]),
+      ('potential', [1, 2, 0, 2]),
+    ):
+      predicted = metrics.predict(inference, readout)
+      np.testing.assert_array_equal(predicted, expected)
