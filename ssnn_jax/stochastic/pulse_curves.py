@@ -22,6 +22,7 @@ _COLUMNS, _OPTIONAL = ('pulse', 'conductance'), ('direction', 'cycle', 'device')
 _IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
 _MIN_CHANGES = 4  # between readings of each direction of a device
 _MAX_PULSES = 2**15  # of a curve
+_MIN_READINGS = 20  # of a device, among which write noise makes no outlier
 _CHECK = 'check that the rows are in the order of the measurement,'
 
 
@@ -87,7 +88,7 @@ def _split_curves(reader):
     is_up = _IS_UP[word.lower()]
     curves.append(PulseCurve(*np.array(rows).T, is_up, device or '1'))
   if 'direction' not in names and not all(map(_moves, curves)):
-    by_device(curves)  # has a better sentence on a curve that is none
+    by_device(curves)
     raise UserError(
       'curves, which begin where the pulse number restarts, do not alternate '
       f'between up and down; {_CHECK} or add a column direction.'
@@ -117,6 +118,14 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
   if not devices:
     raise UserError('there is no curve; expected up and down pulses.')
   for name, device in devices.items():
+    values = np.sort(np.concatenate([curve.conductances for curve in device]))
+    first, last = values[1] - values[0], values[-1] - values[-2]
+    others = values[:-1] if last > first else values[1:]
+    if max(first, last) > np.ptp(others) and len(values) >= _MIN_READINGS:
+      raise UserError(
+        f'device {name} has a reading far from all others, which lie within '
+        f'[{others[0]:g}, {others[-1]:g}]; correct or remove this row.'
+      )
     for is_up, word in ((True, 'up'), (False, 'down')):
       same = [curve for curve in device if curve.is_up == is_up]
       number = sum(len(curve.pulses) - 1 for curve in same)

@@ -55,7 +55,9 @@ class FileTest(absltest.TestCase):
           self.assertEqual(curve.is_up, other.is_up)
           np.testing.assert_array_equal(curve.conductances, other.conductances)
 
-  def test_rejects_exchanged_rows(self):
+  def test_rejects_exchanged_rows_but_no_outlier(self):
     exchanged = [*UP[4:], *UP[:4], *DOWN[4:], *DOWN[:4]]
     with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the m'):
       self.read(exchanged)
+    outlier = '8,-9e-6'  # after 7 up pulses to 7e-6
+    self.assertLen(self.read([*UP[:7], outlier, *DOWN]), 2)
