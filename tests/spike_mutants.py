@@ -144,15 +144,13 @@ MUTANTS = (
   ('stream.py', '    while new :=', '    if new :='),
   ('stream.py', 'links[after, before],', 'True,'),
   ('stream.py', 'links | (np.concatenate', '(np.concatenate'),
-  ('stream.py', 'for bit in (False, True):', 'for bit in (False,):'),
+  ('stream.py', 'for bit in (False, True)\n', 'for bit in (False, False)\n'),
   ('stream.py', 'uniform(1, 2, array.shape)', 'uniform(0, 0, array.shape)'),
   ('stream.py', 'if np.any(far > 0.01):', 'if False:'),
-  ('stream.py', 'own + [-1] * (size', 'own + [0] * (size'),
   ('stream.py', 'shown.memory._replace(returned=returned)',
    'shown.memory'),
   ('stream.py', 'powers.count_digits(now - before)',
    'powers.count_digits(now)'),
-  ('stream.py', 'if self.is_inside or loop.length', 'if loop.length'),
 )  # fmt: skip
 
 

@@ -305,12 +305,25 @@ def _run_carried(network, loop, carried, carry, own, xs):
   return [outputs[n] for n in carried]
 
 
-def _find_plan(codes, loop, carry, xs):
-  """Finds which carried value depends on which weight, by derivatives."""
-  carried = [
-    n for n, kind in enumerate(loop.kinds) if kind in ('sent', 'unsent')
-  ]
-  first = _Structure(codes, False)
+def _list_carried(loop):
+  return [n for n, kind in enumerate(loop.kinds) if kind in ('sent', 'unsent')]
+
+
+def _pull_back(codes, loop, carry, xs, rows=None):
+  """Returns derivatives of sums of what a step of a scan carries on.
+
+  Args:
+    codes: of the neurons.
+    loop: the scan.
+    carry: what it has carried.
+    xs: what enters the step.
+    rows: `[R, n]` factors of the sums; None is each of the n values.
+
+  Returns:
+    Derivatives `[R, ...]` by the carry, weights and potentials, for bits that
+    are all 0 and all 1.
+  """
+  carried, first = _list_carried(loop), _Structure(codes, False)
   start = list(map(first.draw, carry))
   loop.step(first, start, xs)
   own = [start[n] for n in carried]
@@ -318,34 +331,44 @@ def _find_plan(codes, loop, carry, xs):
     [jnp.zeros_like(x) for x in arrays]
     for arrays in (first.weights, first.shapes)
   ]
-  size = sum(x.size for x in own)
+  if rows is None:
+    rows = jnp.eye(sum(x.size for x in own))
 
-  @jax.jit
-  def pull_back(bit, rows):
-    """Returns derivatives of sums, `[R, n]`, of what is carried on."""
+  def respond(bit, own, added, probes):
+    network = _Structure(codes, bit, probes)
+    network.added = added
+    outputs = _run_carried(network, loop, carried, start, own, xs)
+    return jnp.concatenate([own.reshape(-1) for own in outputs])
 
-    def respond(own, added, probes):
-      network = _Structure(codes, bit, probes)
-      network.added = added
-      outputs = _run_carried(network, loop, carried, start, own, xs)
-      return jnp.concatenate([own.reshape(-1) for own in outputs])
+  pulls = (
+    jax.vjp(functools.partial(respond, bit), own, *zeros)[1]
+    for bit in (False, True)
+  )
+  return [jax.vmap(pull)(rows) for pull in pulls]
 
-    return jax.vmap(jax.vjp(respond, own, *zeros)[1])(rows)
 
-  links, bits = 0, (False, True)
-  for bit in bits:
-    by_carry, _, by_probe = pull_back(bit, jnp.eye(size))
-    rows = [own.reshape(size, -1) for own in (*by_carry, *by_probe)]
+def _find_links(derivatives):
+  """Returns on which values, `[n, m]`, what is carried on depends."""
+  links = 0
+  for by_carry, _, by_probe in derivatives:
+    rows = [own.reshape(len(own), -1) for own in (*by_carry, *by_probe)]
     links = links | (np.concatenate(rows, axis=1) != 0)
-  colours = _colour(links)
-  links, numbers = links[:, :size], 1.0 + np.arange(size)
-  touched = [-np.ones((len(colours), *own.shape), int) for own in zeros[0]]
-  for bit in bits:
-    # If an entry changes one value alone, these are its number and its square.
-    powers_of = np.concatenate([colours * numbers**n for n in range(3)])
-    found = jax.device_get(pull_back(bit, jnp.float32(powers_of))[1])
-    for own, values in zip(touched, found):
-      one, first, second = np.split(values, 3)
+  return links
+
+
+def _find_powers(colours):
+  """Returns sums of colours, of the numbers of values and of their squares."""
+  numbers = 1.0 + np.arange(colours.shape[1])
+  return np.float32(np.concatenate([colours * numbers**n for n in range(3)]))
+
+
+def _make_plan(loop, links, colours, derivatives):
+  """Makes the plan of a scan, of derivatives of the sums of `_find_powers`."""
+  touched = []
+  for both in zip(*(by_weight for _, by_weight, _ in derivatives)):
+    own = -np.ones((len(colours), *both[0].shape[1:]), int)
+    for one, first, second in (np.split(values, 3) for values in both):
+      # If an entry changes one value alone, these are its number and square.
       one = np.where(one == 0, np.nan, one)
       number = np.round(first / one)
       far = np.abs(second / one / number**2 - 1) + np.abs(first / one - number)
@@ -355,11 +378,13 @@ def _find_plan(codes, loop, carry, xs):
           'neurons of a moment of this scan, whose eligibilities a stream does '
           'not store; learn it by jax.grad of spike(bptt=False).'
         )
-      own[:] = np.where(np.isnan(number), own, number - 1)
+      own = np.where(np.isnan(number), own, number - 1).astype(int)
+    touched.append(own)
+  links = links[:, : len(links)]
   ports = {n: _make_port(own, links, colours) for n, own in enumerate(touched)}
   ports = {n: own for n, own in ports.items() if len(own.slots)}
-  shapes = [own.shape for own in zeros[0]]
-  return _Plan(carried, colours, shapes, ports)
+  shapes = [own.shape[1:] for own in touched]
+  return _Plan(_list_carried(loop), colours, shapes, ports)
 
 
 def _colour(links):
@@ -419,7 +444,7 @@ def stream(
     a moment is signals without the axis of moments. `step(memory, params,
     moment, *targets)` returns the next memory and a `Moment`, whose updates sum
     up to `jax.grad` of the losses of all moments, below `spike(bptt=False)`, if
-    the parameters do not change. Both work below `jax.jit`; what a step costs
+    the parameters do not change. `step` works below `jax.jit`; what it costs
     does not depend on how many there were.
 
   Raises:
@@ -432,7 +457,7 @@ def stream(
     >>> params = model.init(jax.random.key(0), x)
     >>> spiking = ssnn_jax.spike(model.apply, bptt=False)
     >>> start, step = ssnn_jax.stream(spiking, params, jnp.mean)
-    >>> memory = start(x[:, 0])
+    >>> memory, step = start(x[:, 0]), jax.jit(step)
     >>> for t in range(3):
     ...   memory, moment = step(memory, params, x[:, t])
     >>> moment.outputs.shape
@@ -488,17 +513,33 @@ class Moments:
     return jax.vmap(run, axes) if self.axis else run
 
   def _find_plans(self, structure, kinds):
-    """Returns the plan and first carries of each scan, and what is sent."""
+    """Returns the plans of scans, their first carries, and what is sent."""
+    loops = []
 
-    def watch(loop, carry, xs):
-      return _find_plan(self.codes, loop, carry, xs), carry
-
-    with jax.ensure_compile_time_eval():
+    def visit(rows):
       zeros = [jnp.zeros(*own) for own in kinds]
-      moment, now = jax.tree.unflatten(structure, zeros), _Sender(self.codes)
+      now, rows = _Sender(self.codes), iter(rows)
+      loops.clear()
+
+      def watch(loop, carry, xs):
+        loops.append(loop)
+        return _pull_back(self.codes, loop, carry, xs, next(rows, None)), carry
+
+      moment = jax.tree.unflatten(structure, zeros)
       _, found = self.run(now, self.params, None, watch, moment)
-    zeros = [list(map(jnp.zeros_like, own)) for own in (now.sent, now.heard)]
-    return [own for _, own in found], zeros
+      return [own for _, own in found], (now.sent, now.heard)
+
+    def run(rows):  # also while a step is traced
+      compiled = jax.jit(visit).lower(rows).compile()
+      return jax.device_get(compiled(rows))
+
+    found, sent = run([])
+    links = [_find_links(own) for own, _ in found]
+    colours = list(map(_colour, links))
+    sums = [own for own, _ in run(list(map(_find_powers, colours)))[0]]
+    sent = jax.tree.map(np.zeros_like, sent)
+    plans = list(map(_make_plan, loops, links, colours, sums))
+    return plans, [carry for _, carry in found], sent
 
   def find(self, moment):
     """Returns plans of scans, and the memory before a stream."""
@@ -506,12 +547,10 @@ class Moments:
     leaves = list(map(jnp.asarray, leaves))
     size = leaves[0].shape[: self.axis]
     kinds = tuple((own.shape[self.axis :], own.dtype) for own in leaves)
-    found, sent = self._find_plans(structure, kinds)
-    plans = [plan for plan, _ in found]
+    plans, carries, sent = self._find_plans(structure, kinds)
     zeros = [[jnp.zeros(own) for own in plan.shapes] for plan in plans]
-    memory = Memory([own for _, own in found], zeros, *sent)
     spread = lambda own: jnp.broadcast_to(own, (*size, *np.shape(own)))
-    return plans, jax.tree.map(spread, memory)
+    return plans, jax.tree.map(spread, Memory(carries, zeros, *sent))
 
   def start(self, moment):
     """Returns the memory before a stream."""
