@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ssnn_jax import powers
 from ssnn_jax import types
@@ -296,10 +297,10 @@ def _settle(run, make, weights, find_loss, key, wires, before=None):
     histories, spikes, is_silent, update, outputs = tick(
       subkey, histories, delays
     )
-    total = jax.tree.map(lambda own, new: own + int(new), total, spikes)
+    total = jax.tree.map(np.add, total, jax.device_get(spikes))
   values, errors, _ = jax.tree.map(lambda own: own[0], histories)
   neurons = [
-    PlayedNeurons(cell.where, cell.kind, value, error, sum(spikes))
+    PlayedNeurons(cell.where, cell.kind, value, error, int(sum(spikes)))
     for cell, value, error, *spikes in zip(cells, values, errors, *total[:2])
   ]
   played = Played(outputs, update, ticks, neurons)

@@ -54,12 +54,11 @@ class Mixer(nn.Module):
     """Returns logits."""
     x = nn.Conv(16, (4, 4), (4, 4))(x)
     x = x.reshape(x.shape[0], -1, x.shape[-1])
-    for _ in range(2):
-      y = nn.LayerNorm()(x).swapaxes(1, 2)
-      y = nn.Dense(y.shape[-1])(nn.gelu(nn.Dense(24)(y)))
-      x = x + y.swapaxes(1, 2)
-      y = nn.LayerNorm()(x)
-      x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(y)))
+    y = nn.LayerNorm()(x).swapaxes(1, 2)
+    y = nn.Dense(y.shape[-1])(nn.gelu(nn.Dense(24)(y)))
+    x = x + y.swapaxes(1, 2)
+    y = nn.LayerNorm()(x)
+    x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(y)))
     return nn.Dense(10)(nn.LayerNorm()(x).mean(1))
 
 
@@ -74,9 +73,8 @@ class ViT(nn.Module):
     cls = self.param('cls', nn.initializers.normal(0.02), (1, 1, 16))
     x = jnp.concatenate([jnp.broadcast_to(cls, (len(x), 1, 16)), x], 1)
     x = x + self.param('pos', nn.initializers.normal(0.02), (1, x.shape[1], 16))
-    for _ in range(2):
-      x = x + nn.SelfAttention(num_heads=2)(nn.LayerNorm()(x))
-      x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(nn.LayerNorm()(x))))
+    x = x + nn.SelfAttention(num_heads=2)(nn.LayerNorm()(x))
+    x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(nn.LayerNorm()(x))))
     return nn.Dense(10)(nn.LayerNorm()(x)[:, 0])
 
 
@@ -86,7 +84,7 @@ class GRU(nn.Module):
   @nn.compact
   def __call__(self, x):
     """Returns logits."""
-    x = x.reshape(len(x), 8, -1)
+    x = x.reshape(len(x), 4, -1)
     x = nn.RNN(nn.GRUCell(16))(x)
     return nn.Dense(10)(x[:, -1])
 
@@ -97,7 +95,7 @@ class LSTM(nn.Module):
   @nn.compact
   def __call__(self, x):
     """Returns logits."""
-    x = x.reshape(len(x), 8, -1)
+    x = x.reshape(len(x), 4, -1)
     x = nn.RNN(nn.OptimizedLSTMCell(16))(x)
     return nn.Dense(10)(x[:, -1])
 
@@ -114,7 +112,6 @@ class GPT(nn.Module):
     places = jnp.arange(tokens.shape[1])[None]
     x = embed(tokens) + nn.Embed(16, 16)(places)
     mask = nn.make_causal_mask(tokens)
-    for _ in range(2):
-      x = x + nn.MultiHeadDotProductAttention(2)(nn.LayerNorm()(x), mask=mask)
-      x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(nn.LayerNorm()(x))))
+    x = x + nn.MultiHeadDotProductAttention(2)(nn.LayerNorm()(x), mask=mask)
+    x = x + nn.Dense(16)(nn.gelu(nn.Dense(32)(nn.LayerNorm()(x))))
     return embed.attend(nn.LayerNorm()(x))
