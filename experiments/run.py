@@ -32,14 +32,13 @@ import ssnn_jax
 from ssnn_jax.datasets import catalog
 
 FLAGS = flags.FLAGS
-_DIVERGED = 100.0  # a loss, in nats
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 
 config_lib.define_flags(
   ('dataset', 'method', 'layers', 'num_steps', 'neuron', 'sampler')
 )
 flags.DEFINE_string(
-  'study', None, 'study whose sweeps are run; see --list_studies'
+  'study', None, f'sweeps of a study: {", ".join(studies.STUDIES)}'
 )
 config_lib.define_sweep_flags()
 flags.mark_flags_as_mutual_exclusive(('study', 'grid'))
@@ -57,9 +56,6 @@ flags.DEFINE_float(
   'trained again, chosen by --seed, and compared with their CSV files; other '
   'fields choose runs that have them. Measurements are not repeated',
   lower_bound=0,
-)
-flags.DEFINE_boolean(
-  'list_studies', False, 'list the studies with data and questions, and end'
 )
 
 
@@ -90,7 +86,7 @@ def _check_given(given, dataset, methods):
   for name in given:
     is_used = any(config_lib.concerns(own, name) for own in methods)
     is_used |= name == 'num_steps' and is_recorded
-    if not is_used or (name == 'event_window' and not is_recorded):
+    if not is_used:
       raise ssnn_jax.UserError(
         f'--{name} has no effect on --dataset={dataset} and --method='
         f'{",".join(sorted(methods))}; leave it out.'
@@ -160,21 +156,12 @@ def _describe(task):
     for name, readout in records.READOUTS.items()
     if name in lines[0] and mean(name) != mean('test_accuracy')
   ]
-  diverged = ''
-  losses = [line.get('loss', 0) for line in records.read_lines(task.folder)]
-  if None in losses or max(losses) > _DIVERGED:
-    diverged = (
-      'the loss was not finite'
-      if None in losses
-      else f'the loss was {max(losses):.3g}'
-    )
-    diverged += ': try a smaller --learning_rate.\n'
   seeds = f' (mean of {len(lines)} seeds)' if len(lines) > 1 else ''
   return (
     f'{config.dataset}, {config.method}: {config_lib.split_name(config)} '
     f'accuracy {", ".join(accuracies)}{seeds}; trained in '
     f'{lines[0]["train_seconds"]:.3g} s (without compiling).\n'
-    f'{diverged}record: {task.folder}'
+    f'record: {task.folder}'
   )
 
 
@@ -202,12 +189,7 @@ def _run_one(given):
 
 def main() -> None:
   """Trains what the flags describe."""
-  if FLAGS.list_studies:
-    for name in studies.STUDIES:
-      study = studies.load(name)
-      data = ', '.join(study.sweeps).replace(studies.ANY, 'all others')
-      print(f'{name} ({data or "measurement"}): {study.question}')
-  elif FLAGS.quick is not None:
+  if FLAGS.quick is not None:
     _repeat(config_lib.given_fields())
   elif FLAGS.study or FLAGS.grid:
     _run_sweep(config_lib.given_fields())

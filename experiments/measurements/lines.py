@@ -20,7 +20,7 @@ flags.disclaim_key_flags()  # --help has those of a measurement alone
 
 def define_flags() -> None:
   """Defines the flags of `experiments.run` that describe settings."""
-  config_lib.define_flags(config_lib.FLAGS)
+  config_lib.define_flags()
   config_lib.define_sweep_flags()
 
 

@@ -49,16 +49,6 @@ DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
 # Methods.
 
-# Fields that affect a network with pulses in the update only.
-_PULSES = {'num_steps', 'sampler', 'device', 'device_params'}
-_PULSES |= {'read_noise'}
-_CHIP = {'weight_bits', 'fraction_bits'}
-# Fields of when stochastic neurons work.
-_TIMED = {'timing', 'forgetting', 'counted'}
-# Fields of spikes. Settings of the ANN do not vary them. The rates of a
-# recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | _TIMED | {'neuron', 'digits', 'winner', 'exact'}
-
 
 class Method(NamedTuple):
   """A training method."""
@@ -66,7 +56,6 @@ class Method(NamedTuple):
   help: str
   # (config, key of the seed, *, axis_name) -> Network
   make: Callable[..., ssnn_jax.Network]
-  fields: set[str]  # of spikes and of the chip, that affect the method
   # The update counts coincidences: it estimates the gradient, and moves devices
   has_pulses: bool = False
 
@@ -85,21 +74,16 @@ METHODS = {
   'ssnn': Method(
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
-    _SPIKES - _CHIP,
     has_pulses=True,
   ),
-  ANN: Method(
-    'the ANN, by backpropagation', _without_key(ssnn_jax.ann), {'neuron'}
-  ),
+  ANN: Method('the ANN, by backpropagation', _without_key(ssnn_jax.ann)),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_key(surrogate_gradient.make_network),
-    {'num_steps', 'sampler'},
   ),
   'rpu': Method(
     'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
-    _PULSES,
     has_pulses=True,
   ),
   'feedback_alignment': Method(
@@ -107,20 +91,20 @@ METHODS = {
     lambda config, key, **options: ssnn_jax.ssnn(
       config, feedback=_feedback(config, key), **options
     ),
-    _SPIKES - _CHIP,
     has_pulses=True,
   ),
   CHIP: Method(
     'the chip: the spiking network in integers, one sample after another',
     _without_key(chip.make_network),
-    _CHIP | {'num_steps', 'digits'},
   ),
 }
 
 
 def concerns(method: str, field: str) -> bool:
   """Returns whether a field affects a method."""
-  return field not in _SPIKES or field in METHODS[method].fields
+  if field not in FIELDS:
+    return True
+  return method in FIELDS[field].metadata.get('methods', METHODS)
 
 
 # Fields.
@@ -132,22 +116,30 @@ def named(flag: str = '') -> Iterator[None]:
   try:
     yield
   except ssnn_jax.UserError as error:
-    is_flag = str(error).split(maxsplit=1)[0].partition('=')[0] in FLAGS
+    word = str(error).split(maxsplit=1)[0].partition('=')[0]
+    is_flag = word in FIELDS and word in flags.FLAGS
     prefix = f'--{flag}: ' if flag else '--' * is_flag
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
 
 
-def _flag(default, text, choices=(), heading='', **metadata):
-  """Makes a field, whose metadata describe its flag; '' is no flag.
+def _flag(default, text='', choices=(), heading='', **metadata):
+  """Makes a field, whose metadata describe its flag; without text it has none.
 
-  A number is from `low` on, unless another module checks it; the flag of a
-  field `by_dataset` has no default; a heading of --help precedes the flag.
+  Then --grid sets it, and docs/experiments.md describes it. A number is from
+  `low` on, unless another module checks it; the flag of a field `by_dataset`
+  has no default; a heading of --help precedes the flag; `methods`, by default
+  all, are those that the field affects, and of `stochastic` neurons a function
+  has none.
   """
   metadata |= {'help': text, 'choices': choices, 'heading': heading}
   return dataclasses.field(default=default, metadata=metadata)
 
 
-# Fields that may be lists, and what is in them. Flags of lists are texts, as
+# Methods that a field affects.
+_SPIKES = {'methods': ('ssnn', 'feedback_alignment'), 'stochastic': True}
+_PULSES = {'methods': ('ssnn', 'feedback_alignment', 'rpu'), 'stochastic': True}
+_CHIP = {'methods': (CHIP,), 'of_chip': True}
+# Fields that may be lists, and what is in them. Lists are also texts, as
 # '10,8'; in names and grids dashes separate.
 LISTS = {'exact': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
@@ -195,12 +187,16 @@ class ExperimentConfig:
     'ticks of the spike trains (T) of stochastic neurons and recordings; steps '
     'of the rates of bipolar neurons (N), of which 0, their default, is digits',
     low=0,
+    # Settings of the ANN do not vary it, whose rates of a recording depend on
+    # it; in a sweep over T the ANN has those of one T.
+    methods=[name for name in METHODS if name != ANN],
   )
   neuron: str = _flag(
     'bipolar',
     'neurons of any function, which take spikes back, or those of the paper, '
     'which draw them',
     ['bipolar', 'stochastic'],
+    methods=('ssnn', 'feedback_alignment', ANN),
   )
   bptt: bool = _flag(
     True,
@@ -212,39 +208,29 @@ class ExperimentConfig:
     'stochastic neurons work layer after layer, or all at once: in a window of '
     'T ticks, which settles to phased, or leaky, T ticks in all',
     TIMINGS,
+    **_SPIKES,
   )
   sampler: str | None = _flag(
     None,
     'spike trains of stochastic neurons: of Sobol thresholds, the default, or '
     'of independent ones',
     ['sobol', 'bernoulli'],
+    methods=(*_PULSES['methods'], 'surrogate_gradient'),
+    stochastic=True,
   )
   dropout: float = _flag(
     0.0, 'probability that a hidden neuron is silent', heading='Network:'
-  )
-  exact: tuple[str, ...] = _flag(
-    (),
-    'exact values instead of spikes of stochastic neurons, in some of '
-    'forward,backward,update,winners',
-  )
-  weight_bits: int | None = _flag(
-    None,
-    'bits of a weight of the chip, with its sign; default: 12',
-    heading='Chip and devices:',
-  )
-  fraction_bits: int | tuple[int, ...] = _flag(
-    10, 'bits after their binary point; one number, or one for each layer'
   )
   device: str = _flag(
     IDEAL,
     f'device of a synapse: {", ".join(DEVICES)}, or path/to/own.json of '
     'experiments.fit_device',
+    **_PULSES,
   )
   device_params: str = _flag(
-    '', 'parameters unlike those of --device, as dw_min=0.01,up_down=0.1'
-  )
-  read_noise: float = _flag(
-    0.0, 'standard deviation of the current of a tick in a crossbar'
+    '',
+    'parameters unlike those of --device, as dw_min=0.01,up_down=0.1',
+    methods=_PULSES['methods'],
   )
   batch_size: int = _flag(
     32,
@@ -286,33 +272,38 @@ class ExperimentConfig:
   init_from: str | None = _flag(
     None, 'folder of a run or of ssnn_jax.save, to train its parameters further'
   )
-  event_window: float = _flag(
-    300.0,
-    'milliseconds of a recording that the ticks cover',
-    heading='Data and evaluation:',
-  )
   hold_out: float = _flag(
-    0.0, 'fraction of training samples to test on, for tuning'
-  )
-  folds: int | None = _flag(
-    None,
-    'folds of all samples; the test split is fold seed modulo folds',
+    0.0,
+    'fraction of training samples to test on, for tuning',
+    heading='Data and evaluation:',
   )
   eval_every: int = _flag(
     0, 'epochs between evaluations; 0 evaluates only at the end', low=0
   )
-  # Without a flag, set by --grid; docs/experiments.md describes them.
-  diagnostics: bool = _flag(False, '')
-  digits: int | None = _flag(None, '')
-  winner: str = _flag('softmax', '', ['softmax', 'race'])
-  forgetting: float = _flag(ssnn_jax.NetworkConfig.forgetting, '')
-  counted: float = _flag(ssnn_jax.NetworkConfig.counted, '')
-  input_gain: float | None = _flag(None, '')
-  schedule: str = _flag('linear', '', ['linear', 'cosine', 'constant'])
+  # Set by --grid, or by flags of the commands of the chip.
+  event_window: float = _flag(300.0)
+  folds: int | None = _flag(None)
+  exact: tuple[str, ...] = _flag((), **_SPIKES)
+  winner: str = _flag('softmax', choices=['softmax', 'race'], **_SPIKES)
+  forgetting: float = _flag(ssnn_jax.NetworkConfig.forgetting, **_SPIKES)
+  counted: float = _flag(ssnn_jax.NetworkConfig.counted, **_SPIKES)
+  read_noise: float = _flag(0.0, **_PULSES)
+  weight_bits: int | None = _flag(
+    None, 'bits of a weight of the chip, with its sign; default: 12', **_CHIP
+  )
+  fraction_bits: int | tuple[int, ...] = _flag(
+    10,
+    'bits after their binary point; one number, or one for each layer',
+    **_CHIP,
+  )
+  digits: int | None = _flag(None, methods=(*_SPIKES['methods'], CHIP))
+  input_gain: float | None = _flag(None)
+  schedule: str = _flag('linear', choices=['linear', 'cosine', 'constant'])
+  diagnostics: bool = _flag(False)
 
   # Of --model: its arguments, and the digest of its file; neither is varied.
-  model_args: str = _flag('', '', of_model=True)
-  model_sha256: str = _flag('', '', of_model=True)
+  model_args: str = _flag('', of_model=True)
+  model_sha256: str = _flag('', of_model=True)
 
   @named()
   def __post_init__(self):
@@ -358,9 +349,10 @@ class ExperimentConfig:
       is_dense = _DENSE.fullmatch(self.layers or '10')
       check('layers', is_dense, 'dense layers, as 64,10, as of the chip')
     if self.is_function:
-      for name, expected in _OF_CROSSBARS.items():
-        if getattr(self, name) != expected:
-          check(name, False, f'{expected}, or --neuron=stochastic')
+      for name, field in FIELDS.items():
+        is_used = 'stochastic' in field.metadata
+        if is_used and getattr(self, name) != field.default:
+          check(name, False, f'{field.default}, or --neuron=stochastic')
       expected = f'ssnn or {ANN}, or another --neuron'
       check('method', self.method in ('ssnn', ANN), expected)
     elif self.method != CHIP:
@@ -393,20 +385,6 @@ class ExperimentConfig:
       object.__setattr__(self, 'device_params', text)
 
 
-def _names(kind):
-  return {field.name for field in dataclasses.fields(kind)}
-
-
-# Fields that a function does not have, with their defaults.
-_OF_CROSSBARS = {
-  field.name: field.default
-  for field in dataclasses.fields(ExperimentConfig)
-  if field.name
-  in {'device', *_names(ssnn_jax.NetworkConfig)}
-  - {'layers', 'dropout', 'num_steps', 'input_gain'}
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class Options:
   """What does not affect weights: files, machine and records.
@@ -420,22 +398,18 @@ class Options:
   download: bool = _flag(False, 'download missing files of the data set')
   launcher: str = _flag(
     'local',
-    'where settings of a sweep are trained: this machine, or the Ray cluster '
-    'of $RAY_ADDRESS, whose nodes share --workdir and --data_dir',
+    'where settings of a sweep are trained: in this process, one after '
+    'another, or by Ray, on this machine or the cluster of $RAY_ADDRESS, whose '
+    'nodes share --workdir and --data_dir',
     ['local', 'ray'],
     heading='Machine:',
-  )
-  num_workers: int = _flag(
-    1,
-    'settings trained at a time, each in a process with its own GPU, or share '
-    'of the cores; 1 is this process, on all devices',
   )
   gpus_per_task: float = _flag(
     0.0, 'GPUs of a setting on Ray, beside $PJRT_NPROC CPU cores, or 1'
   )
   # Without a flag: least seconds between checkpoints, and lines of progress.
-  checkpoint_every: float = _flag(30.0, '')
-  print_every: float = _flag(0.0, '')
+  checkpoint_every: float = _flag(30.0)
+  print_every: float = _flag(0.0)
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
@@ -445,6 +419,7 @@ FLAGS = {
   for name, field in (FIELDS | OPTIONS).items()
   if field.metadata['help']
 }
+OF_RUN = [x for x, own in FLAGS.items() if 'of_chip' not in own.metadata]
 HEADINGS = {name: field.metadata['heading'] for name, field in FLAGS.items()}
 _PARSERS = {
   bool: flags.BooleanParser(),
@@ -460,16 +435,13 @@ def parser(field: dataclasses.Field) -> flags.ArgumentParser:
   return _PARSERS.get(field.type, text)
 
 
-def define_flags(
-  names: Iterable[str] | None = None, defaults: dict[str, Any] | None = None
-) -> None:
-  """Defines the flags of fields, by default of all that have no flag yet."""
+def define_flags(names: Iterable[str] | None = None) -> None:
+  """Defines the flags of fields, by default all of a run not yet defined."""
   if names is None:
-    names = [name for name in FLAGS if name not in flags.FLAGS]
+    names = [name for name in OF_RUN if name not in flags.FLAGS]
   for name in names:
     field = FLAGS[name]
     default = None if 'by_dataset' in field.metadata else field.default
-    default = (defaults or {}).get(name, default)
     text, choices = field.metadata['help'], field.metadata['choices']
     if choices:
       flags.DEFINE_enum(name, default, choices, text)
@@ -485,7 +457,7 @@ def define_sweep_flags() -> None:
   others = ', '.join(
     name
     for name, field in FIELDS.items()
-    if name not in FLAGS and 'of_model' not in field.metadata
+    if name not in OF_RUN and 'of_model' not in field.metadata
   )
   flags.DEFINE_multi_string(
     'grid',
@@ -509,7 +481,7 @@ def given_fields() -> dict[str, Any]:
   given = {
     name: absolute(name, flags.FLAGS[name].value)
     for name in FIELDS
-    if name in FLAGS and name in flags.FLAGS and flags.FLAGS[name].present
+    if name in flags.FLAGS and flags.FLAGS[name].present
   }
   own = {
     name: flags.FLAGS[name].value
@@ -707,7 +679,8 @@ def network_config(
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
   same = {'num_steps', 'exact', 'winner', 'sampler', 'dropout', 'read_noise'}
-  same |= _TIMED if concerns(config.method, 'timing') else set()
+  if concerns(config.method, 'timing'):
+    same |= {'timing', 'forgetting', 'counted'}
   values = {name: getattr(config, name) for name in same}
   return ssnn_jax.NetworkConfig(**layers, input_gain=input_gain, **values)
 

@@ -153,18 +153,8 @@ def write_config(task: Task) -> None:
 
 def write_lines(task: Task, lines: list[dict[str, Any]]) -> None:
   """Replaces the lines of a task."""
-  check_folder(task)
   text = ''.join(f'{json.dumps(line)}\n' for line in lines)
   files.write_atomically(task.folder / METRICS, text)
-
-
-def check_folder(task: Task) -> None:
-  """Refuses to go on where orbax would make a folder again, without its run."""
-  if not (task.folder / CONFIG).exists():
-    raise ssnn_jax.UserError(
-      f'{task.folder} was removed or renamed during the run; repeat the '
-      'command.'
-    )
 
 
 def to_rows(values: dict[str, Any], num_seeds: int) -> list[dict[str, Any]]:
@@ -195,14 +185,12 @@ def _to_number(value):
 def is_nonempty(folder: pathlib.Path) -> bool:
   """Returns whether a path exists and is not an empty folder.
 
-  What does not count: files of a process killed before its first one, and
-  checkpoints alone, as orbax leaves if a folder is removed during a run.
+  Files of a process that was killed before its first one do not count.
   """
   if not folder.is_dir():
     return folder.exists()
   return any(
-    path.suffix != files.UNFINISHED
-    and path.name not in (_LOCK, files.CHECKPOINTS)
+    path.suffix != files.UNFINISHED and path.name != _LOCK
     for path in folder.iterdir()
   )
 

@@ -71,26 +71,13 @@ def eval_split(dataset: datasets.Dataset) -> datasets.Split:
 
 
 def describe_data(dataset: datasets.Dataset) -> str:
-  """Describes what a data set lacks, and images that are dark or bright."""
+  """Describes what a data set lacks."""
   text, name = '', dataset.name
   if dataset.late_fraction > 0.1:
     text = (
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
-      '--event_window, and are dropped.\n'
+      'event_window, and are dropped.\n'
     )
-  if not (dataset.is_recorded or dataset.is_signal):
-    few = ssnn_jax.rate_encode(dataset.train.inputs[:1000])
-    mean, most = float(jnp.mean(few)), float(jnp.max(few))
-    if 0 < most < 0.5:
-      text += (
-        f'{name}: images are dark, {most:.2f} of white at most; divide them by '
-        'their largest value, as x / x.max() of the training images.\n'
-      )
-    if mean > 0.6:
-      text += (
-        f'{name}: images are bright, {mean:.2f} of white on average; their '
-        'negatives, 255 - x or 1 - x, are often learned better.\n'
-      )
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]
   if dataset.full_size not in (None, sum(sizes)):
@@ -314,12 +301,6 @@ def train(
   Refuses data, devices or a folder that do not match the task.
   """
   options, config = options or Options(), task.config
-  if config.folds and task.num_seeds > 1:  # the dataset is one fold
-    raise ssnn_jax.UserError(
-      f'--folds={config.folds} gives each seed other data, so that '
-      f'--num_seeds={task.num_seeds} are not one run; give one --seed, or a '
-      "--grid, as --grid='method=ssnn', which trains each seed alone."
-    )
   network = config_lib.network_config(config, dataset)
   is_chip = config.method == config_lib.CHIP  # its samples follow one another
   devices = jax.devices()[: 1 if is_chip else None]
@@ -405,7 +386,6 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
       continue
     evaluated = accuracy and float(np.mean(np.asarray(accuracy.default)))
     copied = jax.device_get(_unwrap_keys(state))
-    records.check_folder(task)
     checkpoints.save(manager, copied, task.seeds, run, evaluated)
     records.write_lines(task, run['lines'])
     saved = time.monotonic()

@@ -255,4 +255,4 @@ def run(
       end += f', {minutes:.1f} min left' if num_left else ''
     print(f'[{number}/{len(pending)}] {name}: {end}', flush=True)
 
-  launch.launch(pending, workdir, report, options)
+  launch.launch(pending, report, options)

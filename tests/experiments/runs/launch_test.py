@@ -1,8 +1,7 @@
-"""Tests of launchers: this process, local workers and Ray."""
+"""Tests of launchers: this process, and Ray."""
 
 import functools
 import importlib.util
-import multiprocessing
 import os
 import pathlib
 import secrets
@@ -13,7 +12,6 @@ import time
 from unittest import mock
 
 from absl.testing import absltest
-import jax
 
 from experiments.runs import launch
 from experiments.runs.config import Options
@@ -32,15 +30,6 @@ def write(folder, name):
   path = pathlib.Path(folder, name)
   path.mkdir(exist_ok=True)
   path.joinpath(str(time.monotonic_ns())).touch()
-
-
-def meet(folder, own, other):
-  """Writes the visible devices, and waits until another task has."""
-  gpu = jax.config.read('jax_cuda_visible_devices')
-  chip = os.environ['TPU_VISIBLE_CHIPS']
-  pathlib.Path(folder, own).write_text(f'{gpu!r} {chip!r}')
-  while not pathlib.Path(folder, other).exists():
-    time.sleep(0.01)
 
 
 def die_once(folder, name):
@@ -64,11 +53,6 @@ def refuse():
   raise ssnn_jax.UserError('--flag=1 is wrong; leave it out.')
 
 
-needs_ray = absltest.skipIf(
-  importlib.util.find_spec('ray') is None, 'Ray is not installed'
-)
-
-
 class LaunchTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
@@ -80,7 +64,7 @@ class LaunchTest(absltest.TestCase):
     names = [f'task{index}' for index in range(num_tasks)]
     runs = {name: functools.partial(write, self.folder, name) for name in names}
     report = lambda *event: self.reports.append(event)
-    launch.launch(runs | special, self.folder, report, options)
+    launch.launch(runs | special, report, options)
 
   def assert_each_ran_once(self, names):
     calls = [call.parent.name for call in self.folder.glob('task*/*')]
@@ -103,34 +87,10 @@ class HereTest(LaunchTest):
     self.assert_each_ran_once(['task0'])
 
 
-class LocalTest(LaunchTest):
-  @mock.patch.object(launch, '_NUM_RETRIES', 1)
-  def test_runs_a_task_again_after_its_worker_died(self):
-    special = {
-      x: functools.partial(meet, self.folder, x, y) for x, y in ('ab', 'ba')
-    }
-    special['task1'] = functools.partial(die_once, self.folder, 'task1')
-    before = dict(os.environ)
-    with self.assertRaisesRegex(ValueError, r'^1 of 6 tasks failed \(last\)'):
-      self.launch(3, Options(num_workers=2), **special, last=die)
-    self.assert_each_ran_once(['task0', 'task1', 'task2'])
-    self.assertEqual(dict(os.environ), before)
-    ends = {name: end for name, end, _ in self.reports}
-    done = dict.fromkeys(['task0', 'task1', 'task2', 'a', 'b'], 'done')
-    self.assertEqual(ends, {**done, 'last': 'failed'})
-    self.assertEmpty(multiprocessing.active_children())
-    # Each worker has its own device.
-    devices = [(self.folder / name).read_text() for name in 'ab']
-    self.assertCountEqual(devices, ["'0' '0'", "'1' '1'"])
-
-  def test_user_error_ends_the_other_tasks(self):
-    with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
-      wait = functools.partial(time.sleep, 600)
-      others = {'task1': wait, 'task2': wait}
-      self.launch(1, Options(num_workers=2), task0=refuse, **others)
-    self.assertEmpty(multiprocessing.active_children())
-
-  @needs_ray
+@absltest.skipIf(
+  importlib.util.find_spec('ray') is None, 'Ray is not installed'
+)
+class RayTest(LaunchTest):
   def test_names_an_address_without_a_cluster(self):
     with (
       mock.patch.dict(os.environ, RAY_ADDRESS='localhost:1'),
@@ -140,8 +100,7 @@ class LocalTest(LaunchTest):
     ):
       self.launch(1, Options(launcher='ray'))
 
-  @needs_ray
-  def test_ray_runs_a_task_again_after_its_worker_died(self):
+  def test_runs_a_task_again_after_its_worker_died(self):
     import ray
     from ray import cluster_utils
 
