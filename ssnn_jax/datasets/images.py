@@ -32,9 +32,9 @@ FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
 _CHUNK_SIZE = 1024  # items that are read at a time
 _SAMPLE_RATE = 16_000  # of sounds, unless their set has another
 #: Modes of Pillow, by the number of channels
-MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 #: Formats of Pillow that are pixels; another, as EPS, is a program to be run.
-FORMATS = 'PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF'
+_FORMATS = 'PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'GIF'
 
 
 def load_digits(class_names: tuple[str, ...]) -> arrays.Dataset:
@@ -192,7 +192,7 @@ def _read_prepared(folder):
     elif np.dtype(inputs.np_dtype) != np.uint8:
       raise ValueError(f'the images are {np.dtype(inputs.np_dtype)}')
     else:
-      mode = MODES[inputs.shape[-1]]
+      mode = _MODES[inputs.shape[-1]]
       read = lambda item: _read_image(item, mode)
     # Decoding the images here takes half the time of decoding by TFDS.
     decoders = {kind: tfds.decode.SkipDecoding()}
@@ -243,6 +243,6 @@ def _read_image(content, mode):
   """Decodes an image; a file may have fewer channels, or a palette."""
   import PIL.Image
 
-  image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
+  image = PIL.Image.open(io.BytesIO(content), formats=_FORMATS)
   image = image if image.mode == mode else image.convert(mode)
   return np.asarray(image)

@@ -91,7 +91,7 @@ def _choose(recorded, layer, neurons, most):
     numbers = np.ravel(numbers.reshape(shape)[neurons])
     described = f'{len(numbers)} of {described}'
   elif len(numbers) > most:
-    numbers = most_active(trains, most)
+    numbers = _most_active(trains, most)
     described = f'the {most} most active of {described}'
   indices = zip(*np.unravel_index(numbers, shape))
   names = [', '.join(map(str, index)) for index in indices]
@@ -99,7 +99,7 @@ def _choose(recorded, layer, neurons, most):
   return title, names, [train[:, numbers] for train in trains]
 
 
-def most_active(trains: list[np.ndarray], most: int) -> np.ndarray:
+def _most_active(trains: list[np.ndarray], most: int) -> np.ndarray:
   """Returns the numbers of the neurons `[N]` with most spikes in `[T, N]`."""
   activity = sum(np.count_nonzero(train, axis=0) for train in trains)
   return np.sort(np.argsort(-activity, stable=True)[:most])

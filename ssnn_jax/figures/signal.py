@@ -1,7 +1,7 @@
 """Figures of a signal in time: how early a network answers.
 
 `present` presents the signal; `draw` draws inputs and answers on one axis of
-time, `animate` makes a film of them, moment after moment.
+time.
 """
 
 from typing import Any
@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from matplotlib import animation
 from matplotlib import figure
 from matplotlib import ticker
 import numpy as np
@@ -17,11 +16,8 @@ import numpy as np
 from ssnn_jax import types
 from ssnn_jax.datasets import Dataset
 from ssnn_jax.datasets import signals
-from ssnn_jax.figures import raster
 from ssnn_jax.figures import sample
 from ssnn_jax.training import metrics
-
-_LATER = '#EEEEEE'  # what is not drawn yet
 
 
 class Presented(NamedTuple):
@@ -150,7 +146,6 @@ def draw(presented: Presented) -> figure.Figure:
     least = -most if cmap == 'RdBu_r' else min(0, values.min())
     look = {'vmin': least, 'vmax': most, 'interpolation': 'none'}
     shown = axes.imshow(values.T, cmap, aspect='auto', **look)
-    axes.set_facecolor(_LATER)
     axes.set_title(words, fontsize=10, loc='left')
     axes.set_yticks([])
     fig.colorbar(shown, ax=axes, ticks=ticker.MaxNLocator(2), pad=0.01)
@@ -161,36 +156,3 @@ def draw(presented: Presented) -> figure.Figure:
   axes.set(xlabel='moment', xlim=(-0.5, length - 0.5))
   fig.suptitle(presented.title, fontsize=11, parse_math=False)
   return fig
-
-
-def animate(presented: Presented) -> animation.FuncAnimation:
-  """Animates `draw`, moment after moment; what is later is not yet drawn."""
-  fig = draw(presented)
-  title = fig.suptitle(fig.get_suptitle(), fontsize=11)
-  fig.draw_without_rendering()
-  fig.set_layout_engine('none')  # places stay
-  panels = [axes for axes in fig.axes if axes.images]
-  whole = [axes.images[0].get_array().filled(np.nan) for axes in panels]
-  length = whole[0].shape[1]
-  for axes in panels:
-    axes.axvline(color=raster.FIRE_LESS)
-
-  def show(moment, _):
-    """Hides what is later than some moments."""
-    is_later, place = np.arange(length) >= moment, 2 * [moment - 0.5]
-    for axes, values in zip(panels, whole):
-      axes.images[0].set_data(np.where(is_later, np.nan, values))
-      axes.lines[0].set_xdata(place)
-    title.set_text(_describe(presented, moment))
-
-  return sample.film(fig, show, length)
-
-
-def _describe(presented, moments):
-  """Returns the answer at the last of some moments, of all the title."""
-  if moments == len(presented.inputs):
-    return presented.title
-  last = presented.answers[moments - 1]
-  probability = presented.probabilities[moments - 1, last]
-  words = f'moment {moments - 1}: classified as {presented.class_names[last]}'
-  return f'{words}, probability {probability:.2f}'

@@ -10,7 +10,6 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from experiments import plot
 from experiments.runs import config as config_lib
@@ -19,7 +18,6 @@ import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import networks
 from tests.testing.experiments import FolderTestCase
-from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
@@ -88,40 +86,9 @@ class PlotTest(FolderTestCase):
       ('wrong', trained._replace(dataset=right), 'no sample .* misclassified'),
       ('360', trained, 'test split has 360: give a number from 0 to 359'),
       ('-1', trained, 'has 360'),
-      ('0', trained._replace(dataset=None), 'give --image=FILE'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, words):
         plot.choose_sample(own, text)
-
-  def test_image_files_are_read_in_the_shape_of_the_network(self):
-    trained = read_untrained()
-    file, image = str(self.folder / 'own.png'), trained.dataset.test.inputs[3]
-    read = functools.partial(plot.read_image, file, trained)
-    Image.fromarray(image).save(file)
-    np.testing.assert_array_equal(read(), image)
-    # Resized with borders of its own color, and colors as greys.
-    wide = np.full((40, 80, 3), 20, np.uint8)
-    wide[10:30, 30:50] = 250
-    Image.fromarray(wide).save(file)
-    small = read()
-    np.testing.assert_array_equal(small[[0, 1, 6, 7]], 20)
-    bright = [[3, 3], [3, 4], [4, 3], [4, 4]]
-    np.testing.assert_array_equal(np.argwhere(small > 128), bright)
-    # Transparent is white.
-    alpha = np.dstack([np.zeros_like(image), image])
-    Image.fromarray(alpha).save(file)
-    np.testing.assert_array_equal(read(), 255 - image)
-    np.testing.assert_array_equal(read(invert=True), image)
-    for save in (
-      Image.fromarray(np.uint16(wide[..., 0])).save,
-      functools.partial(Image.fromarray(image).save, format='EPS'),  # a program
-    ):
-      save(file)
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'with 8 bits'):
-        read()
-    trained = trained._replace(dataset=blank_dataset('n_mnist'))
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'are no image'):
-      plot.read_image(file, trained)
 
   def test_samples_of_any_network_and_rasters_of_stochastic_ones(self):
     show = functools.partial(plot.show_sample, self.folder)
@@ -131,26 +98,16 @@ class PlotTest(FolderTestCase):
     _, words = call(show, trained, '3')
     self.assertRegex(words, title + r'  \d: 0.\d+\n')
     for draw in (
-      functools.partial(show, trained, raster=True),
+      functools.partial(show, trained, '3', is_raster=True),
       functools.partial(plot.show_ticks, self.folder, trained),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, 'whose spikes are not'):
         draw()
     trained = read_untrained()
-    _, words = call(show, trained, '3', raster=True)
+    _, words = call(show, trained, '3', is_raster=True)
     self.assertRegex(words, title + r'  \d: 0.\d+, \d+ of 10 winners\n')
-    file = self.folder / 'own.png'
-    Image.fromarray(trained.dataset.test.inputs[3]).save(file)
-    _, by_file = call(show, trained, image=str(file))
-    ranked = slice(1, 11)
-    self.assertEqual(by_file.splitlines()[ranked], words.splitlines()[ranked])
-    # A network of `ssnn_jax.save` has no data set; digits are numbers anyway.
-    saved = self.folder / 'saved'
-    ssnn_jax.save(saved, trained.network.config, trained.params)
-    alone = plot.read_trained(saved, None)
-    self.assertEqual(call(show, alone, image=str(file))[1], by_file)
     names = sorted(path.name for path in self.folder.glob('*-*.png'))
-    expected = 'raster-3-0', 'raster-3-1', 'raster-3', 'sample-3', 'sample-own'
+    expected = 'raster-3-0', 'raster-3-1', 'raster-3', 'sample-3'
     self.assertEqual(names, [f'{name}.png' for name in expected])
 
   def test_signals_are_drawn_and_wrong_by_their_last_label(self):
@@ -170,13 +127,13 @@ class PlotTest(FolderTestCase):
     first = int(np.argmax(is_wrong))
     self.assertBetween(is_wrong.sum(), 1, 8)
     args = self.folder, trained, 'wrong'
-    _, words = call(plot.show_sample, *args, play=True)
+    _, words = call(plot.show_sample, *args)
     title = f'sample {first} of the test split: class '
     title += f'{"abc"[labels[first, 0]]}, classified as'
     self.assertStartsWith(words, title)
-    self.assertTrue((self.folder / f'signal-{first}.gif').exists())
+    self.assertTrue((self.folder / f'signal-{first}.png').exists())
     with self.assertRaisesRegex(ssnn_jax.UserError, '--raster is of images'):
-      plot.show_sample(*args, raster=True)
+      plot.show_sample(*args, is_raster=True)
 
   @parameterized.parameters('window', 'leaky')
   def test_accuracy_by_ticks_of_stochastic_neurons(self, timing):

@@ -1,17 +1,14 @@
-"""Tests of pages and animations of a sample: they show its spikes."""
+"""Tests of pages of a sample: they show its spikes."""
 
 import functools
-from unittest import mock
 
 from absl.testing import absltest
 import jax
-from matplotlib import colors
 from matplotlib import image as image_lib
 from matplotlib import lines
 from matplotlib import patches
 from matplotlib import text
 import numpy as np
-from PIL import Image
 from scipy.special import softmax
 
 import ssnn_jax
@@ -72,6 +69,8 @@ class PageTest(absltest.TestCase):
     np.testing.assert_array_equal(*arrays(hidden), counts)
     words = f'layer 1: {spikes[1].sum()} spikes'
     self.assertEqual(hidden.get_title(), words)
+    unlabeled = present(network, label=None, is_named=False)
+    self.assertFalse(np.any(unlabeled.recorded.errors[0]))
 
   def test_without_spikes_image_and_probabilities_are_left(self):
     network = ssnn_jax.ann(CONFIG)
@@ -84,8 +83,6 @@ class PageTest(absltest.TestCase):
     self.assertEqual(fig.get_suptitle(), f'class c$o^$w, {words}')
     unlabeled = figures.sample.draw(presented._replace(label=None))
     self.assertEqual(unlabeled.get_suptitle(), words)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'no spikes'):
-      figures.sample.animate(presented)
     exact = ssnn_jax.NetworkConfig((16, 9, 3), num_steps=T, exact=('forward',))
     self.assertIsNone(present(ssnn_jax.ssnn(exact)).recorded)
 
@@ -93,14 +90,11 @@ class PageTest(absltest.TestCase):
     presented = present(ssnn_jax.ssnn(CONFIG))
     for names in (3 * ['a$b^$'], 3 * ['$$']):
       own = presented._replace(class_names=names)
-      film = figures.sample.animate(own)
-      film._init_draw()
-      film._func(len(own.recorded.winners))
-      for fig in (figures.sample.draw(own), film._fig):
-        fig.draw_without_rendering()
-        texts = [x for x in fig.findobj(text.Text) if '$' in x.get_text()]
-        self.assertGreater(len(texts), 3)
-        self.assertFalse(any(x.get_parse_math() for x in texts))
+      fig = figures.sample.draw(own)
+      fig.draw_without_rendering()
+      texts = [x for x in fig.findobj(text.Text) if '$' in x.get_text()]
+      self.assertGreater(len(texts), 3)
+      self.assertFalse(any(x.get_parse_math() for x in texts))
 
   def test_maps_of_features_are_next_to_each_other(self):
     counts = np.arange(2 * 3 * 5).reshape(2, 3, 5)
@@ -122,56 +116,3 @@ class PageTest(absltest.TestCase):
     names = [x.get_text() for x in page.axes[1].get_yticklabels()]
     expected = sorted([*ranking[:9], label])
     self.assertEqual(names, list(map(str, expected)))
-
-
-class AnimationTest(absltest.TestCase):
-  def test_frames_show_the_spikes_of_their_ticks(self):
-    presented = present(ssnn_jax.ssnn(CONFIG))
-    recorded = presented.recorded
-    film = figures.sample.animate(presented)
-    film._init_draw()
-    fig = film._fig
-    wins = recorded.winners.cumsum(axis=0)
-    num_ticks, seen = len(wins), np.zeros(3, int)
-    self.assertEqual(list(film.new_frame_seq())[:num_ticks][-1], num_ticks)
-    for tick in range(1, num_ticks + 1):
-      film._func(tick)
-      inputs, hidden, classes, _ = fig.axes
-      (dots,) = inputs.collections
-      columns, rows = np.asarray(dots.get_offsets(), int).T
-      fired = np.zeros((4, 4), int)
-      fired[rows, columns] = 1
-      np.testing.assert_array_equal(fired, recorded.spikes[0][tick - 1] > 0)
-      _, *marks = hidden.collections
-      spikes, errors = recorded.spikes[1], recorded.errors[0]
-      for number, (mark, train, sign, color) in enumerate(
-        zip(
-          marks,
-          (spikes, errors, errors),
-          (1, 1, -1),
-          figures.raster.COLORS,
-          strict=True,
-        )
-      ):
-        columns, rows = np.asarray(mark.get_offsets(), int).T
-        sent = np.flatnonzero(sign * train[tick - 1] > 0)
-        np.testing.assert_array_equal(3 * rows + columns, sent)
-        for own in mark.get_facecolor():
-          self.assertTrue(colors.same_color(own, color))
-        seen[number] += len(sent)
-      shares = wins[tick - 1] / max(1, wins[tick - 1].sum())
-      np.testing.assert_array_equal(widths(classes), shares)
-    self.assertGreater(seen.min(), 0)
-    name = DATASET.class_names[np.argmax(wins[-1])]
-    words = f'tick {num_ticks}: the answer is {name}'
-    self.assertEqual(fig.get_suptitle(), words)
-
-  def test_a_sample_without_label_has_no_errors_and_saves_as_gif(self):
-    presented = present(ssnn_jax.ssnn(CONFIG), label=None, is_named=False)
-    self.assertFalse(np.any(presented.recorded.errors[0]))
-    file = self.create_tempfile('play.gif').full_path
-    few = {'_MAX_FRAMES': 2, '_STILL': 1}  # of several ticks
-    with mock.patch.multiple(figures.sample, **few):
-      figures.sample.animate(presented).save(file, 'pillow')
-    with Image.open(file) as gif:
-      self.assertEqual(gif.n_frames, 2)

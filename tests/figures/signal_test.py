@@ -53,20 +53,6 @@ class SignalTest(absltest.TestCase):
     signal = present('last')[0]._replace(class_names=('a$b^$',) * 3)
     self.assertStartsWith(signal.title, 'class a$b^$, classified as a$b^$ from')
     figures.signal.draw(signal).draw_without_rendering()
-    film = figures.signal.animate(signal)
-    film._init_draw()
-    film._func(3)
-    film._fig.draw_without_rendering()
-
-  def test_frames_hide_what_is_later(self):
-    film = figures.signal.animate(present('last')[0])
-    panels = film._fig.axes[:2]
-    whole = [read(axes) for axes in panels]
-    film._init_draw()
-    film._func(3)
-    for axes, expected in zip(panels, whole):
-      np.testing.assert_array_equal(read(axes)[:, :3], expected[:, :3])
-      self.assertTrue(np.isnan(read(axes)[:, 3:]).all())
 
   def test_a_network_without_answers_in_time_is_refused(self):
     network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((24, 3)))
