@@ -25,8 +25,6 @@ from ssnn_jax.stochastic import neuron
 from ssnn_jax.stochastic import samples
 from ssnn_jax.stochastic.config import NetworkConfig
 
-_EXAMPLE = 'a Function, as of as_function, or a NetworkConfig'
-
 
 def ssnn(
   model: Function | NetworkConfig,
@@ -62,12 +60,10 @@ def ssnn(
     >>> inference.winner_counts.sum()
     Array(8, dtype=int32)
   """
-  checks.check_type('model', model, Function | NetworkConfig, _EXAMPLE)
   if feedback is None:
     is_function = isinstance(model, Function)
     build = _function if is_function else _stochastic
     return _build_once(build, model, axis_name, *(True,) * is_function)
-  checks.check_type('model', model, NetworkConfig, 'a NetworkConfig')
   checks.check_params(model, feedback)
   network = _stochastic(model, axis_name, feedback)
   # A play sends errors by the weights.
@@ -98,7 +94,6 @@ def ann(
   Returns:
     The network's pure functions; `winner_counts` are expected values.
   """
-  checks.check_type('model', model, Function | NetworkConfig, _EXAMPLE)
   if isinstance(model, Function):
     return _build_once(_function, model, axis_name, False)
   return _build_once(_ann, model, axis_name, activation)

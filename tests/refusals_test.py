@@ -284,12 +284,6 @@ CALLS = [  # function of a folder, words
     ),
     r'outputs of 2 samples have the shape \(2,\); expected logits \[B, C\]',
   ),
-  (lambda _: ssnn_jax.ssnn(None), 'model is of type NoneType; expected a Fun'),
-  (lambda _: ssnn_jax.ann(GOOD), 'model is of type ndarray; expected a Funct'),
-  (
-    lambda _: ssnn_jax.ssnn(_FUNCTION, feedback=GOOD_PARAMS),
-    'model is of type Function; expected a NetworkConfig',
-  ),
   (lambda _: layers.Dense(0), 'units is 0; expected'),
   (
     lambda _: layers.Conv(2, 9).connect((8, 8)),
