@@ -155,6 +155,8 @@ def _stochastic(config, axis_name, feedback=None):
 
   def count_pulses(params, key, inputs, labels, pulse_gradient=None):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
+    num_classes = config.layer_sizes[-1]
+    checks.check_labels(batch.label, batch.position.shape, num_classes)
     signals = neuron.present(config, params, key, batch, feedback)
     counted = neuron.count_pulses(
       config,

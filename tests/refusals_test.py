@@ -244,6 +244,12 @@ CALLS = [  # function of a folder, words
   *_rows(lambda changes: _learn(changes, is_concrete=True), VALUES),
   *_rows(lambda changes: _learn(changes, is_concrete=False), SHAPES),
   (
+    lambda _: ssnn_jax.ssnn(CONFIG).count_pulses(
+      GOOD_PARAMS, KEY, GOOD, LABELS + 1
+    ),
+    'labels .*classes from 0 to 2',
+  ),
+  (
     lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
     'params have the shapes',
   ),
