@@ -103,3 +103,11 @@ def is_of(jaxpr: Any, *paths: str) -> bool:
     getattr(getattr(jaxpr, 'jaxpr', jaxpr).debug_info, 'func_src_info', '')
   )
   return any(own in origin for own in paths)
+
+
+def bind(eqn: Any, operands: list | tuple) -> Any:
+  """Applies the operation of an equation to other operands."""
+  bound = eqn.primitive.get_bind_params(eqn.params)
+  # Of jax 0.10 the operands may begin with functions.
+  functions, params = bound if isinstance(bound, tuple) else ((), bound)
+  return eqn.primitive.bind(*functions, *operands, **params)

@@ -847,8 +847,6 @@ def _passes_zero(values):
 
 def _binder(eqn):
   """Returns an equation as a function of its operands."""
-  bound = eqn.primitive.get_bind_params(eqn.params)
-  functions, params = bound if isinstance(bound, tuple) else ((), bound)
 
   def operate(*operands):
     if eqn.primitive.name == 'select_n':
@@ -856,7 +854,7 @@ def _binder(eqn):
       shape = jnp.broadcast_shapes(*map(np.shape, operands[1:]))
       cases = [jnp.broadcast_to(own, shape) for own in operands[1:]]
       operands = (operands[0], *cases)
-    return eqn.primitive.bind(*functions, *operands, **params)
+    return tracing.bind(eqn, operands)
 
   return operate
 

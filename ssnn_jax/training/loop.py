@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
+from ssnn_jax.training import convolutions
 from ssnn_jax.training import metrics
 from ssnn_jax.training import prediction
 from ssnn_jax.training import state as state_lib
@@ -261,8 +262,9 @@ def make_train_epoch(
         inference, targets, find_answers(network), network.readout
       )
 
+    is_slow = jax.default_backend() == 'cpu'
     (params, opt_state), samples = jax.lax.scan(
-      train_batch,
+      convolutions.lay_out(train_batch) if is_slow else train_batch,
       (state.params, state.opt_state),
       (jnp.arange(len(batches)), shards),
     )
