@@ -108,9 +108,7 @@ def _function(model, axis_name, is_spiking):
   """Builds the network of a function, by spikes or as it is."""
   apply, train = model.apply, model.train
   if is_spiking:
-    codes = 'num_steps', 'digits', 'error_digits', 'output_digits', 'bptt'
-    chosen = {name: getattr(model, name) for name in codes}
-    make = functools.partial(spiking.spike, **chosen)
+    make = functools.partial(spiking.spike, **model.codes)
   else:
     make = lambda own: own if model.bptt else transform.local(own)
   apply, train = make(apply), train and make(train)

@@ -26,10 +26,12 @@ from ssnn_jax import datasets
 from ssnn_jax import stochastic
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
+from ssnn_jax.network import mean_loss
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
 from ssnn_jax.spiking.functions import Function
+from ssnn_jax.spiking.functions import as_signals
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
@@ -465,7 +467,22 @@ def _measure(task, network, mesh, programs, state, accuracy, splits):
   for index, row in enumerate(rows):
     mine = jax.tree.map(lambda leaf: leaf[index], params)  # noqa: B023
     row['params_sha256'] = files.sha256(mine)
+    if isinstance(network, Function) and config.method != config_lib.ANN:
+      row |= _count_additions(network, mine, train_set)
   return rows
+
+
+def _count_additions(function, params, split):
+  """Counts the additions for a product of the ANN, in a batch."""
+  inputs, labels = _probe_batch(split)
+  explained = ssnn_jax.explain(
+    function.apply,
+    params,
+    as_signals(jnp.asarray(inputs)),
+    loss=lambda outputs: mean_loss(outputs, labels, function.answers),
+    **function.codes,
+  )
+  return dict(zip(('additions', 'learning_additions'), explained.ratios))
 
 
 def _describe_epoch(config, rows):

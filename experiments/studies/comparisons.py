@@ -10,8 +10,6 @@ import ssnn_jax
 from ssnn_jax.datasets import catalog
 from ssnn_jax.training import statistics
 
-_ACCURACY = 'test_accuracy'
-
 
 def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   """Compares settings with the baseline of a study, seed by seed.
@@ -21,7 +19,8 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     metric: `value`, an accuracy minus the baseline in percentage points, a loss
     minus the baseline in nats, or the mean of another metric; `half_width` of
     its 95 % interval; `seeds`, their number; `baseline`, its accuracy in
-    percent, or its loss; `margin`; `text`, and of an accuracy the `verdict`.
+    percent, or its loss; `margin`; `text`, and of a difference the `verdict`.
+    A data set has the accuracy or the loss, by the margins of the study.
     Parameters of devices are those that differ.
 
   Raises:
@@ -48,10 +47,14 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
       if all(cells[name] in ('', setting[name]) for name in paired)
     ]
     _, base = max(bases, key=lambda own: own[0], default=(0, None))
-    margin = 1.0 if setting['dataset'] == 'digits' else study.margin
+    compared, margin = study.margins.get(
+      setting['dataset'], (studies.ACCURACY, study.margin)
+    )
+    margin = 1.0 if setting['dataset'] == 'digits' else margin
+    others = {studies.ACCURACY, studies.LOSS} - {compared}
     for metric in study.metrics:
-      if metric in group and group[metric].count():
-        made = _compare(group, base, metric, margin)
+      if metric in group and group[metric].count() and metric not in others:
+        made = _compare(group, base, metric, margin, study.weak_margin)
         rows.append(setting | {'metric': metric} | made)
   compared = pd.DataFrame(rows)
   if 'device_params' in compared:
@@ -63,13 +66,13 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   return compared
 
 
-def _compare(group, base, metric, margin):
+def _compare(group, base, metric, margin, weak_margin):
   """Returns the numbers of a setting: a difference, or without base a mean."""
-  is_accuracy, pairs = metric.startswith(_ACCURACY), group.head(0)
+  is_accuracy, pairs = metric.startswith(studies.ACCURACY), group.head(0)
   unit, baseline, verdict = 100 if is_accuracy else 1, math.nan, ''
   if (is_accuracy or metric == studies.LOSS) and base is not None:
     if metric not in base or not base[metric].count():  # ANNs have one readout
-      base = base.assign(**{metric: base[_ACCURACY]})
+      base = base.assign(**{metric: base[studies.ACCURACY]})
     pairs = group.merge(base, on='seed', suffixes=('', '_base'))
     _refuse_other_data(pairs)
   if pairs.empty:
@@ -89,14 +92,17 @@ def _compare(group, base, metric, margin):
       overlap=overlap,
     )
     baseline = unit * of_base.mean()
+    if is_accuracy and weak_margin and of_base.mean() < 0.85:
+      margin = max(margin, weak_margin)
     text = f'{difference:{".2f" if is_accuracy else ".3f"}}'
     classes = base['layers'].iloc[0].split(',')[-1] if 'layers' in base else ''
     # Of balanced classes.
     chance = 1 / int(classes) if classes.isdecimal() else 0
     if is_accuracy and statistics.is_at_chance(of_base.mean(), chance):
       verdict = 'at chance'
-    elif is_accuracy:
-      verdict = statistics.verdict(difference, margin)
+    else:
+      unit = 'point' if is_accuracy else 'nat'
+      verdict = statistics.verdict(difference, margin, unit)
   return {
     'value': difference.mean,
     'half_width': difference.half_width,

@@ -3,6 +3,7 @@
 import re
 
 from matplotlib import figure
+from matplotlib import lines
 from matplotlib import ticker
 import pandas as pd
 
@@ -25,8 +26,11 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
 
   The rows of the table are curves over its columns if these are numbers and
   there are few rows, or else lines of points. Each data set has a panel, or
-  each value of the first field of the curves of one data set.
+  each value of the first field of the curves of one data set. A study may draw
+  it against other metrics.
   """
+  if study.against:
+    return _draw_against(compared, study)
   shown = compared[compared['metric'] == study.metrics[0]]
   names, panel = tables.distinguishing(shown, study), 'dataset'
   rows = shown.groupby(['dataset', *names], sort=False).ngroup()
@@ -70,6 +74,49 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
     legend |= dict(zip(named, handles))
   place = {'loc': 'outside lower center', 'ncols': 3, 'fontsize': 8}
   fig.legend(list(legend.values()), list(legend), **place)
+  return fig
+
+
+def _draw_against(compared, study):
+  """Draws a point for each setting: colors are columns, markers are rows."""
+  names = tables.distinguishing(compared, study)
+  keys = ['dataset', *names, study.across]
+  shown = compared[compared['metric'] == study.metrics[0]]
+  labels = [_label(row, names) for row in shown.to_dict('records')]
+  shown = shown.assign(label=labels)
+  colors = sorted(shown[study.across].unique(), key=frames.order)
+  markers = list(shown['label'].unique())
+  fig = figure.Figure((7.2, 5), layout='constrained')
+  panels = fig.subplots(1, len(study.against), sharey=True, squeeze=False)
+  for axes, metric in zip(panels.flat, study.against):
+    others = compared.loc[compared['metric'] == metric, [*keys, 'value']]
+    points = shown.merge(others, on=keys, suffixes=('', '_against'))
+    for row in points.to_dict('records'):
+      axes.errorbar(
+        row['value_against'],
+        row['value'],
+        row['half_width'],
+        color=_COLORS[colors.index(row[study.across])],
+        marker=_MARKERS[markers.index(row['label']) % len(_MARKERS)],
+        markersize=5,
+        linewidth=0.5,
+      )
+    label = _scale(axes, shown, study, 'y')
+    axes.set(xscale='log', xlabel=frames.METRICS[metric])
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+  panels[0, 0].set_ylabel(label)
+  words = [tables.describe(study.across, value) for value in colors]
+  legend = {x: ('s', color) for x, color in zip(words, _COLORS)}
+  legend |= {x: (marker, 'gray') for x, marker in zip(markers, _MARKERS)}
+  handles = [
+    lines.Line2D([], [], marker=marker, color=color, linestyle='none')
+    for marker, color in legend.values()
+  ]
+  place = {'loc': 'outside lower center', 'ncols': 3, 'fontsize': 8}
+  fig.legend(handles, list(legend), **place)
   return fig
 
 

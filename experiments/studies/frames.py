@@ -27,6 +27,8 @@ METRICS = {
   'test_accuracy_winner': 'winners',
   'test_accuracy_rate': 'ANN readout',
   studies.LOSS: 'loss, nats',
+  'additions': 'additions a product, forward',
+  'learning_additions': 'with learning',
   'update_error': 'update error',
   'cosine': 'cosine',
   'length': 'length',

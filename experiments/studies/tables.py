@@ -28,7 +28,6 @@ WORDS = frames.METRICS | {
   'gpt': 'GPT',
   'sobol': 'Sobol trains',
   'bernoulli': 'Bernoulli trains',
-  'no exact': 'all spikes',
   'gokmen_vlasov': 'Gokmen and Vlasov',
   'reram': 'ReRAM',
   'ecram': 'ECRAM',
@@ -148,7 +147,7 @@ def is_number(value: str) -> bool:
 def describe(name: str, value: str) -> str:
   """Returns the word of a value, or a number and its field, as 'N, T = 8'."""
   if not is_number(word(name, value)):
-    return word(name, f'exact {value}' if name == 'exact' and value else value)
+    return word(name, value)
   return f'{heading(name)} {"= " * (name == "num_steps")}{value}'
 
 

@@ -51,6 +51,12 @@ class Function:
   answers: str = 'last'
   neuron: ClassVar[str] = 'bipolar'
 
+  @property
+  def codes(self) -> dict[str, Any]:
+    """What its neurons send, as arguments of `spiking.spike`."""
+    names = 'num_steps', 'digits', 'error_digits', 'output_digits', 'bptt'
+    return {name: getattr(self, name) for name in names}
+
   def __post_init__(self):
     if self.answers not in temporal.ANSWERS:
       expected = ' or '.join(temporal.ANSWERS)

@@ -78,11 +78,11 @@ def is_at_chance(accuracy: float, chance: float) -> bool:
   return bool(accuracy <= 1.2 * chance)
 
 
-def verdict(difference: Difference, margin: float) -> str:
+def verdict(difference: Difference, margin: float, unit: str = 'point') -> str:
   """Tests whether a difference is within an equivalence margin.
 
-  Two one-sided tests (Schuirmann 1987), each at 5 %, of a margin m in
-  percentage points, which is chosen before the results are known.
+  Two one-sided tests (Schuirmann 1987), each at 5 %, of a margin m,
+  in units of the difference, which is chosen before the results are known.
 
   Returns:
     'within 1 point' if the mean is significantly above -m and below m; 'not
@@ -97,7 +97,7 @@ def verdict(difference: Difference, margin: float) -> str:
     return 'inconclusive'
   if distance < 0:
     return 'not within'
-  return f'within {margin:g} {"point" if margin == 1 else "points"}'
+  return f'within {margin:g} {unit if margin == 1 else f"{unit}s"}'
 
 
 def _quantile(level, num_seeds):

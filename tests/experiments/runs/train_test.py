@@ -171,6 +171,9 @@ class TrainTest(FolderTestCase):
       self.assertAlmostEqual(hits, round(hits), places=4)
     self.assertGreater(line['update_error'], 0)
     self.assertEqual('quantisation_error' in line, is_stochastic)
+    if not is_stochastic:
+      self.assertBetween(line['additions'], 0.1, 10)
+      self.assertBetween(line['learning_additions'], 0.1, 10)
     epochs = [row for row in lines(task.folder, 'epoch') if row['seed'] == 1]
     self.assertEqual([row['epoch'] for row in epochs], [1, 2, 3])
     self.assertEqual(

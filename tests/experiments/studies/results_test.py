@@ -56,17 +56,21 @@ class VerdictTest(parameterized.TestCase):
     self.assertAlmostEqual(row['baseline'], 90 + (len(differences) - 1) / 2)
 
   def test_losses_are_compared_in_nats(self):
-    runs = make_runs([0.0] * 5)
+    runs = make_runs([0.0] * 5, dataset='mnist')
     runs['test_loss'] = 1.6
     of_spikes = 1.6 + np.array([0.003, 0.005, 0.004, 0.003, 0.005])
     runs.loc[runs['method'] == 'ssnn', 'test_loss'] = of_spikes
-    metrics = 'test_accuracy', studies.LOSS
-    study = dataclasses.replace(STUDY, metrics=metrics)
+    study = dataclasses.replace(
+      STUDY,
+      metrics=(studies.ACCURACY, studies.LOSS),
+      margins={'mnist': (studies.LOSS, 0.02)},
+    )
     compared = comparisons.compare(runs, study)
-    accuracy, loss = compared.to_dict('records')
-    self.assertEqual(accuracy['verdict'], 'within 1 point')
-    self.assertEqual((loss['text'], loss['verdict']), ('+0.004 ± 0.001', ''))
-    self.assertEqual(loss['baseline'], 1.6)
+    (row,) = compared.to_dict('records')
+    self.assertEqual(row['text'], '+0.004 ± 0.001')
+    self.assertEqual(
+      (row['verdict'], row['baseline']), ('within 0.02 nats', 1.6)
+    )
     caption, *_, row = tables.table(compared, study).splitlines()
     self.assertStartsWith(caption, 'Accuracies minus ANN in points, losses in ')
     self.assertIn('| 1.600 ', row)
@@ -156,6 +160,17 @@ class TableTest(parameterized.TestCase):
     self.assertEqual(
       row, ['92.0', '-2.00 ± 0.12', '+0.50 ± 0.12', verdict, '5']
     )
+
+  def test_figure_draws_accuracies_against_additions(self):
+    runs = self.runs.assign(additions=0.9)
+    metrics = studies.ACCURACY, 'additions'
+    study = dataclasses.replace(STUDY, metrics=metrics, against=metrics[1:])
+    fig = figures.draw(comparisons.compare(runs, study), study)
+    (axes,) = fig.axes
+    points = [bar[0].get_xydata()[0] for bar in axes.containers]
+    np.testing.assert_allclose(points, [[0.9, -2.0], [0.9, 0.5]])
+    labels = [text.get_text() for text in fig.legends[0].get_texts()]
+    self.assertContainsSubset(['N, T = 4', 'N, T = 16'], labels)
 
   def test_figures_draw_intervals_and_the_margin(self):
     compared = comparisons.compare(self.runs, STUDY)
