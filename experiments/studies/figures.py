@@ -29,9 +29,11 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   each value of the first field of the curves of one data set. A study may draw
   it against other metrics.
   """
+  metrics = compared['metric']
+  first = next(x for x in study.metrics if (metrics == x).any())
+  shown = compared[metrics == first]
   if study.against:
-    return _draw_against(compared, study)
-  shown = compared[compared['metric'] == study.metrics[0]]
+    return _draw_against(shown, compared, study)
   names, panel = tables.distinguishing(shown, study), 'dataset'
   rows = shown.groupby(['dataset', *names], sort=False).ngroup()
   by_field = names[0] if len(names) > 1 else panel
@@ -77,11 +79,10 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   return fig
 
 
-def _draw_against(compared, study):
+def _draw_against(shown, compared, study):
   """Draws a point for each setting: colors are columns, markers are rows."""
   names = tables.distinguishing(compared, study)
   keys = ['dataset', *names, study.across]
-  shown = compared[compared['metric'] == study.metrics[0]]
   labels = [_label(row, names) for row in shown.to_dict('records')]
   shown = shown.assign(label=labels)
   colors = sorted(shown[study.across].unique(), key=frames.order)
@@ -103,7 +104,7 @@ def _draw_against(compared, study):
       )
     label = _scale(axes, shown, study, 'y')
     axes.set(xscale='log', xlabel=frames.METRICS[metric])
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
     axes.minorticks_off()
     axes.grid(alpha=0.3)
@@ -191,10 +192,11 @@ def _scale(axes, rows, study, axis):
   draw_line, draw_band = (
     getattr(axes, f'ax{letter}{x}') for x in ('line', 'span')
   )
-  values, label = rows['value'], frames.METRICS[study.metrics[0]]
+  values, label = rows['value'], frames.METRICS[rows['metric'].iloc[0]]
   if rows['baseline'].notna().any():
     base = tables.baseline_name(study)
-    label = f'accuracy minus {base} (points)'
+    name, unit = (label.split(', ') + ['points'])[:2]
+    label = f'{name} minus {base} ({unit})'
     margin = rows['margin'].iloc[0]
     draw_line(0, color='black', linewidth=1, label=base)
     draw_band(-margin, margin, color='#EBEBEB', zorder=0, label='margin')

@@ -28,7 +28,7 @@ METRICS = {
   'test_accuracy_rate': 'ANN readout',
   studies.LOSS: 'loss, nats',
   'additions': 'additions a product, forward',
-  'learning_additions': 'with learning',
+  'learning_additions': 'additions a product, with learning',
   'update_error': 'update error',
   'cosine': 'cosine',
   'length': 'length',

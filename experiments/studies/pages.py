@@ -21,17 +21,19 @@ EFFORTS = './README'  # the page of the folder of results
 _SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47')}
 _AT_ONCE = {'timing': ('leaky',), 'sampler': ('sobol',)}
 _AT_ONCE |= {'layers': (studies.DENSE, '256,47')} | _SETS
+_DEEP_OF_47 = studies.DEEP.replace('10', '47')
 README_ROWS = (
   *(
-    (network, 'bipolar', 'unchanged', {field: (value,)})
-    for network, field, value in (
-      ('one hidden layer', 'layers', studies.DENSE),
-      ('four hidden layers', 'layers', studies.DEEP),
-      ('residual network', 'model', 'residual'),
-      ('MLP-mixer', 'model', 'mixer'),
-      ('vision transformer', 'model', 'vit'),
-      ('GRU, rows of images', 'model_args', 'rows=True'),
-      ('LSTM, rows of images', 'model_args', 'cell=lstm,rows=True'),
+    (network, 'bipolar', 'unchanged', {field: values})
+    for network, field, values in (
+      ('one hidden layer', 'layers', (studies.DENSE, '256,47')),
+      ('four hidden layers', 'layers', (studies.DEEP, _DEEP_OF_47)),
+      ('LeNet-5', 'model', ('lenet',)),
+      ('residual network', 'model', ('residual',)),
+      ('MLP-mixer', 'model', ('mixer',)),
+      ('vision transformer', 'model', ('vit',)),
+      ('GRU, rows of images', 'model_args', ('rows=True',)),
+      ('LSTM, rows of images', 'model_args', ('cell=lstm,rows=True',)),
     )
   ),
   ('one hidden layer', 'stochastic', 'parity', _SETS),

@@ -149,33 +149,56 @@ STUDIES['parity'] = Study(
 )
 
 
-def _learn(num_epochs=1, **base):
+_STEPS = 0, 16, 8, 4, 2
+
+
+def _learn(num_epochs, learning_rate=0.002, num_steps=_STEPS, **base):
   """Sweeps digits alone and N of a model as anyone writes it."""
-  base = {'batch_size': 128, 'learning_rate': 0.002} | base
-  base |= {'num_epochs': num_epochs, 'optimizer': 'adam'}
-  return Sweep({'num_steps': (0, 8, 4)}, 5, base)
+  base |= {'num_epochs': num_epochs, 'learning_rate': learning_rate}
+  base = {'batch_size': 128, 'optimizer': 'adam'} | base
+  return Sweep({'num_steps': num_steps}, 5, base)
 
 
+# Rates and epochs were chosen for ANNs, before any spikes.
+
+
+def _learn_dense(num_classes):
+  """Sweeps one and four hidden layers."""
+  return tuple(
+    _learn(10, 0.001, layers=f'{hidden},{num_classes}')
+    for hidden in ('256', '128,128,128,128')
+  )
+
+
+_ROWS = {'learning_rate': 0.005, 'model': 'gru'}
+_GRU = _learn(5, **_ROWS, model_args='rows=True')
+_LSTM = _learn(5, **_ROWS, model_args='cell=lstm,rows=True')
+_ADDITIONS = 'additions', 'learning_additions'
 STUDIES['unchanged'] = Study(
   question='What does it cost a model, as it is, to learn by spikes alone?',
   sweeps={
+    'mnist': (*_learn_dense(10), _GRU, _LSTM),
     'fashion_mnist': (
-      _learn(layers=DENSE),
-      _learn(layers=DEEP),
-      _learn(model='mixer', model_args='width=32'),
-      _learn(model='vit', model_args='width=32'),
-      _learn(model='gru', model_args='rows=True'),
-      _learn(model='gru', model_args='cell=lstm,rows=True'),
-      _learn(model='residual', model_args='width=8'),
+      *_learn_dense(10),
+      _GRU,
+      _LSTM,
+      _learn(3, model='lenet'),
+      _learn(3, 0.005, model='residual', model_args='width=8'),
+      _learn(3, 0.004, model='mixer', model_args='width=32'),
+      _learn(1, num_steps=(0, 8, 4), model='vit', model_args='width=32'),
     ),
+    'emnist47': _learn_dense(47),
     'shakespeare': (
-      _learn(model='gpt', model_args='num_layers=2,width=64', batch_size=32),
+      _learn(1, model='gpt', model_args='num_layers=2,width=64', batch_size=32),
     ),
   },
   base={'diagnostics': False},
   columns=('layers', 'model', 'model_args', 'num_steps'),
-  metrics=('test_accuracy', LOSS),
-  margin=0.5,
+  metrics=(ACCURACY, LOSS, *_ADDITIONS),
+  against=_ADDITIONS,
+  margin=0.3,
+  weak_margin=0.5,
+  margins={'shakespeare': (LOSS, 0.02)},
 )
 
 

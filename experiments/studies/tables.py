@@ -19,6 +19,8 @@ WORDS = frames.METRICS | {
   'bp': 'ANN',
   'rpu': 'RPU',
   studies.SMALL_CONV: 'small convolution',
+  'lenet': 'LeNet-5',
+  'shakespeare': 'tiny Shakespeare',
   'residual': 'residual network',
   'mixer': 'MLP-mixer',
   'vit': 'vision transformer',
