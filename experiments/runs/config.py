@@ -262,8 +262,8 @@ class ExperimentConfig:
   )
   augment: bool = _flag(
     False,
-    'shift training images by up to an eighth of their size, mirror half of '
-    'them, and hide a part of each',
+    'shift training images by up to an eighth of their size, and mirror '
+    'half of them',
   )
   weight_decay: float = _flag(
     0.0, 'weight decay of a step, times the learning rate', low=0

@@ -285,12 +285,7 @@ def find_answers(network: types.Network) -> str:
 
 @functools.partial(jax.vmap, in_axes=(None, 0, 0))
 def augment(key: jax.Array, position: jax.Array, image: jax.Array) -> jax.Array:
-  """Shifts images, mirrors half of them, and hides a part of each.
-
-  A shift is up to an eighth of the size. Within a rectangle of three eighths,
-  anywhere, pixels have the mean of the image (T. DeVries and G. Taylor,
-  Improved regularization of convolutional neural networks with cutout, arXiv
-  1708.04552).
+  """Shifts images by up to an eighth of their size, and mirrors half of them.
 
   Args:
     key: PRNG key of the batch.
@@ -299,8 +294,7 @@ def augment(key: jax.Array, position: jax.Array, image: jax.Array) -> jax.Array:
   """
   height, width, *others = image.shape
   margins = height // 8, width // 8
-  key = jax.random.fold_in(key, position)
-  *keys, coin, row, column = jax.random.split(key, 5)
+  *keys, coin = jax.random.split(jax.random.fold_in(key, position), 3)
   starts = [
     jax.random.randint(own, (), 0, 2 * margin + 1)
     for own, margin in zip(keys, margins)
@@ -308,16 +302,7 @@ def augment(key: jax.Array, position: jax.Array, image: jax.Array) -> jax.Array:
   padding = [(margin, margin) for margin in margins] + [(0, 0)] * len(others)
   starts += [0] * len(others)
   moved = jax.lax.dynamic_slice(jnp.pad(image, padding), starts, image.shape)
-  moved = jnp.where(jax.random.bernoulli(coin), moved[:, ::-1], moved)
-  is_row, is_column = (
-    abs(16 * (jnp.arange(size) - jax.random.randint(own, (), 0, size)))
-    < 3 * size
-    for own, size in ((row, height), (column, width))
-  )
-  is_hidden = jnp.outer(is_row, is_column)
-  is_hidden = is_hidden.reshape(height, width, *[1] * len(others))
-  mean = jnp.mean(image, (0, 1), jnp.float32).astype(image.dtype)
-  return jnp.where(is_hidden, mean[None, None], moved)
+  return jnp.where(jax.random.bernoulli(coin), moved[:, ::-1], moved)
 
 
 def choose_batches(

@@ -58,7 +58,7 @@ class LoopTest(parameterized.TestCase):
     for one, other in ((0, 1), (0, 2), (1, 2)):
       self.assertFalse(np.array_equal(weights[one], weights[other]))
 
-  def test_images_are_shifted_mirrored_and_hidden_in_part(self):
+  def test_images_are_shifted_and_mirrored(self):
     image = np.arange(1, 1 + 16 * 8 * 3).reshape(16, 8, 3)
     padded = np.pad(image, [(2, 2), (1, 1), (0, 0)])
     candidates = np.array([
@@ -70,19 +70,10 @@ class LoopTest(parameterized.TestCase):
     batch = np.tile(np.float32(image), (400, 1, 1, 1))
     augment = jax.jit(functools.partial(loop.augment, jax.random.key(0)))
     changed = np.asarray(augment(np.arange(400), batch))
-    is_hidden = np.all(changed == image.mean((0, 1)), axis=3)
-    found = set()
-    for own, hidden in zip(changed, is_hidden):
-      is_same = np.all(candidates == own, axis=3) | hidden
-      (number,) = np.flatnonzero(np.all(is_same, axis=(1, 2)))
-      found.add(number)
-      rows, columns = hidden.any(1), hidden.any(0)
-      np.testing.assert_array_equal(hidden, np.outer(rows, columns))
-      self.assertBetween(rows.sum(), 3, 5)  # less at a border
-      self.assertBetween(columns.sum(), 2, 3)
+    is_same = np.all(changed[:, None] == candidates, axis=(2, 3, 4))
+    np.testing.assert_array_equal(is_same.sum(1), 1)
     # All 30 are drawn, but for a chance of 30 (29 / 30)^400 = 4e-5.
-    self.assertLen(found, 30)
-    self.assertTrue(np.all(is_hidden.any(0)))
+    self.assertTrue(np.all(is_same.any(0)))
     # Changes depend on the position in the batch alone, as a shard needs.
     again = augment(np.arange(400)[::-1], batch)
     np.testing.assert_array_equal(again, changed[::-1])
