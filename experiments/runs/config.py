@@ -143,6 +143,7 @@ _CHIP = {'methods': (CHIP,), 'of_chip': True}
 # '10,8'; in names and grids dashes separate.
 LISTS = {'exact': str, 'fraction_bits': int}
 DASHED = (*LISTS, 'layers', 'device_params')
+_DIGITS = 'digits', 'error_digits'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,6 +298,7 @@ class ExperimentConfig:
     **_CHIP,
   )
   digits: int | None = _flag(None, methods=(*_SPIKES['methods'], CHIP))
+  error_digits: int | None = _flag(None, methods=_SPIKES['methods'])
   input_gain: float | None = _flag(None)
   schedule: str = _flag('linear', choices=['linear', 'cosine', 'constant'])
   diagnostics: bool = _flag(False)
@@ -356,7 +358,8 @@ class ExperimentConfig:
       expected = f'ssnn or {ANN}, or another --neuron'
       check('method', self.method in ('ssnn', ANN), expected)
     elif self.method != CHIP:
-      check('digits', self.digits is None, 'None, or --neuron=bipolar')
+      for name in _DIGITS:
+        check(name, getattr(self, name) is None, 'None, or --neuron=bipolar')
     if not self.is_function:
       check('bptt', self.bptt, 'True, or a model with --neuron=bipolar')
     if self.model:
@@ -719,8 +722,8 @@ def _make_function(config, dataset):
       or (1 / EVENTS_AT_FULL_RATE if dataset.is_recorded else 1.0),
     )
   values = {'num_steps': config.num_steps or None, 'bptt': config.bptt}
-  if config.digits is not None:
-    values |= {'digits': config.digits}
+  digits = {name: getattr(config, name) for name in _DIGITS}
+  values |= {k: v for k, v in digits.items() if v is not None}
   function = dataclasses.replace(made, **values)
   with checks.explain(text, 'see --dataset', 'is not fit'):
     params = jax.eval_shape(function.init, jax.random.key(0))

@@ -7,6 +7,7 @@ from matplotlib import lines
 from matplotlib import ticker
 import pandas as pd
 
+from experiments.runs import config
 from experiments.studies import frames
 from experiments.studies import studies
 from experiments.studies import tables
@@ -15,7 +16,7 @@ from ssnn_jax import figures as spikes
 _USUAL = '0.0', 'softmax', 'custom'  # values that need no word
 _COLORS = (*spikes.raster.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
 _COLORS += ('#999999',)
-_MARKERS = 'osD^vPX*<'
+_MARKERS = 'osD^vPX*<hp>'
 # Of differences, in points.
 _TICKS = 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50
 _MOST_CURVES = 6  # of a panel
@@ -80,13 +81,17 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
 
 
 def _draw_against(shown, compared, study):
-  """Draws a point for each setting: colors are columns, markers are rows."""
+  """Draws a point for each setting: colors are spikes, markers networks."""
   names = tables.distinguishing(compared, study)
   keys = ['dataset', *names, study.across]
-  labels = [_label(row, names) for row in shown.to_dict('records')]
-  shown = shown.assign(label=labels)
-  colors = sorted(shown[study.across].unique(), key=frames.order)
-  markers = list(shown['label'].unique())
+  networks = [x for x in names if config.concerns(config.ANN, x)]
+  spikes_of = [study.across, *(x for x in names if x not in networks)]
+  shown = shown.sort_values(spikes_of, kind='stable', key=_places)
+  rows = shown.to_dict('records')
+  shown['marker'] = [_label(row, networks) for row in rows]
+  shown['color'] = [_label(row, spikes_of) for row in rows]
+  colors = dict(zip(shown['color'].unique(), _COLORS))
+  markers = dict(zip(sorted(shown['marker'].unique()), _MARKERS))
   fig = figure.Figure((7.2, 5), layout='constrained')
   panels = fig.subplots(1, len(study.against), sharey=True, squeeze=False)
   for axes, metric in zip(panels.flat, study.against):
@@ -97,8 +102,8 @@ def _draw_against(shown, compared, study):
         row['value_against'],
         row['value'],
         row['half_width'],
-        color=_COLORS[colors.index(row[study.across])],
-        marker=_MARKERS[markers.index(row['label']) % len(_MARKERS)],
+        color=colors[row['color']],
+        marker=markers[row['marker']],
         markersize=5,
         linewidth=0.5,
       )
@@ -109,9 +114,8 @@ def _draw_against(shown, compared, study):
     axes.minorticks_off()
     axes.grid(alpha=0.3)
   panels[0, 0].set_ylabel(label)
-  words = [tables.describe(study.across, value) for value in colors]
-  legend = {x: ('s', color) for x, color in zip(words, _COLORS)}
-  legend |= {x: (marker, 'gray') for x, marker in zip(markers, _MARKERS)}
+  legend = {x: ('s', color) for x, color in colors.items()}
+  legend |= {x: (marker, 'gray') for x, marker in markers.items()}
   handles = [
     lines.Line2D([], [], marker=marker, color=color, linestyle='none')
     for marker, color in legend.values()
@@ -119,6 +123,11 @@ def _draw_against(shown, compared, study):
   place = {'loc': 'outside lower center', 'ncols': 3, 'fontsize': 8}
   fig.legend(handles, list(legend), **place)
   return fig
+
+
+def _places(values):
+  """Returns the places of values in order, numbers by size."""
+  return values.map(sorted(values.unique(), key=frames.order).index)
 
 
 def _label(row, names):

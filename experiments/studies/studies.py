@@ -152,11 +152,19 @@ STUDIES['parity'] = Study(
 _STEPS = 0, 16, 8, 4, 2
 
 
-def _learn(num_epochs, learning_rate=0.002, num_steps=_STEPS, **base):
+def _learn(
+  num_epochs, learning_rate=0.002, num_steps=_STEPS, num_seeds=5, **base
+):
   """Sweeps digits alone and N of a model as anyone writes it."""
   base |= {'num_epochs': num_epochs, 'learning_rate': learning_rate}
   base = {'batch_size': 128, 'optimizer': 'adam'} | base
-  return Sweep({'num_steps': num_steps}, 5, base)
+  return Sweep({'num_steps': num_steps}, num_seeds, base)
+
+
+def _shorten(*sweeps):
+  """Sweeps fewer digits, of inputs and sums, and of errors."""
+  grid = dict.fromkeys(('digits', 'error_digits'), (1, 2))
+  return tuple(dataclasses.replace(own, grid=grid) for own in sweeps)
 
 
 # Rates and epochs were chosen for ANNs, before any spikes.
@@ -170,30 +178,54 @@ def _learn_dense(num_classes):
   )
 
 
-_ROWS = {'learning_rate': 0.005, 'model': 'gru'}
-_GRU = _learn(5, **_ROWS, model_args='rows=True')
-_LSTM = _learn(5, **_ROWS, model_args='cell=lstm,rows=True')
+def _learn_rows(num_seeds=5):
+  """Sweeps cells that read an image row by row."""
+  base = {'model': 'gru', 'learning_rate': 0.005, 'num_seeds': num_seeds}
+  cells = 'rows=True', 'cell=lstm,rows=True'
+  return tuple(_learn(5, **base, model_args=args) for args in cells)
+
+
+_FASHION = (
+  *_learn_dense(10),
+  _learn(3, model='lenet'),
+  _learn(3, 0.005, model='residual', model_args='width=8'),
+  _learn(3, 0.004, model='mixer', model_args='width=32'),
+)
+_GPT = 'num_layers=2,width=64'
+_TEXT = _learn(1, model='gpt', model_args=_GPT, batch_size=32)
+_SPEECH = {'model': 'gru', 'learning_rate': 0.003, 'num_epochs': 20}
+_SPEECH |= {'model_args': 'width=96', 'optimizer': 'adam'}
 _ADDITIONS = 'additions', 'learning_additions'
 STUDIES['unchanged'] = Study(
   question='What does it cost a model, as it is, to learn by spikes alone?',
   sweeps={
-    'mnist': (*_learn_dense(10), _GRU, _LSTM),
+    'mnist': (*_learn_dense(10), *_learn_rows()),
     'fashion_mnist': (
-      *_learn_dense(10),
-      _GRU,
-      _LSTM,
-      _learn(3, model='lenet'),
-      _learn(3, 0.005, model='residual', model_args='width=8'),
-      _learn(3, 0.004, model='mixer', model_args='width=32'),
+      *_FASHION,
+      *_learn_rows(),
       _learn(1, num_steps=(0, 8, 4), model='vit', model_args='width=32'),
     ),
     'emnist47': _learn_dense(47),
-    'shakespeare': (
-      _learn(1, model='gpt', model_args='num_layers=2,width=64', batch_size=32),
-    ),
+    'shakespeare': (_TEXT,),
   },
   base={'diagnostics': False},
   columns=('layers', 'model', 'model_args', 'num_steps'),
+  metrics=(ACCURACY, LOSS, *_ADDITIONS),
+  against=_ADDITIONS,
+  margin=0.3,
+  weak_margin=0.5,
+  margins={'shakespeare': (LOSS, 0.02), 'spoken_digits': (ACCURACY, 1.0)},
+)
+
+STUDIES['digits'] = Study(
+  question='How few digits do inputs, sums and errors need?',
+  sweeps={
+    'fashion_mnist': _shorten(*_FASHION[:2]),
+    'shakespeare': _shorten(_TEXT),
+  },
+  base={'diagnostics': False, 'num_steps': 8},
+  columns=('layers', 'model', 'model_args', 'error_digits', 'digits'),
+  across='digits',
   metrics=(ACCURACY, LOSS, *_ADDITIONS),
   against=_ADDITIONS,
   margin=0.3,

@@ -133,7 +133,7 @@ def heading(name: str) -> str:
 def word(name: str, value: str) -> str:
   """Returns the word of the value of a field."""
   if (name, value) == ('num_steps', '0'):
-    return 'digits'
+    return 'digits alone'
   value = WORDS.get(value or f'no {name}', value)
   if name == 'layers':  # hidden layers of one size are counted
     count = lambda found: f'{1 + found[2].count(",")}×{found[1]}'
