@@ -203,9 +203,17 @@ STUDIES['unchanged'] = Study(
     'fashion_mnist': (
       *_FASHION,
       *_learn_rows(),
-      _learn(1, num_steps=(0, 8, 4), model='vit', model_args='width=32'),
+      _learn(3, 0.004, (0, 8, 4), model='vit', model_args='width=32'),
     ),
     'emnist47': _learn_dense(47),
+    'spoken_digits': (
+      Sweep({'method': ('bp',)}, 10, _SPEECH),
+      Sweep(
+        {'method': ('ssnn',), 'num_steps': _STEPS},
+        10,
+        {**_SPEECH, 'bptt': False},
+      ),
+    ),
     'shakespeare': (_TEXT,),
   },
   base={'diagnostics': False},
@@ -220,7 +228,7 @@ STUDIES['unchanged'] = Study(
 STUDIES['digits'] = Study(
   question='How few digits do inputs, sums and errors need?',
   sweeps={
-    'fashion_mnist': _shorten(*_FASHION[:2]),
+    'fashion_mnist': _shorten(*_FASHION[:2], _FASHION[4]),
     'shakespeare': _shorten(_TEXT),
   },
   base={'diagnostics': False, 'num_steps': 8},
