@@ -1,5 +1,6 @@
 """Figures of comparisons: curves, or lines of points, with the margin."""
 
+import itertools
 import re
 
 from matplotlib import figure
@@ -90,8 +91,9 @@ def _draw_against(shown, compared, study):
   rows = shown.to_dict('records')
   shown['marker'] = [_label(row, networks) for row in rows]
   shown['color'] = [_label(row, spikes_of) for row in rows]
-  colors = dict(zip(shown['color'].unique(), _COLORS))
-  markers = dict(zip(sorted(shown['marker'].unique()), _MARKERS))
+  colors = dict(zip(shown['color'].unique(), itertools.cycle(_COLORS)))
+  markers = sorted(shown['marker'].unique())
+  markers = dict(zip(markers, itertools.cycle(_MARKERS)))
   fig = figure.Figure((7.2, 5), layout='constrained')
   panels = fig.subplots(1, len(study.against), sharey=True, squeeze=False)
   for axes, metric in zip(panels.flat, study.against):

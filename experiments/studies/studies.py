@@ -152,13 +152,11 @@ STUDIES['parity'] = Study(
 _STEPS = 0, 16, 8, 4, 2
 
 
-def _learn(
-  num_epochs, learning_rate=0.002, num_steps=_STEPS, num_seeds=5, **base
-):
+def _learn(num_epochs, learning_rate=0.002, num_steps=_STEPS, **base):
   """Sweeps digits alone and N of a model as anyone writes it."""
   base |= {'num_epochs': num_epochs, 'learning_rate': learning_rate}
   base = {'batch_size': 128, 'optimizer': 'adam'} | base
-  return Sweep({'num_steps': num_steps}, num_seeds, base)
+  return Sweep({'num_steps': num_steps}, 5, base)
 
 
 def _shorten(*sweeps):
@@ -178,13 +176,10 @@ def _learn_dense(num_classes):
   )
 
 
-def _learn_rows(num_seeds=5):
-  """Sweeps cells that read an image row by row."""
-  base = {'model': 'gru', 'learning_rate': 0.005, 'num_seeds': num_seeds}
-  cells = 'rows=True', 'cell=lstm,rows=True'
-  return tuple(_learn(5, **base, model_args=args) for args in cells)
-
-
+_ROWS = tuple(
+  _learn(5, 0.005, model='gru', model_args=args)
+  for args in ('rows=True', 'cell=lstm,rows=True')
+)
 _FASHION = (
   *_learn_dense(10),
   _learn(3, model='lenet'),
@@ -199,10 +194,10 @@ _ADDITIONS = 'additions', 'learning_additions'
 STUDIES['unchanged'] = Study(
   question='What does it cost a model, as it is, to learn by spikes alone?',
   sweeps={
-    'mnist': (*_learn_dense(10), *_learn_rows()),
+    'mnist': (*_learn_dense(10), *_ROWS),
     'fashion_mnist': (
       *_FASHION,
-      *_learn_rows(),
+      *_ROWS,
       _learn(3, 0.004, (0, 8, 4), model='vit', model_args='width=32'),
     ),
     'emnist47': _learn_dense(47),
@@ -225,20 +220,16 @@ STUDIES['unchanged'] = Study(
   margins={'shakespeare': (LOSS, 0.02), 'spoken_digits': (ACCURACY, 1.0)},
 )
 
-STUDIES['digits'] = Study(
+STUDIES['digits'] = dataclasses.replace(
+  STUDIES['unchanged'],
   question='How few digits do inputs, sums and errors need?',
   sweeps={
     'fashion_mnist': _shorten(*_FASHION[:2], _FASHION[4]),
     'shakespeare': _shorten(_TEXT),
   },
   base={'diagnostics': False, 'num_steps': 8},
-  columns=('layers', 'model', 'model_args', 'error_digits', 'digits'),
+  columns=('model', 'layers', 'model_args', 'error_digits', 'digits'),
   across='digits',
-  metrics=(ACCURACY, LOSS, *_ADDITIONS),
-  against=_ADDITIONS,
-  margin=0.3,
-  weak_margin=0.5,
-  margins={'shakespeare': (LOSS, 0.02)},
 )
 
 

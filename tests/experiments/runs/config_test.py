@@ -25,7 +25,7 @@ BASES = {
   ),
 }
 CHANGED = {
-  'bipolar': dict(num_steps=24, digits=1),
+  'bipolar': dict(num_steps=24, digits=1, error_digits=1),
   'stochastic': dict(
     num_steps=24,
     exact=('forward',),
