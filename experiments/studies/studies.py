@@ -200,7 +200,7 @@ STUDIES['unchanged'] = Study(
       *_ROWS,
       _learn(3, 0.004, (0, 8, 4), model='vit', model_args='width=32'),
     ),
-    'emnist47': _learn_dense(47),
+    'emnist47': (*_learn_dense(47), *_ROWS),
     'spoken_digits': (
       Sweep({'method': ('bp',)}, 10, _SPEECH),
       Sweep(
