@@ -1,5 +1,5 @@
 """Commands of experiments: the modules here, `measurements` and `chip`.
 
-`runs` trains and records what commands describe, `baselines` has networks of
-other methods, and `studies` compares runs, whose numbers are in `results`.
+`runs` trains and records what commands describe, and `studies` compares runs,
+whose numbers are in `results`.
 """

@@ -78,12 +78,11 @@ def _compile(name, config, num_seeds):
     if resistive is None
     else devices.make_resistive(resistive, _LEARNING_RATE)
   )
-  make_network = functools.partial(
-    config_lib.METHODS[config.method].make,
-    config_lib.network_config(config, dataset),
+  network = config_lib.METHODS[config.method].make(
+    config_lib.network_config(config, dataset)
   )
 
-  def infer(network, params, key, images):
+  def infer(params, key, images):
     inference = network.infer(params, key, images)
     # With the readout of the network, so that nothing else is timed.
     is_potential = network.readout == 'potential'
@@ -96,7 +95,6 @@ def _compile(name, config, num_seeds):
     )
 
   def run_steps(state, number, images, labels):
-    network = make_network(state.key)
     present_key = jax.random.fold_in(state.key, training.Stream.PRESENT)
     seed = jax.random.key_data(state.key)[-1]
 
@@ -105,7 +103,7 @@ def _compile(name, config, num_seeds):
       key = jax.random.fold_in(present_key, index)
       if name == 'infer':
         params, opt_state = carry
-        return infer(network, params, key, images[number]), opt_state
+        return infer(params, key, images[number]), opt_state
       batch = images[number], labels[number]
       return device.learn(network, jax.random.split(key), carry, *batch)[0]
 
@@ -114,7 +112,7 @@ def _compile(name, config, num_seeds):
     return state._replace(params=carry[0], opt_state=carry[1])
 
   size = config.batch_size
-  programs = loop.make_programs(make_network, device, size)
+  programs = loop.make_programs(network, device, size)
   state = programs.start(jnp.arange(num_seeds))
   if name == 'epoch':
     function, split = programs.train_epoch, _select(dataset, FLAGS.num_images)

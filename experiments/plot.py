@@ -122,7 +122,7 @@ def read_trained(
   _, params, _ = ssnn_jax.load(workdir, network, seed=seed)
   key = jax.random.key(config.seed if seed is None else seed)
   return Trained(
-    config_lib.METHODS[config.method].make(network, key),
+    config_lib.METHODS[config.method].make(network),
     params,
     jax.random.fold_in(key, training.Stream.OBSERVE),
     dataset,

@@ -30,7 +30,6 @@ def ssnn(
   model: Function | NetworkConfig,
   *,
   axis_name: str | None = None,
-  feedback: types.Params | None = None,
 ) -> types.Network:
   """Builds the spiking network of a function, or of a configuration.
 
@@ -39,10 +38,6 @@ def ssnn(
     axis_name: axis of a mesh whose accelerators share each batch, in order:
       each receives its shard and the loss of it, and all receive the gradient
       of the whole batch.
-    feedback: of stochastic neurons, fixed weights of the transposed reads, with
-      the structure of the parameters; None uses the parameters. Random ones are
-      feedback alignment (T. P. Lillicrap et al., Nature Communications 7,
-      13276, 2016).
 
   Returns:
     The network's pure functions, the same for equal arguments. `jax.grad` of
@@ -60,15 +55,9 @@ def ssnn(
     >>> inference.winner_counts.sum()
     Array(8, dtype=int32)
   """
-  if feedback is None:
-    is_function = isinstance(model, Function)
-    build = _function if is_function else _stochastic
-    return _build_once(build, model, axis_name, *(True,) * is_function)
-  checks.check_params(model, feedback)
-  network = _stochastic(model, axis_name, feedback)
-  # A play sends errors by the weights.
-  kind = 'ssnn with feedback weights'
-  return network._replace(kind=kind, has_spikes=False)
+  if isinstance(model, Function):
+    return _build_once(_function, model, axis_name, True)
+  return _build_once(_stochastic, model, axis_name)
 
 
 def ann(
@@ -138,9 +127,9 @@ def _function(model, axis_name, is_spiking):
   )
 
 
-def _stochastic(config, axis_name, feedback=None):
+def _stochastic(config, axis_name):
   """Builds a network of stochastic neurons."""
-  loss_of_batch = neuron.make_loss(config, feedback, axis_name)
+  loss_of_batch = neuron.make_loss(config, axis_name)
 
   def forward(params, key, batch):
     if batch.label is None:
@@ -155,7 +144,7 @@ def _stochastic(config, axis_name, feedback=None):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     num_classes = config.layer_sizes[-1]
     checks.check_labels(batch.label, batch.position.shape, num_classes)
-    signals = neuron.present(config, params, key, batch, feedback)
+    signals = neuron.present(config, params, key, batch)
     counted = neuron.count_pulses(
       config,
       key,

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.baselines import rpu
 import ssnn_jax
 from ssnn_jax import trains
 from tests.testing import networks
@@ -119,13 +118,16 @@ class UnbiasedTest(parameterized.TestCase):
     exact = [count / config.num_steps for count in jax.tree.leaves(counts)]
     self.assert_unbiased(ssnn_jax.ssnn(config), params, exact, (128, 4096))
 
-  def test_mean_update_of_rpus_is_the_gradient(self):
-    config = ssnn_jax.NetworkConfig(**TINY, num_steps=32, input_gain=0.5)
+  def test_mean_of_pulses_in_the_update_only_is_the_gradient(self):
+    exact = {'exact': ('forward', 'backward', 'winners')}
+    config = ssnn_jax.NetworkConfig(
+      **TINY, **exact, num_steps=32, input_gain=0.5
+    )
     params, image = make_params(config), IMAGE[None, :2]
     exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
       params, jax.random.key(0), image, jnp.array([LABEL])
     )
     # No hidden error saturates.
     self.assertLess(np.max(np.abs(exact[0].biases)), 1.0)
-    network = rpu.make_network(config)
+    network = ssnn_jax.ssnn(config)
     self.assert_unbiased(network, params, jax.tree.leaves(exact), (64, 256))

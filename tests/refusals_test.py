@@ -250,10 +250,6 @@ CALLS = [  # function of a folder, words
     'labels .*classes from 0 to 2',
   ),
   (
-    lambda _: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
-    'params have the shapes',
-  ),
-  (
     lambda _: stochastic.play(
       ssnn_jax.NetworkConfig(SIZES, exact=('forward',)),
       GOOD_PARAMS, KEY, GOOD, LABELS,
@@ -469,7 +465,10 @@ COMMANDS = [  # flags of experiments.run, words
   ('--method=bp --num_steps=8', '--num_steps has no effect on .*=digits and'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
-  ('--device=custom', '--device is custom; .* pulses, and --neuron=stochastic'),
+  (
+    '--device=custom',
+    '--device is custom; .* --method=ssnn with --neuron=stochastic',
+  ),
   (f'{_PULSED} --weight_decay=0.1', '--weight_decay is 0.1; expected 0'),
   (f'{_PULSED} --optimizer=adam', '--optimizer is adam; expected sgd'),
   ('--method=bp --device=ecram', '--device is ecram; expected ideal'),

@@ -19,15 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.baselines import rpu
-from experiments.baselines import surrogate_gradient
 from experiments.runs import models
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import temporal
-from ssnn_jax import training
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import signals
@@ -41,7 +38,7 @@ flags.disclaim_key_flags()  # flags of fields are those of the command
 NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
-ANN, CHIP = 'bp', 'chip'
+SPIKES, ANN, CHIP = 'ssnn', 'bp', 'chip'
 RATES = {'adam': 0.001, 'muon': 0.01}  # of optimizers
 SIGNAL_RATE = 0.003  # of signals in time
 IDEAL = 'ideal'
@@ -54,48 +51,15 @@ class Method(NamedTuple):
   """A training method."""
 
   help: str
-  # (config, key of the seed, *, axis_name) -> Network
-  make: Callable[..., ssnn_jax.Network]
-  # The update counts coincidences: it estimates the gradient, and moves devices
-  has_pulses: bool = False
-
-
-def _without_key(make):
-  """Adapts a function of a configuration that needs no key."""
-  return lambda config, key, **options: make(config, **options)
-
-
-def _feedback(config, key):
-  key = jax.random.fold_in(key, training.Stream.FEEDBACK)
-  return ssnn_jax.ssnn(config).init(key)
+  make: Callable[..., ssnn_jax.Network]  # (config, *, axis_name) -> Network
 
 
 METHODS = {
-  'ssnn': Method(
-    'the spiking network',
-    _without_key(ssnn_jax.ssnn),
-    has_pulses=True,
-  ),
-  ANN: Method('the ANN, by backpropagation', _without_key(ssnn_jax.ann)),
-  'surrogate_gradient': Method(
-    'leaky integrate-and-fire neurons, by backpropagation through time',
-    _without_key(surrogate_gradient.make_network),
-  ),
-  'rpu': Method(
-    'the ANN with pulses in the update only',
-    _without_key(rpu.make_network),
-    has_pulses=True,
-  ),
-  'feedback_alignment': Method(
-    'the spiking network with fixed random feedback',
-    lambda config, key, **options: ssnn_jax.ssnn(
-      config, feedback=_feedback(config, key), **options
-    ),
-    has_pulses=True,
-  ),
+  SPIKES: Method('the spiking network', ssnn_jax.ssnn),
+  ANN: Method('the ANN, by backpropagation', ssnn_jax.ann),
   CHIP: Method(
     'the chip: the spiking network in integers, one sample after another',
-    _without_key(chip.make_network),
+    chip.make_network,
   ),
 }
 
@@ -136,8 +100,7 @@ def _flag(default, text='', choices=(), heading='', **metadata):
 
 
 # Methods that a field affects.
-_SPIKES = {'methods': ('ssnn', 'feedback_alignment'), 'stochastic': True}
-_PULSES = {'methods': ('ssnn', 'feedback_alignment', 'rpu'), 'stochastic': True}
+_SPIKES = {'methods': (SPIKES,), 'stochastic': True}
 _CHIP = {'methods': (CHIP,), 'of_chip': True}
 # Fields that may be lists, and what is in them. Lists are also texts, as
 # '10,8'; in names and grids dashes separate.
@@ -197,7 +160,7 @@ class ExperimentConfig:
     'neurons of any function, which take spikes back, or those of the paper, '
     'which draw them',
     ['bipolar', 'stochastic'],
-    methods=('ssnn', 'feedback_alignment', ANN),
+    methods=(SPIKES, ANN),
   )
   bptt: bool = _flag(
     True,
@@ -216,8 +179,7 @@ class ExperimentConfig:
     'spike trains of stochastic neurons: of Sobol thresholds, the default, or '
     'of independent ones',
     ['sobol', 'bernoulli'],
-    methods=(*_PULSES['methods'], 'surrogate_gradient'),
-    stochastic=True,
+    **_SPIKES,
   )
   dropout: float = _flag(
     0.0, 'probability that a hidden neuron is silent', heading='Network:'
@@ -226,12 +188,12 @@ class ExperimentConfig:
     IDEAL,
     f'device of a synapse: {", ".join(DEVICES)}, or path/to/own.json of '
     'experiments.fit_device',
-    **_PULSES,
+    **_SPIKES,
   )
   device_params: str = _flag(
     '',
     'parameters unlike those of --device, as dw_min=0.01,up_down=0.1',
-    methods=_PULSES['methods'],
+    methods=(SPIKES,),
   )
   batch_size: int = _flag(
     32,
@@ -288,7 +250,7 @@ class ExperimentConfig:
   winner: str = _flag('softmax', choices=['softmax', 'race'], **_SPIKES)
   forgetting: float = _flag(ssnn_jax.NetworkConfig.forgetting, **_SPIKES)
   counted: float = _flag(ssnn_jax.NetworkConfig.counted, **_SPIKES)
-  read_noise: float = _flag(0.0, **_PULSES)
+  read_noise: float = _flag(0.0, **_SPIKES)
   weight_bits: int | None = _flag(
     None, 'bits of a weight of the chip, with its sign; default: 12', **_CHIP
   )
@@ -297,8 +259,8 @@ class ExperimentConfig:
     'bits after their binary point; one number, or one for each layer',
     **_CHIP,
   )
-  digits: int | None = _flag(None, methods=(*_SPIKES['methods'], CHIP))
-  error_digits: int | None = _flag(None, methods=_SPIKES['methods'])
+  digits: int | None = _flag(None, methods=(SPIKES, CHIP))
+  error_digits: int | None = _flag(None, methods=(SPIKES,))
   input_gain: float | None = _flag(None)
   schedule: str = _flag('linear', choices=['linear', 'cosine', 'constant'])
   diagnostics: bool = _flag(False)
@@ -335,10 +297,8 @@ class ExperimentConfig:
       check('device_params', not self.device_params, expected)
     else:
       device(self)
-      has_pulses = METHODS[self.method].has_pulses
-      if concerns(self.method, 'neuron'):
-        has_pulses = has_pulses and self.neuron == 'stochastic'
-      expected = 'ideal, or a --method with pulses, and --neuron=stochastic'
+      has_pulses = self.method == SPIKES and self.neuron == 'stochastic'
+      expected = 'ideal, or --method=ssnn with --neuron=stochastic'
       check('device', has_pulses, expected)
       expected = '0, as devices move by pulses alone'
       check('weight_decay', not self.weight_decay, expected)
@@ -355,8 +315,8 @@ class ExperimentConfig:
         is_used = 'stochastic' in field.metadata
         if is_used and getattr(self, name) != field.default:
           check(name, False, f'{field.default}, or --neuron=stochastic')
-      expected = f'ssnn or {ANN}, or another --neuron'
-      check('method', self.method in ('ssnn', ANN), expected)
+      expected = f'{SPIKES} or {ANN}, or another --neuron'
+      check('method', self.method in (SPIKES, ANN), expected)
     elif self.method != CHIP:
       for name in _DIGITS:
         check(name, getattr(self, name) is None, 'None, or --neuron=bipolar')

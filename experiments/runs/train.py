@@ -132,15 +132,12 @@ def make_programs(
 
   device = state_lib.as_device(make_device(0.0))
 
-  def make_network(key):
-    return method.make(network, key, axis_name=loop.AXIS)
-
   def start(seed, learning_rate, params, epoch):
     device = make_device(learning_rate)
     return training.init_state(ann, device, seed, params=params, epoch=epoch)
 
   programs = loop.make_programs(
-    make_network,
+    method.make(network, axis_name=loop.AXIS),
     device,
     config.batch_size,
     ann=ann,
@@ -182,7 +179,7 @@ def _make_measure(name, network, mesh):
     key = jax.random.fold_in(state.key, training.Stream.PROBE)
     return {
       error: update_error(
-        config_lib.METHODS[name].make(chosen, state.key),
+        config_lib.METHODS[name].make(chosen),
         ssnn_jax.ann(exact),
         params,
         key,
@@ -320,7 +317,7 @@ def train(
     with checkpoints.open_in(task.folder) as manager:
       state, run = _start(task, programs, manager, like, mesh, splits, initial)
       make = config_lib.METHODS[config.method].make
-      kind = make(network, jax.random.key(0)).kind
+      kind = make(network).kind
       networks.write(task.folder, network, kind, {})
       splits = loop.replicate(mesh, splits)
       accuracy, state = _train_epochs(
@@ -452,7 +449,7 @@ def _measure(task, network, mesh, programs, state, accuracy, splits):
   values = {'test_accuracy': readouts.pop('default')}
   values |= {'test_loss': readouts.pop('loss')}
   values |= {f'test_accuracy_{name}': x for name, x in readouts.items()}
-  if config.diagnostics and config_lib.METHODS[config.method].has_pulses:
+  if config.diagnostics and config.method == config_lib.SPIKES:
     # At weights that do not depend on T: of the ANN after one epoch.
     changes = {'method': config_lib.ANN, 'device': config_lib.IDEAL}
     changes |= {'device_params': '', 'exact': (), 'diagnostics': False}

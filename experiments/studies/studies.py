@@ -98,7 +98,6 @@ def load(name: str) -> Study:
 # Sweeps that studies share.
 
 _STOCHASTIC = {'neuron': 'stochastic'}
-_OF_BERNOULLI = {'sampler': 'bernoulli'}
 DENSE, DEEP = '256,10', '128,128,128,128,10'
 SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
 # Learning rate, dropout, weight decay and epochs of the ANN with 256 hidden
@@ -125,7 +124,9 @@ def _tuned(dataset, num_seeds, *num_steps, **grid):
 
 
 _UNTUNED = (_tuned('', 5, 16),)
-_RACE = Sweep({'winner': ('race',), 'num_steps': (64,)}, 10, _OF_BERNOULLI)
+_RACE = Sweep(
+  {'winner': ('race',), 'num_steps': (64,)}, 10, {'sampler': 'bernoulli'}
+)
 STUDIES['parity'] = Study(
   question=(
     'How many ticks of a train does learning with the spikes of the paper need '
@@ -333,21 +334,6 @@ STUDIES['events'] = Study(
 )
 
 
-_BASELINES = 'bp', 'rpu', 'surrogate_gradient'
-_SPIKING = 'ssnn', 'feedback_alignment'
-STUDIES['baselines'] = Study(
-  question='How do accuracies compare with those of other training methods?',
-  sweeps={
-    **dict.fromkeys(
-      ('digits', 'fashion_mnist', ANY),
-      (Sweep({'method': (*_BASELINES, *_SPIKING)}, 5, _OF_BERNOULLI),),
-    ),
-  },
-  base={'num_steps': 16, 'diagnostics': False, **_STOCHASTIC},
-  columns=('num_steps',),
-)
-
-
 # Hardware.
 
 
@@ -458,8 +444,7 @@ STUDIES['benchmark'] = Study(
     '--sampler=bernoulli '
     "--grid='device=ideal,gokmen_vlasov,reram,ecram,ecram_mo'",
     f'{_TIME}=random --neuron=stochastic --names=epoch --num_steps=16 '
-    '--sampler=bernoulli --rounds=5 '
-    "--grid='method=bp,ssnn,feedback_alignment,rpu,surrogate_gradient'",
+    '--sampler=bernoulli --rounds=5',
     f'{_TIME}=random --neuron=stochastic --names=learn --timing=leaky '
     "--grid='num_steps=16,64'",
   ),

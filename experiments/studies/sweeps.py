@@ -157,7 +157,7 @@ def _make_setting(base, values, is_named, kept):
     if name in kept or config_lib.concerns(method, name)
   }
   ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
-  if config_lib.METHODS[method].has_pulses:
+  if method == config_lib.SPIKES:
     ideal = {}
   own = {k: v for k, v in values.items() if k in models.OWN_FLAGS}
   fields = {k: v for k, v in values.items() if k not in own}

@@ -17,7 +17,6 @@ WORDS = frames.METRICS | {
   'random': 'random images',
   'ssnn': 'spikes',
   'bp': 'ANN',
-  'rpu': 'RPU',
   studies.SMALL_CONV: 'small convolution',
   'lenet': 'LeNet-5',
   'shakespeare': 'tiny Shakespeare',

@@ -118,7 +118,6 @@ def present(
   params: types.Params,
   key: jax.Array,
   batch: samples.Batch,
-  feedback: types.Params | None = None,
 ) -> Signals:
   """Presents a batch: all spikes, forward and, with labels, back.
 
@@ -127,22 +126,20 @@ def present(
     params: its parameters.
     key: PRNG key of the presentation.
     batch: the samples.
-    feedback: weights of the transposed reads; None uses the parameters.
 
   Returns:
     The signals of all layers; those of a window are settled.
   """
-  neurons = _prepare(config, params, key, batch, feedback)
+  neurons = _prepare(config, params, key, batch)
   run = _run_leaky if config.timing == 'leaky' else _run_phases
   return run(neurons, batch)
 
 
-def _prepare(config, params, key, batch, feedback=None):
+def _prepare(config, params, key, batch):
   """Returns the neurons of a presentation."""
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   masks = crossbars.draw_dropout(config, key, batch.position)
-  weights = params if feedback is None else feedback
-  return _Neurons(_Draws(config, keys, batch.position), params, weights, masks)
+  return _Neurons(_Draws(config, keys, batch.position), params, masks)
 
 
 class _Neurons(NamedTuple):
@@ -154,7 +151,6 @@ class _Neurons(NamedTuple):
 
   draws: '_Draws'
   params: types.Params
-  feedback: types.Params  # weights of the transposed reads
   masks: list[jax.Array]  # of dropout
 
   def integrate(self, layer, rates):
@@ -172,7 +168,7 @@ class _Neurons(NamedTuple):
     """Returns what a hidden layer receives of the errors of the layer above."""
     config, above = self.draws.config, layer + 1
     wiring, gain = config.wirings[above], config.read_gains[above]
-    rows = wiring.read_transposed(self.feedback[above], gain, errors)
+    rows = wiring.read_transposed(self.params[above], gain, errors)
     # Each position is a read of its own, before errors of an input add up.
     return wiring.scatter(add_noise(Role.TRANSPOSED_READ, above, rows))
 
@@ -545,7 +541,6 @@ def unit_gradients(config: NetworkConfig, batch_size: int) -> types.Params:
 
 def make_loss(
   config: NetworkConfig,
-  feedback: types.Params | None = None,
   axis_name: str | None = None,
 ) -> Callable[..., tuple[jax.Array, types.Inference]]:
   """Builds `(params, key, batch) -> (loss, Inference)`.
@@ -558,7 +553,7 @@ def make_loss(
     return forward(params, key, batch)[0]
 
   def forward(params, key, batch):
-    signals = present(config, params, key, batch, feedback)
+    signals = present(config, params, key, batch)
     losses = optax.softmax_cross_entropy_with_integer_labels(
       signals.potential, batch.label
     )

@@ -88,7 +88,7 @@ def run(
 
 @functools.lru_cache(maxsize=8)
 def make_programs(
-  network: types.Network | Callable[[jax.Array], types.Network],
+  network: types.Network,
   optimizer: state_lib.Optimizer,
   batch_size: int,
   *,
@@ -101,7 +101,7 @@ def make_programs(
   Each is compiled when it is first called.
 
   Args:
-    network: the network, or a function of the key of a seed that returns it.
+    network: the network to train.
     optimizer: an optax transformation, or the devices that store the weights.
     batch_size: number of samples in a batch.
     ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
@@ -110,21 +110,17 @@ def make_programs(
     is_augmented: whether training images are changed by `augment`.
   """
   axis_name = None if mesh is None else AXIS
-  make_network = network if callable(network) else lambda key: network
 
   def start(seed):
-    network = make_network(jax.random.key(seed))
     return state_lib.init_state(network, optimizer, seed)
 
   def train_epoch(state, split):
-    network = make_network(state.key)
     train = make_train_epoch(
       network, optimizer, batch_size, axis_name, is_augmented=is_augmented
     )
     return train(state, *split)
 
   def evaluate(state, split):
-    network = make_network(state.key)
     evaluate = make_evaluate(network, ann, prediction.BATCH_SIZE, axis_name)
     key = jax.random.fold_in(state.key, Stream.EVALUATE)
     return evaluate(state.params, key, *split)

@@ -36,7 +36,6 @@ class Stream(enum.IntEnum):
   OBSERVE = 5  # spikes of samples that are looked at
   DEVICE = 6  # device-to-device variability
   PULSE = 7  # cycle-to-cycle variability of weight updates
-  FEEDBACK = 8  # random feedback weights
   AUGMENT = 9  # changes of training images
 
 

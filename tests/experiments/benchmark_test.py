@@ -26,7 +26,7 @@ class BenchmarkTest(absltest.TestCase):
   def test_line_of_each_setting_names_what_concerns_its_method(self):
     header, *lines = map(json.loads, run(
       '--json --names=epoch --dataset=random --layers=10 --num_steps=40 '
-      '--neuron=stochastic --grid=method=bp,ssnn,surrogate_gradient'
+      '--neuron=stochastic'
     ))  # fmt: skip
     self.assertEqual(header['event'], 'header')
     self.assertIn('experiments.benchmark', header['command'])
@@ -36,7 +36,6 @@ class BenchmarkTest(absltest.TestCase):
       [
         ('bp', None, 'stochastic', None, None),
         ('ssnn', 40, 'stochastic', None, 'sobol'),
-        ('surrogate_gradient', 40, None, None, 'sobol'),
       ],
     )
     for line in lines:

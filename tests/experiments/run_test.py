@@ -120,7 +120,6 @@ class GridTest(parameterized.TestCase):
       ],
     ),
     ('digits=1,2;method=bp', ['bp']),
-    ('method=bp,rpu;num_steps=1', ['bp', 'method=rpu,num_steps=1']),
     (
       'method=chip,ssnn;weight_bits=9;fraction_bits=9-8',
       ['method=chip,weight_bits=9,fraction_bits=9-8', 'method=ssnn'],

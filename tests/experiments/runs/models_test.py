@@ -105,7 +105,7 @@ class ModelTest(FolderTestCase):
 
   @parameterized.parameters(
     ({'layers': '8,3'}, 'layers is 8,3; expected None, as --model describes'),
-    ({'method': 'rpu'}, 'method is rpu; expected ssnn or bp, or another'),
+    ({'neuron': 'stochastic'}, 'neuron is stochastic; expected bipolar'),
     ({'model': 'missing.py:make'}, '--model=.* cannot be read'),
   )
   def test_refuses_what_would_have_no_effect(self, changes, words):

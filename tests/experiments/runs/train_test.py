@@ -139,14 +139,10 @@ class TrainTest(FolderTestCase):
     epochs = [lines(task.folder, 'epoch') for task in (stopped, whole)]
     self.assertEqual(*epochs)
 
-  @parameterized.parameters(
-    ('feedback_alignment', 'stochastic', 'bernoulli'), ('ssnn', 'bipolar', None)
-  )
-  def test_spiking_network_is_recorded_and_resumed(
-    self, method, neuron, sampler
-  ):
+  @parameterized.parameters(('stochastic', 'bernoulli'), ('bipolar', None))
+  def test_spiking_network_is_recorded_and_resumed(self, neuron, sampler):
     is_stochastic = neuron == 'stochastic'
-    changes = {'method': method, 'neuron': neuron, 'sampler': sampler}
+    changes = {'neuron': neuron, 'sampler': sampler}
     task = make_task(self.folder / 'ssnn', num_seeds=2, **SSNN, **changes)
     (_, line), _ = train(task)
     readouts = {'test_accuracy_winner', 'test_accuracy_potential'}

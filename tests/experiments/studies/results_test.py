@@ -239,18 +239,18 @@ class RunsTest(FolderTestCase):
   def test_export_replaces_the_rows_of_a_data_set(self):
     self.write('ann', range(2), method='bp')
     self.write('own', range(2), num_steps=16)
-    others = frames.read_csv('baselines').drop(columns='train_seconds')
-    others.to_csv(self.folder / 'baselines.csv', index=False)
-    source = frames.path('baselines', 'md')
+    others = frames.read_csv('parity').drop(columns='train_seconds')
+    others.to_csv(self.folder / 'parity.csv', index=False)
+    source = frames.path('parity', 'md')
     (self.folder / source.name).write_text(source.read_text())
     with mock.patch.object(frames, 'FOLDER', self.folder):
-      known = frames.read_csv('baselines')
-      pages.export('baselines', self.folder)
-      runs = frames.read_csv('baselines')
-      pages.write_page('baselines')
-      page = frames.path('baselines', 'md').read_text()
+      known = frames.read_csv('parity')
+      pages.export('parity', self.folder)
+      runs = frames.read_csv('parity')
+      pages.write_page('parity')
+      page = frames.path('parity', 'md').read_text()
       efforts = pages.efforts_table()
-    self.assertRegex(efforts, r'baselines\.md\) *\| 4 *\| 0\.0 ')  # of 12.3 s
+    self.assertRegex(efforts, r'parity\.md\) *\| 4 *\| 0\.0 ')  # of 12.3 s
     others = known[known['dataset'] != 'digits']
     self.assertLen(runs, len(others) + 4)
     own = runs[runs['dataset'] == 'digits']
@@ -292,7 +292,7 @@ class RunsTest(FolderTestCase):
     self.write('8', batch_size=8)
     self.write('16', batch_size=16)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'differ in batch_size'):
-      pages.export('baselines', self.folder)
+      pages.export('parity', self.folder)
     self.write('8/evaluated', batch_size=8, eval_every=1)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'same settings and seed .*=8'

@@ -1,1 +1,0 @@
-"""Baselines: other neurons, update rules and crossbars."""
