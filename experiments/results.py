@@ -24,8 +24,7 @@ def main() -> None:
   if workdir:
     pages.export(name, command.folder(workdir))
   names = [name] if name else frames.list_recorded()
-  is_in_readme = {row[2] for row in pages.README_ROWS} & {*names}
-  names += [frames.README] * bool(is_in_readme)
+  names += [frames.README] * ('unchanged' in names)
   for page in (*names, pages.EFFORTS):
     pages.write_page(page)
     print(frames.path(page, 'md'))

@@ -17,46 +17,45 @@ import ssnn_jax
 from ssnn_jax.runs import files
 
 EFFORTS = './README'  # the page of the folder of results
-# Rows of the table of the README: network, neuron, study, and what is shown.
-_SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47')}
-_AT_ONCE = {'timing': ('leaky',), 'sampler': ('sobol',)}
-_AT_ONCE |= {'layers': (studies.DENSE, '256,47')} | _SETS
-_DEEP_OF_47 = studies.DEEP.replace('10', '47')
-README_ROWS = (
+# Rows of the table of the README: of `unchanged`, by a field of the settings.
+_MODELS = (
+  ('mnist', 'one hidden layer', 'layers', studies.DENSE),
+  ('fashion_mnist', 'one hidden layer', 'layers', studies.DENSE),
+  ('emnist47', 'one hidden layer', 'layers', '256,47'),
   *(
-    (network, 'bipolar', 'unchanged', {field: values})
-    for network, field, values in (
-      ('one hidden layer', 'layers', (studies.DENSE, '256,47')),
-      ('four hidden layers', 'layers', (studies.DEEP, _DEEP_OF_47)),
-      ('LeNet-5', 'model', ('lenet',)),
-      ('residual network', 'model', ('residual',)),
-      ('MLP-mixer', 'model', ('mixer',)),
-      ('vision transformer', 'model', ('vit',)),
-      ('GRU, rows of images', 'model_args', ('rows=True',)),
-      ('LSTM, rows of images', 'model_args', ('cell=lstm,rows=True',)),
-    )
+    ('fashion_mnist', tables.WORDS[model], 'model', model)
+    for model in ('lenet', 'residual', 'mixer', 'vit')
   ),
-  ('one hidden layer', 'stochastic', 'parity', _SETS),
-  ('one hidden layer, all at once', 'stochastic', 'simultaneous', _AT_ONCE),
-  ('one hidden layer', 'stochastic', 'events', {}),
+  ('fashion_mnist', 'GRU over rows', 'model_args', 'rows=True'),
+  ('spoken_digits', 'GRU, local in time', 'model', 'gru'),
+  ('shakespeare', 'GPT', 'model', 'gpt'),
 )
-_README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
 
 
 def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
-  """Returns a study, or that of the README, and its comparisons."""
-  if name != frames.README:
-    study = studies.load(name)
-    return study, comparisons.compare(frames.read_csv(name), study)
-  parts = []
-  for network, neuron, of_study, shown in README_ROWS:
-    study = dataclasses.replace(
-      studies.load(of_study), metrics=('test_accuracy',), shown=shown
-    )
-    part = comparisons.compare(frames.read_csv(of_study), study)
-    parts.append(part.assign(network=network, neuron=neuron))
-  return _README_STUDY, pd.concat(parts)
+  """Returns a study and its comparisons."""
+  study = studies.load(name)
+  return study, comparisons.compare(frames.read_csv(name), study)
+
+
+def readme_table() -> str:
+  """Makes the table of the README: models as they are, in bold if within."""
+  _, compared = compare_page('unchanged')
+  compared, rows = compared.dropna(subset='baseline'), []
+  for dataset, model, field, value in _MODELS:
+    is_own = (compared['dataset'] == dataset) & (compared[field] == value)
+    own = compared[is_own].set_index('num_steps')
+    is_loss = own['metric'].iloc[0] == studies.LOSS
+    base = f'{own["baseline"].iloc[0]:{".3f" if is_loss else ".1f"}}'
+    row = {'data': tables.word('dataset', dataset).split(',')[0]}
+    row |= {'model': model, 'itself': f'{base} {"nats" if is_loss else "%"}'}
+    for num_steps, heading in (('0', 'digits alone'), ('8', 'N = 8')):
+      text, verdict = own.loc[num_steps, ['text', 'verdict']]
+      text = f'**{text}**' if verdict.startswith('within') else text
+      row[heading] = text + ', outside' * verdict.startswith('not')
+    rows.append(row)
+  return tables.write_table(pd.DataFrame(rows))
 
 
 def page_table(name: str) -> str:
@@ -87,7 +86,8 @@ def efforts_table() -> str:
 def write_page(name: str) -> None:
   """Generates the table and the figure of a study, or that of a README."""
   page = frames.path(name, 'md')
-  made = efforts_table() if name == EFFORTS else page_table(name)
+  makers = {EFFORTS: efforts_table, frames.README: readme_table}
+  made = makers[name]() if name in makers else page_table(name)
   begin, end = MARKS
   text = page.read_text() if page.exists() else ''
   above, _, rest = text.partition(begin)

@@ -11,40 +11,61 @@ from experiments.studies import studies
 README = re.sub(r'\s+', ' ', frames.path(frames.README, 'md').read_text())
 
 
+def find(name, metric='test_accuracy'):
+  """Returns comparisons of a study, of one measure."""
+  compared = comparisons.compare(frames.read_csv(name), studies.load(name))
+  return compared[compared['metric'] == metric]
+
+
 class ReadmeTest(absltest.TestCase):
   def test_paper(self):
     page = (frames.FOLDER.parent.parent / 'docs/paper_neuron.md').read_text()
-    find = lambda name, cells: (
-      comparisons.compare(frames.read_csv(name), studies.load(name))
-      .query(f'metric == "test_accuracy" and {cells}')
-      .set_index('dataset')
-    )
-    long = find('parity', 'num_steps == "64"')['text']
-    events = find('events', 'num_steps == "16"')['text']['n_mnist']
-    leaky, longer = (
-      find('simultaneous', f'timing == "leaky" and num_steps == "{num_steps}"')
-      for num_steps in (64, 128)
-    )
+    is_long = 'sampler == "sobol" and num_steps == "64"'
+    parity = find('parity').query(is_long).set_index('dataset')['text']
+    events = find('events').query('num_steps == "16"')['text'].item()
+    leaky = find('simultaneous').query('timing == "leaky"')
+    leaky = leaky.set_index(['layers', 'num_steps', 'dataset', 'sampler'])
+    once = lambda layers, num_steps, dataset: leaky['text'][
+      layers, num_steps, dataset, 'sobol'
+    ]
+    sets = [
+      f'{name} {once(layers, "64", dataset)}'
+      for name, layers, dataset in (
+        ('MNIST', '256,10', 'mnist'),
+        ('Fashion-MNIST', '256,10', 'fashion_mnist'),
+        ('EMNIST-47', '256,47', 'emnist47'),
+      )
+    ]
     deep, deeper = (
-      own.query('layers == "159,159,159,159,10"')['text']['fashion_mnist']
-      for own in (leaky, longer)
+      once('159,159,159,159,10', own, 'fashion_mnist') for own in ('64', '128')
     )
-    once = leaky.query('layers in ["256,10", "256,47"]')['text']
+    error = find('parity', 'quantisation_error').query(
+      'dataset == "fashion_mnist" and sampler == "sobol"'
+    )
+    error = error.set_index('num_steps')['text']
+    far = find('fidelity', 'update_error').query('layers == "256,10"')
+    far = far.set_index(['sampler', 'num_steps'])['text']['sobol']
+    race = find('parity').query('winner == "race"')['text'].item()
     self.assertIn(
-      f'T = 64: MNIST {long["mnist"]}, Fashion-MNIST {long["fashion_mnist"]}, '
-      f'EMNIST-47 {long["emnist47"]}; T = 16: N-MNIST {events} |',
+      f'| Fashion-MNIST, 64 ticks for both: {sets[1][14:]} |', README
+    )
+    self.assertIn(
+      f'MNIST {parity["mnist"]}, Fashion-MNIST {parity["fashion_mnist"]}, '
+      f'EMNIST {parity["emnist47"]} |',
       README,
     )
-    sets = {'MNIST': 'mnist', 'Fashion-MNIST': 'fashion_mnist'}
-    sets['EMNIST-47'] = 'emnist47'
-    numbers = ', '.join(f'{name} {once[own]}' for name, own in sets.items())
-    link = '64 ticks in all](experiments/results/simultaneous.md)'
-    self.assertIn(f'{link}: {numbers} |', README)
+    self.assertIn(f'T = 16: {events}, on 1,100', README)
+    self.assertIn(f'digits, T = 64: {race} |', README)
     self.assertIn(
-      f'{numbers}; four hidden layers {deep}, T = 128 {deeper} |', page
+      f'{error["4"]}, {error["16"]} and {error["64"]} of the gradient', README
     )
-    for own in (*long[['mnist', 'fashion_mnist', 'emnist47']], events):
-      self.assertIn(f'| {own} |', page)
+    limit = f'error {far["64"]} with T = 64, {far["1024"]} with T = 1,024'
+    self.assertIn(limit, README)
+    self.assertIn(
+      f'{", ".join(sets)}; four hidden layers {deep}, T = 128 {deeper} |', page
+    )
+    for own in (*parity[['mnist', 'fashion_mnist', 'emnist47']], events, race):
+      self.assertIn(own, page)
 
   def test_chip(self):
     study, runs = studies.load('chip'), frames.read_csv('chip')
@@ -55,18 +76,14 @@ class ReadmeTest(absltest.TestCase):
     rows = rows.set_index('metric')
     difference = rows.loc['test_accuracy']
     self.assertIn(
-      f'8 ticks differs from its ANN by {difference["text"]} points on '
-      f'Fashion-MNIST, {difference["verdict"]}',
+      f'8 ticks, differs from its ANN of clipped units by '
+      f'{difference["text"]} points on Fashion-MNIST, {difference["verdict"]}',
       README,
     )
     board = runs.query(f'{cells} and num_steps == "8" and seed != seed')
     (board,) = board.to_dict('records')
-    clock = board['clock_mhz']
-    speeds = board['samples_per_second'], board['memory_samples_per_second']
-    first = 1e6 * clock / board['clocks_at_first']
     self.assertIn(
-      f'at {clock:.0f} MHz its core learns {speeds[0]:,.0f} images a second '
-      f'after an epoch, {first:,.0f} from the first one on, and '
-      f'{speeds[1]:,.0f} from the SDRAM',
+      f'its core learns {board["samples_per_second"]:,.0f} images a second at '
+      f'{board["clock_mhz"]:.0f} MHz',
       README,
     )
