@@ -7,7 +7,7 @@ PYTHON := python3
 
 help:
 	@echo 'make venv       create $(VENV) with the project and its tools'
-	@echo 'make demo       a spiking network and its ANN on digits, and a figure'
+	@echo 'make demo       the paper network and a model by spikes, on digits, and a figure'
 	@echo 'make test       lint, then test'
 	@echo 'make mutants    ask whether tests find mistakes, for an hour or two'
 	@echo 'make docs       build the site, build/docs/index.html'
