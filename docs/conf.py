@@ -56,7 +56,7 @@ NAVIGATION = {
     *('docs/devices', 'docs/data', 'docs/experiments', 'docs/chip'),
     *('docs/bring_up', 'docs/method', 'docs/related_work'),
   ),
-  'Notebooks': ('colab/quickstart', 'colab/spoken_digits', 'colab/chip'),
+  'Notebooks': ('colab/paper_neuron', 'colab/your_model', 'colab/*'),
   'Results': ('experiments/results/README', 'experiments/results/*'),
   'Reference': ('API <docs/api/ssnn_jax>', 'CHANGELOG', 'CONTRIBUTING'),
 }

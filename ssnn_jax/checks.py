@@ -71,6 +71,18 @@ def explain(
     ) from error
 
 
+@contextlib.contextmanager
+def extra(name: str) -> Iterator[None]:
+  """Names the extra of the project that has a package which is missing."""
+  try:
+    yield
+  except ModuleNotFoundError as error:
+    raise types.UserError(
+      f"the package {error.name} is not installed; pip install '.[{name}]' in "
+      'the clone of the project.'
+    ) from error
+
+
 def check_type(name: str, value: Any, kind: type, example: str) -> None:
   """Refuses values of another type; the example makes one of the type."""
   if not isinstance(value, kind):

@@ -200,6 +200,11 @@ def _load(folder, name, *recording):
   return datasets.load(name, folder)
 
 
+def _download(folder):
+  with mock.patch.dict(sys.modules, pooch=None):
+    datasets.load('mnist', folder, download=True)
+
+
 def _to_graph(shape, *own, **options):
   config = ssnn_jax.NetworkConfig(layers=own, input_shape=shape, **options)
   return nir.to_graph(config, network_util.make_params(config))
@@ -238,6 +243,7 @@ def _rows(function, rows):
 
 
 CALLS = [  # function of a folder, words
+  (_download, r"package pooch is not installed; pip install '\.\[data\]'"),
   *_rows(
     lambda own: ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | own), FIELDS
   ),

@@ -171,7 +171,9 @@ def _open(folder, download):
   """
   # tonic uses this module of NumPy without importing it.
   import numpy.lib.recfunctions  # noqa: F401
-  import tonic.datasets
+
+  with checks.extra('data'):
+    import tonic.datasets
 
   if all((folder / part).is_dir() for part in arrays.PARTS):
     names = [path.name for path in (folder / 'train').glob('[!.]*/')]

@@ -12,9 +12,9 @@ import tempfile
 
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import user_cache
 from ssnn_jax import version
-from ssnn_jax.checks import explain
 
 _TIMEOUT = 5.0  # seconds without an answer of a server
 
@@ -43,7 +43,9 @@ def load_or_build(
   folder = user_cache.folder() / 'decoded' / name
   arrays = None if folder.exists() else build()
   remedy = 'remove it, or choose another folder with SSNN_JAX_CACHE_DIR'
-  with explain(f'The cache {folder}', remedy, 'cannot be written or read'):
+  with checks.explain(
+    f'The cache {folder}', remedy, 'cannot be written or read'
+  ):
     if arrays is not None:
       _write(folder, arrays)
     return {path.stem: np.load(path, 'r') for path in folder.glob('*.npy')}
@@ -75,8 +77,9 @@ def download(family: str, folder: pathlib.Path) -> None:
   A file gets its name when it is verified, and existing files are never
   changed, so an interrupted download continues with the next file.
   """
-  import pooch
-  import tensorflow_datasets as tfds
+  with checks.extra('data'):
+    import pooch
+    import tensorflow_datasets as tfds
 
   # TFDS would retry for minutes without a network.
   show_progress = sys.stderr.isatty()
@@ -86,5 +89,5 @@ def download(family: str, folder: pathlib.Path) -> None:
     path = folder / name
     if not path.exists() and not (folder / name.removesuffix('.gz')).exists():
       remedy = f'try again later, or download the file manually to {path}'
-      with explain(url, remedy, 'cannot be downloaded'):
+      with checks.explain(url, remedy, 'cannot be downloaded'):
         pooch.retrieve(url, digest, name, folder, downloader=get)

@@ -177,7 +177,9 @@ def _read_prepared(folder):
     '.npz file'
   )
   with checks.explain('the set of TFDS', remedy):
-    import tensorflow_datasets as tfds
+    with checks.extra('data'):
+      import PIL.Image  # noqa: F401
+      import tensorflow_datasets as tfds
 
     tfds.display_progress_bar(sys.stderr.isatty())
     with _sounds_without_tensorflow():

@@ -79,7 +79,8 @@ def _mel_filters(sample_rate, window):
 
   F is the number of frequencies of a window.
   """
-  import librosa  # slow
+  with checks.extra('data'):
+    import librosa  # slow
 
   filters = librosa.filters.mel(
     sr=sample_rate, n_fft=window, n_mels=NUM_BANDS, norm=None

@@ -3,15 +3,10 @@
 They require the package matplotlib and are imported by themselves.
 """
 
-from ssnn_jax import types
+from ssnn_jax import checks
 
-try:
+with checks.extra('experiments'):
   from ssnn_jax.figures import explained as explained
   from ssnn_jax.figures import raster as raster
   from ssnn_jax.figures import sample as sample
   from ssnn_jax.figures import signal as signal
-except ModuleNotFoundError as error:
-  raise types.UserError(
-    f'the package {error.name} is not installed; pip install '
-    "'ssnn_jax[experiments]'."
-  ) from error

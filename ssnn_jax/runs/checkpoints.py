@@ -72,8 +72,7 @@ def save(
   The state is that of S seeds, as NumPy arrays; the record so far is a JSON
   object; the mean accuracy is that of an evaluation after this epoch, if any.
   """
-  import orbax.checkpoint as ocp
-
+  ocp = _import_orbax()
   with _writing(manager.directory):
     manager.wait_until_finished()
   shutil.rmtree(manager.directory / _DISCARDED, ignore_errors=True)
@@ -144,8 +143,7 @@ def load_params(
 
 def _read(manager, epoch, like=None, params_like=None):
   """Reads state and progress; without `like`, parameters instead of a state."""
-  import orbax.checkpoint as ocp
-
+  ocp = _import_orbax()
   args = ocp.args.Composite(
     state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore()
   )
@@ -165,9 +163,14 @@ def _read(manager, epoch, like=None, params_like=None):
   return state, progress
 
 
-def _make_manager(path):
-  import orbax.checkpoint as ocp
+def _import_orbax():
+  with checks.extra('experiments'):
+    import orbax.checkpoint as ocp
+  return ocp
 
+
+def _make_manager(path):
+  ocp = _import_orbax()
   policies = ocp.checkpoint_managers
   accuracy = lambda metrics: metrics[_METRIC]
   options = ocp.CheckpointManagerOptions(
