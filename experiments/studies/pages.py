@@ -19,13 +19,13 @@ from ssnn_jax.runs import files
 EFFORTS = './README'  # the page of the folder of results
 # Rows of the table of the README: of `unchanged`, by a field of the settings.
 _MODELS = (
-  ('mnist', 'one hidden layer', 'layers', studies.DENSE),
   ('fashion_mnist', 'one hidden layer', 'layers', studies.DENSE),
   ('emnist47', 'one hidden layer', 'layers', '256,47'),
   *(
     ('fashion_mnist', tables.WORDS[model], 'model', model)
     for model in ('lenet', 'residual', 'mixer', 'vit')
   ),
+  ('cifar10', 'residual, 3 seeds', 'model', 'whitened'),
   ('fashion_mnist', 'GRU over rows', 'model_args', 'rows=True'),
   ('spoken_digits', 'GRU, local in time', 'model', 'gru'),
   ('shakespeare', 'GPT', 'model', 'gpt'),

@@ -191,6 +191,9 @@ _GPT = 'num_layers=2,width=64'
 _TEXT = _learn(1, model='gpt', model_args=_GPT, batch_size=32)
 _SPEECH = {'model': 'gru', 'learning_rate': 0.003, 'num_epochs': 20}
 _SPEECH |= {'model_args': 'width=96', 'optimizer': 'adam'}
+_COLOURS = {'model': 'whitened', 'optimizer': 'muon', 'learning_rate': 0.01}
+_COLOURS |= {'num_epochs': 10, 'batch_size': 128, 'weight_decay': 0.05}
+_COLOURS |= {'augment': True}
 _ADDITIONS = 'additions', 'learning_additions'
 STUDIES['unchanged'] = Study(
   question='What does it cost a model, as it is, to learn by spikes alone?',
@@ -211,6 +214,7 @@ STUDIES['unchanged'] = Study(
       ),
     ),
     'shakespeare': (_TEXT,),
+    'cifar10': (Sweep({'num_steps': (0, 8)}, 3, _COLOURS),),
   },
   base={'diagnostics': False},
   columns=('layers', 'model', 'model_args', 'num_steps'),
@@ -218,7 +222,11 @@ STUDIES['unchanged'] = Study(
   against=_ADDITIONS,
   margin=0.3,
   weak_margin=0.5,
-  margins={'shakespeare': (LOSS, 0.02), 'spoken_digits': (ACCURACY, 1.0)},
+  margins={
+    'shakespeare': (LOSS, 0.02),
+    'spoken_digits': (ACCURACY, 1.0),
+    'cifar10': (ACCURACY, 0.5),
+  },
 )
 
 STUDIES['digits'] = dataclasses.replace(

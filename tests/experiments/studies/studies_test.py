@@ -52,9 +52,8 @@ class StudyTest(parameterized.TestCase):
     self.assertNotEmpty(expected)
     if dataset in WITHOUT_RUNS:
       return
-    self.assertIn(
-      dataset, {*datasets.NAMES, 'emnist47', 'n_mnist/10ms', 'shakespeare'}
-    )
+    others = {'cifar10', 'emnist47', 'n_mnist/10ms', 'shakespeare'}
+    self.assertIn(dataset, others.union(datasets.NAMES))
     study, runs = studies.load(name), frames.read_csv(name)
     own = runs[runs['dataset'] == dataset]
     groups = own.groupby(frames.setting_fields(study))
