@@ -6,8 +6,7 @@
 --workdir is the folder of a run or of a sweep, finished or not. --sample draws
 a page of one sample: the image, the activity of stochastic neurons, and the
 classes with their probabilities; of a signal in time inputs and classes at each
-moment. Of stochastic neurons, --raster draws all spikes of the sample, and
---ticks the accuracy after each tick.
+moment. Of stochastic neurons, --raster draws all spikes of the sample.
 """
 
 import math
@@ -31,7 +30,6 @@ import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import figures
 from ssnn_jax import training
-from ssnn_jax.stochastic import neuron as stochastic
 from ssnn_jax.training import metrics
 
 FLAGS = flags.FLAGS
@@ -46,7 +44,7 @@ _PANELS = {
   'coincidences': 'coincidences of a sample',
   'loss': 'cross-entropy (nats)',
 }
-_AT_ONCE, _NUM_PLAYED = 100, 500  # samples
+_AT_ONCE = 100  # samples
 _MAX_CLASSES = 10  # that are printed
 _WITHOUT_SPIKES = (
   '--workdir holds a network of {}, whose spikes are not drawn tick by tick; '
@@ -199,45 +197,6 @@ def show_sample(
     _save(fig, workdir / f'raster-{index}{of_layer}.png')
 
 
-def show_ticks(workdir: pathlib.Path, trained: Trained) -> None:
-  """Plays samples of a run, and draws the accuracy by ticks."""
-  network, params, key, *_ = trained
-  if not network.has_spikes:
-    raise ssnn_jax.UserError(_WITHOUT_SPIKES.format(network.kind))
-  split = train.eval_split(trained.dataset)
-  inputs, labels = (own[:_NUM_PLAYED] for own in split)
-  plays = [
-    stochastic.play(
-      network.config, params, key, inputs[first:][:_AT_ONCE],
-      labels[first:][:_AT_ONCE],
-    )
-    for first in range(0, len(labels), _AT_ONCE)
-  ]  # fmt: skip
-  winners = np.concatenate([own.winners for own in plays], axis=1)
-  wins, ticks = np.cumsum(winners, axis=0), np.arange(1, 1 + len(winners))
-  # Wins of the last ticks count: of leaky neurons a share of the ticks so far,
-  # of a window a cycle.
-  first = np.maximum(ticks - network.config.num_steps, 0)
-  if network.config.timing == 'leaky':
-    skipped = np.round((1 - network.config.counted) * ticks)
-    first = np.minimum(skipped, ticks - 1).astype(int)
-  before = np.pad(wins, ((1, 0), (0, 0), (0, 0)))[first]
-  answers = np.argmax(wins - before, axis=2)
-  accuracies = np.mean(answers == np.asarray(labels), axis=1)
-  print(
-    f'{len(labels)} samples of the {trained.split} split: accuracy '
-    f'{accuracies[len(accuracies) // 2 - 1]:.1%} after half of the ticks, '
-    f'{accuracies[-1]:.1%} after all {len(accuracies)}'
-  )
-  fig = figure.Figure(figsize=(6, 3.4), layout='constrained')
-  axes = fig.subplots()
-  axes.plot(ticks, accuracies, '.-', color=figures.raster.SPIKE)
-  axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
-  axes.set(xlabel='tick', ylabel='correct answers', ylim=(-0.02, 1.02))
-  axes.grid(alpha=0.3)
-  _save(fig, workdir / 'ticks.png')
-
-
 def _save(fig, file):
   fig.savefig(file, dpi=120)
   print(f'figure: {file}')
@@ -246,14 +205,11 @@ def _save(fig, file):
 def main() -> None:
   """Draws what the flags describe."""
   workdir, sample = command.folder(FLAGS.workdir), FLAGS.sample
-  if not (sample or FLAGS.raster or FLAGS.ticks):
+  if not (sample or FLAGS.raster):
     show(workdir)
     return
   trained = read_trained(workdir, FLAGS.seed, FLAGS.data_dir)
-  if FLAGS.ticks:
-    show_ticks(workdir, trained)
-  if sample or FLAGS.raster:
-    show_sample(workdir, trained, sample or '0', FLAGS.raster)
+  show_sample(workdir, trained, sample or '0', FLAGS.raster)
 
 
 if __name__ == '__main__':
@@ -268,11 +224,6 @@ if __name__ == '__main__':
   )
   flags.DEFINE_boolean(
     'raster', False, 'draw all spikes of each layer for a sample.'
-  )
-  flags.DEFINE_boolean(
-    'ticks',
-    False,
-    f'draw the accuracy after each tick, of up to {_NUM_PLAYED} samples.',
   )
   flags.DEFINE_integer('seed', None, 'seed of the run; default: the first.', 0)
   config_lib.define_flags(['data_dir'])

@@ -6,16 +6,11 @@ The flags of `experiments.run` describe the networks. Each JSON line has the
 distance for one network, at the weights of an ANN after some training steps:
 the root mean square over all weights and draws of the spikes, relative to the
 gradient. `update_error` has spikes in all passes, `quantisation_error`, of
-stochastic neurons, in the update only. `cosines` are those of an update with
-the gradient, by array of weights, and `lengths` are relative to it; means over
-draws.
+stochastic neurons, in the update only.
 """
-
-import functools
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 import tqdm
 
 from experiments import command
@@ -28,30 +23,6 @@ from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 
 FLAGS = flags.FLAGS
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 6))
-def _compare(network, ann, params, key, inputs, labels, num_draws):
-  """Returns cosine and length of the update of each array of weights."""
-
-  def learn(network, key):
-    gradient, _ = jax.grad(network.loss, has_aux=True)(
-      params, key, inputs, labels
-    )
-    return [own for own in jax.tree.leaves(gradient) if own.ndim > 1]
-
-  def compare(key):
-    dot = lambda a, b: jnp.vdot(a, b, precision='highest')
-    cosine = lambda a, b: dot(a, b) / jnp.sqrt(dot(a, a) * dot(b, b))
-    length = lambda a, b: jnp.sqrt(dot(a, a) / dot(b, b))
-    updates = learn(network, key)
-    return [
-      jnp.stack(list(map(own, updates, expected))) for own in (cosine, length)
-    ]
-
-  expected = learn(ann, key)
-  compared = jax.lax.map(compare, jax.random.split(key, num_draws))
-  return [jnp.mean(own, axis=0) for own in compared]
 
 
 _update_error = jax.jit(train.update_error, static_argnums=(0, 1, 6))
@@ -97,9 +68,6 @@ def _measure():
       data = trained[key], jax.random.key(0), *batch
       error = _update_error(ssnn_jax.ssnn(probed), ann, *data, FLAGS.draws)
       line[name] = round(float(error), 5)
-    compared = _compare(ssnn_jax.ssnn(network), ann, *data, FLAGS.draws)
-    for name, values in zip(('cosines', 'lengths'), compared):
-      line[name] = [round(float(own), 3) for own in values]
     yield line
 
 

@@ -6,7 +6,6 @@ import io
 import json
 import tempfile
 
-from absl.testing import parameterized
 import jax
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from experiments.runs import config as config_lib
 from experiments.runs import records
 import ssnn_jax
 from ssnn_jax import datasets
-from tests.testing import networks
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
@@ -97,12 +95,8 @@ class PlotTest(FolderTestCase):
     title = f'^sample 3 of the test split: class {label}, classified as .*\n'
     _, words = call(show, trained, '3')
     self.assertRegex(words, title + r'  \d: 0.\d+\n')
-    for draw in (
-      functools.partial(show, trained, '3', is_raster=True),
-      functools.partial(plot.show_ticks, self.folder, trained),
-    ):
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'whose spikes are not'):
-        draw()
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'whose spikes are not'):
+      show(trained, '3', is_raster=True)
     trained = read_untrained()
     _, words = call(show, trained, '3', is_raster=True)
     self.assertRegex(words, title + r'  \d: 0.\d+, \d+ of 10 winners\n')
@@ -134,16 +128,3 @@ class PlotTest(FolderTestCase):
     self.assertTrue((self.folder / f'signal-{first}.png').exists())
     with self.assertRaisesRegex(ssnn_jax.UserError, '--raster is of images'):
       plot.show_sample(*args, is_raster=True)
-
-  @parameterized.parameters('window', 'leaky')
-  def test_accuracy_by_ticks_of_stochastic_neurons(self, timing):
-    config = ssnn_jax.NetworkConfig((64, 10), 8, timing=timing)
-    network, params = ssnn_jax.ssnn(config), networks.make_params(config)
-    data, key = small_digits(), jax.random.key(0)
-    trained = plot.Trained(network, params, key, data, 'test')
-    _, words = call(plot.show_ticks, self.folder, trained)
-    inputs, labels = data.test
-    counts = jax.jit(network.infer)(params, key, inputs).winner_counts
-    accuracy = np.mean(np.argmax(counts, axis=1) == labels)
-    num_ticks = 16 if timing == 'window' else 8
-    self.assertIn(f'{accuracy:.1%} after all {num_ticks}', words)

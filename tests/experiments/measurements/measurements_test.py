@@ -61,6 +61,3 @@ class MeasurementsTest(absltest.TestCase):
     setting = '5,10', 'stochastic', 'sobol', None, 8
     self.assertEqual(tuple(line[name] for name in columns), setting)
     self.assertGreater(line['update_error'], line['quantisation_error'])
-    self.assertLen(line['lengths'], 2)
-    self.assertLen(line['cosines'], 2)
-    self.assertBetween(min(line['cosines']), 0.5, 1)
